@@ -1,0 +1,2 @@
+//! The command `ec-security`.
+fn main() {}

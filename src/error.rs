@@ -1,0 +1,548 @@
+//! What went wrong, as values: the stage, the step, its arguments and the errno. Text is made of them at the edge only,
+//! by `Display`, and statuses by [`Error::status`].
+//!
+//! Every message says what was found, where, what was expected and, where that helps, what to do.
+
+use core::fmt;
+
+use crate::cap_sets::CapNames;
+use crate::cap_text::CapTextError;
+use crate::plan::{Refusal, Step};
+use crate::stanza::StanzaError;
+
+/// The numbered results of the C interface. Append-only: a number never changes its meaning.
+#[repr(i32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Done.
+    Ok = 0,
+    /// An argument is NULL, empty or otherwise unusable.
+    Argument = 1,
+    /// A capability text or a configuration text does not follow its grammar.
+    Syntax = 2,
+    /// No such option, or a value the option does not take.
+    Option = 3,
+    /// No such user, or a user id without an entry and without a group.
+    User = 4,
+    /// No such group, or a list of groups that is too long.
+    Group = 5,
+    /// The user or group database could not be read.
+    LookUp = 6,
+    /// The capabilities asked for cannot be had here.
+    Capability = 7,
+    /// The rehearsal was refused by the kernel, a seccomp filter, a security module, a user namespace or a limit.
+    Refused = 8,
+    /// A thread could not be brought along.
+    Thread = 9,
+    /// /proc is missing, or is not this process's.
+    Proc = 10,
+    /// Called again while a call is under way in this thread, or from a signal handler.
+    Busy = 11,
+    /// Memory, descriptors or processes have run out.
+    Resource = 12,
+    /// A file could not be read, or others may write to it.
+    File = 13,
+    /// The file holds no `Security` stanza.
+    NoStanza = 14,
+    /// The folder for chroot cannot be used.
+    Chroot = 15,
+    /// No such process.
+    NoProcess = 16,
+    /// A defect of this library, caught; nothing was changed.
+    Internal = 17,
+}
+
+impl Status {
+    /// Every status, in order of number.
+    pub const ALL: [Status; 18] = [
+        Status::Ok,
+        Status::Argument,
+        Status::Syntax,
+        Status::Option,
+        Status::User,
+        Status::Group,
+        Status::LookUp,
+        Status::Capability,
+        Status::Refused,
+        Status::Thread,
+        Status::Proc,
+        Status::Busy,
+        Status::Resource,
+        Status::File,
+        Status::NoStanza,
+        Status::Chroot,
+        Status::NoProcess,
+        Status::Internal,
+    ];
+
+    /// One line for this status, NUL-terminated, never freed.
+    pub const fn text(self) -> &'static core::ffi::CStr {
+        match self {
+            Status::Ok => c"success",
+            Status::Argument => c"an argument is NULL, empty or unusable",
+            Status::Syntax => c"the text does not follow its grammar",
+            Status::Option => c"unknown option, or a value it does not take",
+            Status::User => c"unknown user, or a user id without an entry and without a group",
+            Status::Group => c"unknown group, or too many groups",
+            Status::LookUp => c"the user or group database could not be read",
+            Status::Capability => c"the capabilities asked for cannot be had here",
+            Status::Refused => c"refused by the kernel, seccomp, a security module, a user namespace or a limit",
+            Status::Thread => c"a thread could not be brought along",
+            Status::Proc => c"/proc is missing or shows another process",
+            Status::Busy => c"called from a signal handler, or while a call is under way in this thread",
+            Status::Resource => c"out of memory, descriptors or processes",
+            Status::File => c"the file could not be read, or others may write to it",
+            Status::NoStanza => c"the file holds no Security stanza",
+            Status::Chroot => c"the chroot folder cannot be used",
+            Status::NoProcess => c"no such process",
+            Status::Internal => c"defect inside libec_security; nothing was changed",
+        }
+    }
+}
+
+/// A short piece of somebody's text, kept without the heap: at most 64 bytes of it, shown quoted with everything
+/// unprintable escaped.
+#[derive(Clone, Copy)]
+pub struct Word {
+    bytes: [u8; Word::MAX],
+    len: u8,
+    cut: bool,
+}
+
+impl Word {
+    /// Bytes kept of a word.
+    pub const MAX: usize = 64;
+
+    /// Keeps the beginning of `text`.
+    pub fn new(text: &[u8]) -> Word {
+        let len = text.len().min(Word::MAX);
+        let mut bytes = [0; Word::MAX];
+        bytes[..len].copy_from_slice(&text[..len]);
+        Word { bytes, len: len as u8, cut: text.len() > len }
+    }
+
+    /// The bytes kept.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}
+
+impl PartialEq for Word {
+    fn eq(&self, other: &Word) -> bool {
+        self.bytes() == other.bytes() && self.cut == other.cut
+    }
+}
+
+impl Eq for Word {}
+
+impl fmt::Debug for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"")?;
+        write_escaped(f, self.bytes())?;
+        f.write_str(if self.cut { "…\"" } else { "\"" })
+    }
+}
+
+/// Writes bytes so that a terminal or a log shows just what they are: printable ASCII as it stands, valid UTF-8 beyond
+/// ASCII as it stands unless it is a control character, all else as `\n`, `\t`, `\"`, `\\` or `\xNN`.
+pub fn write_escaped(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+    use core::fmt::Write as _;
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '"' => f.write_str("\\\"")?,
+                '\\' => f.write_str("\\\\")?,
+                '\n' => f.write_str("\\n")?,
+                '\t' => f.write_str("\\t")?,
+                c if c.is_control() => write!(f, "\\x{:02x}", c as u32)?,
+                c => f.write_char(c)?,
+            }
+        }
+        for b in chunk.invalid() {
+            write!(f, "\\x{b:02x}")?;
+        }
+    }
+    Ok(())
+}
+
+/// An errno, shown as its name and what it means.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Errno(pub i32);
+
+impl fmt::Debug for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self.0 {
+            libc::EPERM => "EPERM: operation not permitted",
+            libc::ENOENT => "ENOENT: no such file or directory",
+            libc::ESRCH => "ESRCH: no such process",
+            libc::EINTR => "EINTR: interrupted",
+            libc::EIO => "EIO: input/output error",
+            libc::EAGAIN => "EAGAIN: temporarily unavailable or over a limit",
+            libc::ENOMEM => "ENOMEM: out of memory",
+            libc::EACCES => "EACCES: permission denied",
+            libc::EFAULT => "EFAULT: bad address",
+            libc::EEXIST => "EEXIST: exists already",
+            libc::ENOTDIR => "ENOTDIR: not a directory",
+            libc::EISDIR => "EISDIR: is a directory",
+            libc::EINVAL => "EINVAL: invalid argument",
+            libc::ENFILE => "ENFILE: the system's file table is full",
+            libc::EMFILE => "EMFILE: this process's descriptor table is full",
+            libc::ENOSPC => "ENOSPC: no space or limit reached",
+            libc::EROFS => "EROFS: read-only file system",
+            libc::ERANGE => "ERANGE: result too large",
+            libc::ENAMETOOLONG => "ENAMETOOLONG: name too long",
+            libc::ENOSYS => "ENOSYS: not implemented by this kernel, or filtered",
+            libc::ELOOP => "ELOOP: too many symbolic links",
+            libc::EOVERFLOW => "EOVERFLOW: id not mapped or value too large",
+            libc::EUSERS => "EUSERS: too many user namespaces",
+            libc::ETIMEDOUT => "ETIMEDOUT: timed out",
+            other => return write!(f, "errno {other}"),
+        };
+        f.write_str(text)
+    }
+}
+
+/// Everything that can go wrong before a change that cannot be taken back.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An argument that cannot be used.
+    #[error("{name}: {problem}")]
+    Argument {
+        /// The argument's or option's name.
+        name: &'static str,
+        /// What is wrong with it and what would do.
+        problem: &'static str,
+    },
+    /// An option's name that is not known.
+    #[error("unknown option {word}{}", Nearest(*.nearest))]
+    UnknownOption {
+        /// As it was written.
+        word: Word,
+        /// The known name that is closest to it.
+        nearest: Option<&'static str>,
+    },
+    /// A value its option does not take.
+    #[error("{option}: {word} is not {expected}")]
+    OptionValue {
+        /// The option's name.
+        option: &'static str,
+        /// The value, or the part of it that is wrong.
+        word: Word,
+        /// What the option takes.
+        expected: &'static str,
+    },
+    /// A capability text that does not parse.
+    #[error("{option}: {error}")]
+    CapText {
+        /// The option or argument that holds the text.
+        option: &'static str,
+        /// Column, word and what was expected.
+        error: CapTextError,
+    },
+    /// No such user.
+    #[error("user: no user {word} in the user database")]
+    UnknownUser {
+        /// As it was written.
+        word: Word,
+    },
+    /// A user id with no entry, and no group given.
+    #[error("user: id {uid} has no entry in the user database, so its group is unknown; give a group as well")]
+    UserNeedsGroup {
+        /// The id.
+        uid: u32,
+    },
+    /// No such group.
+    #[error("{option}: no group {word} in the group database")]
+    UnknownGroup {
+        /// `group` or `supplemental_groups`.
+        option: &'static str,
+        /// As it was written.
+        word: Word,
+    },
+    /// More groups than the kernel takes.
+    #[error("{option}: {count} groups, but the kernel takes at most {max} (NGROUPS_MAX)")]
+    TooManyGroups {
+        /// Where the list came from.
+        option: &'static str,
+        /// How many there were.
+        count: usize,
+        /// How many are allowed.
+        max: usize,
+    },
+    /// A data base that could not be read, which is not the same as "no such name".
+    #[error("{option}: looking up {word} failed ({errno})")]
+    LookUp {
+        /// `user`, `group` or `supplemental_groups`.
+        option: &'static str,
+        /// The name looked up.
+        word: Word,
+        /// What the look-up returned.
+        errno: Errno,
+    },
+    /// The plan says it cannot work.
+    #[error(transparent)]
+    Plan(#[from] Refusal),
+    /// The rehearsal, or the caller's own commit, was refused; whatever had been done was undone.
+    #[error(
+        "{step} refused ({errno}); nothing was changed (kernel, seccomp filter, security module, user namespace or limit)"
+    )]
+    Refused {
+        /// The call refused.
+        step: Step,
+        /// The reason the kernel gave.
+        errno: Errno,
+    },
+    /// The rehearsal was killed by a signal at a step: a seccomp filter that kills, most often.
+    #[error("{step} kills the process that makes it (signal {signal}: a seccomp filter?); nothing was changed")]
+    Killed {
+        /// The step under way.
+        step: Step,
+        /// The signal that ended the rehearsal.
+        signal: i32,
+    },
+    /// The rehearsal's calls all succeeded and yet the state afterwards was another.
+    #[error(
+        "{step} reported success in the rehearsal but did not take effect (a seccomp filter that lies?); nothing was changed"
+    )]
+    NotAsAsked {
+        /// The step whose effect is missing.
+        step: Step,
+    },
+    /// The rehearsal did not end in time.
+    #[error("the rehearsal hung at {step} and was killed; nothing was changed")]
+    RehearsalHung {
+        /// The step under way.
+        step: Step,
+    },
+    /// A system call needed before any change failed.
+    #[error("{call} failed ({errno}); nothing was changed")]
+    System {
+        /// The call and what it was for.
+        call: &'static str,
+        /// The reason the kernel gave.
+        errno: Errno,
+    },
+    /// Memory has run out.
+    #[error("out of memory; nothing was changed")]
+    OutOfMemory,
+    /// A thread that cannot be brought along.
+    #[error("thread {tid}{}: {problem}; nothing was changed", Comm(.comm))]
+    Thread {
+        /// The thread's id.
+        tid: i32,
+        /// Its name in /proc, without the padding.
+        comm: Word,
+        /// What hinders it.
+        problem: ThreadProblem,
+    },
+    /// More threads than the time allowed could be parked of.
+    #[error(
+        "threads are being made faster than they can be parked ({parked} parked when time ran out); nothing was changed"
+    )]
+    ThreadsKeepComing {
+        /// How many were parked.
+        parked: usize,
+    },
+    /// /proc cannot be used.
+    #[error("/proc: {problem}")]
+    Proc {
+        /// What is wrong with it and what would do.
+        problem: &'static str,
+    },
+    /// Called where it must not be.
+    #[error("{problem}; nothing was changed")]
+    Busy {
+        /// Where it was called.
+        problem: &'static str,
+    },
+    /// The folder for chroot.
+    #[error("chroot: {path}: {problem}")]
+    Chroot {
+        /// The folder as it was written.
+        path: Word,
+        /// What is wrong with it.
+        problem: ChrootProblem,
+    },
+    /// No such process, or one that may not be read.
+    #[error("process {pid}: {errno}")]
+    NoProcess {
+        /// The process id asked for.
+        pid: i32,
+        /// Why it cannot be read.
+        errno: Errno,
+    },
+    /// Capabilities to be raised that the calling thread does not hold.
+    #[error("cannot raise {}: not in this thread's permitted set", CapNames(*.missing))]
+    CannotRaise {
+        /// Those missing.
+        missing: u64,
+    },
+    /// A text for raise or lower that asks for more than the effective set.
+    #[error("capabilities: raise and lower change the effective set only; write clauses such as cap_net_raw+e")]
+    EffectiveOnly,
+    /// Something wrong in a configuration file; says where.
+    #[error(transparent)]
+    Stanza(alloc::boxed::Box<StanzaError>),
+    /// A value in a configuration file that its option does not take; says where.
+    #[error("{place}: {error}")]
+    At {
+        /// file:line:column
+        place: alloc::boxed::Box<crate::stanza::Place>,
+        /// What is wrong there.
+        error: alloc::boxed::Box<Error>,
+    },
+    /// A defect of this library.
+    #[error("defect inside libec_security ({what}); nothing was changed")]
+    Internal {
+        /// What was found to be impossible.
+        what: &'static str,
+    },
+}
+
+/// Why a thread cannot be brought along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ThreadProblem {
+    /// It did not answer in time.
+    #[error("did not stop within the deadline ({0})")]
+    Deadline(Doing),
+    /// It is a worker of the kernel that keeps the credentials it was made with.
+    #[error(
+        "is a kernel worker of this process that keeps its maker's credentials for ever (an io_uring submission-polling thread, say); close its ring, or make it after the drop"
+    )]
+    KernelWorker,
+    /// It holds something else than the caller, and cannot follow the plan.
+    #[error("holds another state than the caller and cannot follow: {0}")]
+    Plan(Refusal),
+    /// It cannot be sent a signal.
+    #[error("cannot be signalled ({0})")]
+    Signal(Errno),
+}
+
+/// What /proc says a thread was doing when it did not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Doing {
+    /// The state letter of /proc/PID/task/TID/stat.
+    pub state: u8,
+    /// Whether it blocks the rendezvous' signal.
+    pub blocks_signal: bool,
+    /// The process that traces it, or 0.
+    pub tracer: i32,
+    /// The kernel function it waits in, if /proc tells.
+    pub wchan: Word,
+}
+
+impl fmt::Display for Doing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.tracer != 0 && matches!(self.state, b't' | b'T') {
+            return write!(f, "stopped by its tracer, process {}", self.tracer);
+        }
+        if self.blocks_signal {
+            return f.write_str("it blocks the internal signal by a raw system call");
+        }
+        match self.state {
+            b'R' => f.write_str("running")?,
+            b'S' => f.write_str("asleep")?,
+            b'D' => f.write_str("in an uninterruptible wait: vfork, a dead disk or network file system?")?,
+            b'T' => f.write_str("stopped by a signal")?,
+            b't' => f.write_str("stopped by a tracer")?,
+            0 => f.write_str("its state cannot be read")?,
+            c => write!(f, "state {}", char::from(c))?,
+        }
+        if !self.wchan.bytes().is_empty() && self.wchan.bytes() != b"0" {
+            write!(f, ", waits in {}", self.wchan)?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a folder cannot be a root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChrootProblem {
+    /// Cannot be opened or entered.
+    #[error("{0}")]
+    System(Errno),
+    /// Not given from the root.
+    #[error("is not an absolute path")]
+    Relative,
+    /// Exists, but is something else.
+    #[error("is not a folder")]
+    NotFolder,
+    /// Others than root and the caller can write to it.
+    #[error("others can write to it (mode {mode:04o}, owner {owner}); chmod go-w and chown root it")]
+    Writable {
+        /// Permission bits.
+        mode: u32,
+        /// User id that owns it.
+        owner: u32,
+    },
+}
+
+/// ` (nearest: x)`, or nothing.
+pub(crate) struct Nearest(pub(crate) Option<&'static str>);
+
+impl fmt::Display for Nearest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(name) => write!(f, " (nearest: {name})"),
+            None => Ok(()),
+        }
+    }
+}
+
+struct Comm<'a>(&'a Word);
+
+impl fmt::Display for Comm<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.bytes().is_empty() { Ok(()) } else { write!(f, " {}", self.0) }
+    }
+}
+
+impl Error {
+    /// The number the C interface returns for this error.
+    pub fn status(&self) -> Status {
+        match self {
+            Error::Argument { .. } => Status::Argument,
+            Error::UnknownOption { .. } | Error::OptionValue { .. } | Error::EffectiveOnly => Status::Option,
+            Error::CapText { .. } => Status::Syntax,
+            Error::UnknownUser { .. } | Error::UserNeedsGroup { .. } => Status::User,
+            Error::UnknownGroup { .. } | Error::TooManyGroups { .. } => Status::Group,
+            Error::LookUp { .. } => Status::LookUp,
+            Error::Plan(_) | Error::CannotRaise { .. } => Status::Capability,
+            Error::Refused { .. } | Error::Killed { .. } | Error::NotAsAsked { .. } | Error::RehearsalHung { .. } => {
+                Status::Refused
+            }
+            Error::System { errno, .. } => match errno.0 {
+                libc::ENOMEM | libc::EMFILE | libc::ENFILE | libc::EAGAIN | libc::ENOSPC => Status::Resource,
+                _ => Status::Refused,
+            },
+            Error::OutOfMemory => Status::Resource,
+            Error::Thread { .. } | Error::ThreadsKeepComing { .. } => Status::Thread,
+            Error::Proc { .. } => Status::Proc,
+            Error::Busy { .. } => Status::Busy,
+            Error::Chroot { .. } => Status::Chroot,
+            Error::NoProcess { .. } => Status::NoProcess,
+            Error::Stanza(error) => error.status(),
+            Error::At { error, .. } => error.status(),
+            Error::Internal { .. } => Status::Internal,
+        }
+    }
+}
+
+impl From<StanzaError> for Error {
+    fn from(error: StanzaError) -> Error {
+        Error::Stanza(alloc::boxed::Box::new(error))
+    }
+}

@@ -1,0 +1,492 @@
+//! The C interface: parse the arguments, call the core, convert the result. The only `extern "C"` functions, and the text
+//! of `include/ec_security.h`, which cbindgen makes from this file.
+
+use core::ffi::{CStr, c_char, c_int};
+use core::fmt::{self, Write as _};
+use core::{ptr, slice};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use alloc::boxed::Box;
+
+use crate::cap_sets::CapSets;
+use crate::error::{Error, Status};
+use crate::policy::Policy;
+use crate::{cap_text, policy, status, sys};
+
+/// Success.
+pub const EC_SECURITY_OK: c_int = 0;
+/// An argument is NULL where it must not be, empty, or otherwise unusable.
+pub const EC_SECURITY_EARGUMENT: c_int = 1;
+/// A capability text or a configuration text does not follow its grammar.
+pub const EC_SECURITY_ESYNTAX: c_int = 2;
+/// No such option, or a value the option does not take.
+pub const EC_SECURITY_EOPTION: c_int = 3;
+/// No such user, or a decimal user id that has no entry in the user database, without a group.
+pub const EC_SECURITY_EUSER: c_int = 4;
+/// No such group, or more groups than the kernel takes (NGROUPS_MAX, 65536).
+pub const EC_SECURITY_EGROUP: c_int = 5;
+/// The user or group database could not be read: not the same as "no such name", and worth a retry.
+pub const EC_SECURITY_ELOOKUP: c_int = 6;
+/// The capabilities asked for cannot be had: this kernel lacks one, or this process does not hold it.
+pub const EC_SECURITY_ECAPABILITY: c_int = 7;
+/// The rehearsal was refused: by the kernel, a seccomp filter, a security module, a user namespace or a limit.
+pub const EC_SECURITY_EREFUSED: c_int = 8;
+/// A thread could not be brought along; the message names it and says why.
+pub const EC_SECURITY_ETHREAD: c_int = 9;
+/// /proc is missing, or shows another pid namespace.
+pub const EC_SECURITY_EPROC: c_int = 10;
+/// Called from a signal handler, or while a call is under way in this thread.
+pub const EC_SECURITY_EBUSY: c_int = 11;
+/// Memory, descriptors or processes have run out.
+pub const EC_SECURITY_ERESOURCE: c_int = 12;
+/// A configuration file could not be read, or others than root and the caller may write to it.
+pub const EC_SECURITY_EFILE: c_int = 13;
+/// The configuration holds no `Security` stanza.
+pub const EC_SECURITY_ENOSTANZA: c_int = 14;
+/// The folder for chroot cannot be used.
+pub const EC_SECURITY_ECHROOT: c_int = 15;
+/// No such process, or one that may not be read.
+pub const EC_SECURITY_ENOPROCESS: c_int = 16;
+/// A defect inside this library was caught; nothing was changed.
+pub const EC_SECURITY_EINTERNAL: c_int = 17;
+
+const _: () = {
+    assert!(Status::Internal as c_int == EC_SECURITY_EINTERNAL);
+    assert!(Status::ALL.len() as c_int == EC_SECURITY_EINTERNAL + 1);
+};
+
+/// Longest text taken in any argument, in bytes without the terminating NUL, except a configuration text.
+pub const EC_SECURITY_TEXT_MAX: usize = 65535;
+
+/// A policy: all options of the `Security` stanza. Opaque; made by ec_security_policy_new(), released by
+/// ec_security_policy_free(). One thread at a time may use a policy.
+#[allow(non_camel_case_types)]
+pub type ec_security_policy = Policy;
+
+/// Becomes `user` and `group`, keeping just the capabilities `caps_text` names, in every thread of the process.
+///
+/// On return with 0 every thread has the new ids, groups and capability sets, keep-caps is off, the ambient set is empty,
+/// no_new_privs is set, and the bounding set is trimmed to what is permitted or inheritable, if CAP_SETPCAP was held. On
+/// return with any other value nothing about the process has changed. If something goes wrong after the first change that
+/// cannot be taken back, one line is written to standard error and the process is aborted: there is no state in between.
+///
+/// user: a name, or a decimal id (which needs no entry in the user database, but then needs `group`). NULL: user ids and
+/// supplementary groups stay as they are. "": EC_SECURITY_EARGUMENT, since a variable not set must not mean "stay root".
+///
+/// group: a name or a decimal id. NULL: the user's primary group; without a user, the group ids stay. "":
+/// EC_SECURITY_EARGUMENT. The supplementary groups become those of the group database for `user`, as initgroups(3) has it;
+/// where the list is already what is wanted, setgroups(2) is not called.
+///
+/// caps_text: the text format of cap_from_text(3), for instance "cap_net_bind_service+ep". Exclusive: the permitted,
+/// effective and inheritable sets become exactly what it says, whatever was held. NULL or "": nothing is retained.
+///
+/// Returns EC_SECURITY_OK (0), or one of EC_SECURITY_E…, of which ec_security_last_error() has the whole story.
+///
+/// Threads: may be called from any thread, with any number of others running; two calls at once take turns. The other
+/// threads are stopped by a signal libc keeps for itself (33 on Linux) for the time of the call; slow system calls there
+/// are restarted as with SA_RESTART (signal(7) lists those that fail with EINTR all the same). Not async-signal-safe:
+/// from a signal handler it returns EC_SECURITY_EBUSY. A thread that does not stop within 5 seconds makes the call fail.
+///
+/// Memory: arguments are copied and stay the caller's; they may lie in the static buffers of getpwnam(3) or getgrnam(3).
+///
+/// Needs: CAP_SETUID and CAP_SETGID to change ids, and /proc unless the process has one thread. What is already as asked
+/// needs no privilege.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn ec_security_apply(
+    user: *const c_char,
+    group: *const c_char,
+    caps_text: *const c_char,
+) -> c_int {
+    run(|| {
+        // SAFETY: the caller passes NULL or NUL-terminated strings that stay put during the call.
+        let (user, group, caps) =
+            unsafe { (text("user", user)?, text("group", group)?, text("caps_text", caps_text)?) };
+        policy::apply(user, group, caps)
+    })
+}
+
+/// Makes a policy with every option at its default: ids, groups and root folder stay, no capability is retained, the
+/// ambient set is emptied, the bounding set is trimmed, no_new_privs is set.
+///
+/// The policy opens what it needs of /proc, so that a daemon may make it, chroot(2) by itself, and apply it afterwards.
+/// The descriptor has close-on-exec set, and a forked child may use the policy.
+///
+/// Returns the policy, to be released with ec_security_policy_free(), or NULL when out of memory or descriptors
+/// (ec_security_last_error() says which).
+#[unsafe(no_mangle)]
+pub extern "C" fn ec_security_policy_new() -> *mut ec_security_policy {
+    let mut made = ptr::null_mut();
+    run(|| {
+        made = policy::boxed()?;
+        Ok(())
+    });
+    made
+}
+
+/// Releases a policy. NULL is allowed and does nothing. What was applied stays applied.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ec_security_policy_free(policy: *mut ec_security_policy) {
+    if !policy.is_null() {
+        run(|| {
+            // SAFETY: the pointer came from ec_security_policy_new, and the caller gives it up here.
+            drop(unsafe { Box::from_raw(policy) });
+            Ok(())
+        });
+    }
+}
+
+/// Sets one option of a policy, as the `Security` stanza does. Names are case-insensitive; a later value replaces an
+/// earlier one; a value is checked, and names are looked up, here and now.
+///
+///     user                   name or decimal id
+///     group                  name or decimal id
+///     capabilities           text of cap_from_text(3), or "keep": the sets stay as each thread has them
+///     optional_capabilities  same format; retained only where held
+///     supplemental_groups    names and decimal ids, separated by blanks or commas: the whole list; "" is the empty list
+///     chroot                 absolute path of a folder that none but root and the caller can write to
+///     no_new_privs           on (default) | off
+///     bounding               trim (default) | keep
+///     ambient                names of capabilities that executed programs get, separated by blanks or commas
+///     securebits             names of capabilities(7), such as "noroot noroot_locked", separated by blanks or commas
+///     deadline               seconds that every thread has to stop in, 0.001 to 3600 (default 5)
+///     privileges             the Solaris key of the same stanza: accepted and ignored
+///
+/// value: NULL puts the option back to its default.
+///
+/// Returns EC_SECURITY_OK, or an error; then the policy is as it was. policy or option NULL: EC_SECURITY_EARGUMENT.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn ec_security_policy_set(
+    policy: *mut ec_security_policy,
+    option: *const c_char,
+    value: *const c_char,
+) -> c_int {
+    run(|| {
+        // SAFETY: the caller passes a live policy of ours that no other thread uses now, and NUL-terminated strings.
+        let (policy, option, value) =
+            unsafe { (policy_mut(policy)?, needed("option", option)?, text("value", value)?) };
+        policy.set(option, value)
+    })
+}
+
+/// Sets the options of a policy from the `Security` stanza of a configuration file (ec_security.conf(5)), with all it
+/// includes. Other scopes are stepped over. Where several stanzas set an option, the last one counts.
+///
+/// path: the file; a relative one is taken from the working directory. The file, and every file included, must not be
+/// writable by others than root and the caller.
+///
+/// Returns EC_SECURITY_OK; EC_SECURITY_ENOSTANZA when there is no such stanza (a server may take that as it likes);
+/// another error that names file, line and column. On any error the policy is as it was.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn ec_security_policy_load(policy: *mut ec_security_policy, path: *const c_char) -> c_int {
+    run(|| {
+        // SAFETY: as for ec_security_policy_set.
+        let (policy, path) = unsafe { (policy_mut(policy)?, needed("path", path)?) };
+        policy.load(path)
+    })
+}
+
+/// As ec_security_policy_load(), from a text in memory: a whole configuration file, not only the stanza's inside. Files it
+/// includes are looked for in the working directory. The text may be of any length up to 16 MiB.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn ec_security_policy_parse(policy: *mut ec_security_policy, text: *const c_char) -> c_int {
+    run(|| {
+        // SAFETY: as for ec_security_policy_set.
+        let (policy, text) = unsafe { (policy_mut(policy)?, needed_of_any_length("text", text)?) };
+        policy.parse(text)
+    })
+}
+
+/// Finds out, by rehearsal in a throw-away child, whether ec_security_policy_apply() would work now, and changes nothing.
+/// For a server's --check-config.
+///
+/// Returns EC_SECURITY_OK or what ec_security_policy_apply() would return.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn ec_security_policy_check(policy: *mut ec_security_policy) -> c_int {
+    run(|| {
+        // SAFETY: as for ec_security_policy_set.
+        unsafe { policy_mut(policy) }?.check()
+    })
+}
+
+/// Applies a policy to every thread of the process. Promise, threads, signals and errors are those of
+/// ec_security_apply(), which is a policy of three options. The policy stays the caller's and may be applied again.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn ec_security_policy_apply(policy: *mut ec_security_policy) -> c_int {
+    run(|| {
+        // SAFETY: as for ec_security_policy_set.
+        unsafe { policy_mut(policy) }?.apply()
+    })
+}
+
+/// Reads a capability text in the format of cap_from_text(3): any case of names, numbers, `all`, chained actions.
+///
+/// text: NUL-terminated. NULL: EC_SECURITY_EARGUMENT, as cap_from_text(3) has it. "" is three empty sets.
+///
+/// out: written on success only. NULL: EC_SECURITY_EARGUMENT.
+///
+/// Returns EC_SECURITY_OK, or EC_SECURITY_ESYNTAX with column, word and nearest name in ec_security_last_error(). Takes any
+/// number below 64, whether the running kernel has it or not: ec_security_apply() is what refuses those it lacks. Allocates
+/// nothing; safe in any thread.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn ec_security_caps_from_text(text: *const c_char, out: *mut CapSets) -> c_int {
+    run(|| {
+        // SAFETY: the caller passes a NUL-terminated string.
+        let text = unsafe { needed_of_any_length("text", text)? };
+        if out.is_null() {
+            return Err(Error::Argument { name: "out", problem: "NULL; pass the address of an ec_security_caps" });
+        }
+        let caps =
+            cap_text::parse(text, sys::last_cap()).map_err(|error| Error::CapText { option: "capabilities", error })?;
+        // SAFETY: not NULL, and the caller vouches that it points to an ec_security_caps.
+        unsafe { out.write(caps) };
+        Ok(())
+    })
+}
+
+/// Writes three sets as cap_to_text(3) does, NUL-terminated.
+///
+/// buf: at least `len` bytes; NULL only with `len` 0.
+///
+/// Returns the length of the whole text without the NUL, as snprintf(3) does: if that is `len` or more, the text was cut
+/// to fit. Negative: minus a status (caps NULL, or buf NULL with a len). Allocates nothing; safe in any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ec_security_caps_to_text(caps: *const CapSets, buf: *mut c_char, len: usize) -> c_int {
+    // SAFETY: the caller vouches for `len` bytes at `buf`.
+    unsafe {
+        written(buf, len, |out| {
+            if caps.is_null() {
+                return Err(Error::Argument { name: "caps", problem: "NULL; pass the address of an ec_security_caps" });
+            }
+            // SAFETY: not NULL, and the caller vouches that it points to an ec_security_caps.
+            let caps = caps.read();
+            let _ = cap_text::write(&caps, sys::last_cap(), out);
+            Ok(())
+        })
+    }
+}
+
+/// Writes what each thread of a process holds now, as text, NUL-terminated: one line for the leader and all threads like
+/// it, one more for each that differs, and one for each that no call can bring along (kernel workers).
+///
+/// pid: a process id; 0 is the calling process.
+///
+/// buf: at least `len` bytes; NULL only with `len` 0.
+///
+/// Returns the length of the whole text without the NUL, as snprintf(3) does: if that is `len` or more, the text was cut
+/// to fit (and may have another length next time: threads come and go). Negative: minus a status, such as
+/// -EC_SECURITY_ENOPROCESS. Safe in any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ec_security_status(pid: libc::pid_t, buf: *mut c_char, len: usize) -> c_int {
+    // SAFETY: the caller vouches for `len` bytes at `buf`.
+    unsafe { written(buf, len, |out| status::describe(pid, out)) }
+}
+
+/// Raises capabilities in the calling thread's effective set, within its permitted set, for a server that holds "cap_x+p"
+/// and raises it round one call. Other threads, and the other sets, stay as they are.
+///
+/// caps_text: clauses that add effective flags only, such as "cap_net_bind_service+e" or "cap_net_raw,cap_net_admin=e".
+///
+/// Returns EC_SECURITY_OK (also when it was raised already), or an error; then nothing has changed. Async-signal-safe;
+/// allocates nothing; errno is kept.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn ec_security_raise(caps_text: *const c_char) -> c_int {
+    run(|| {
+        // SAFETY: the caller passes a NUL-terminated string.
+        policy::raise(unsafe { needed("caps_text", caps_text)? })
+    })
+}
+
+/// Lowers capabilities in the calling thread's effective set; they stay permitted and can be raised again. The text, the
+/// results and the guarantees are those of ec_security_raise(): "cap_net_bind_service+e" names what is to be lowered.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn ec_security_lower(caps_text: *const c_char) -> c_int {
+    run(|| {
+        // SAFETY: the caller passes a NUL-terminated string.
+        policy::lower(unsafe { needed("caps_text", caps_text)? })
+    })
+}
+
+/// The fixed text of a status. Never NULL, never freed; safe in any thread and in signal handlers.
+#[unsafe(no_mangle)]
+pub extern "C" fn ec_security_strerror(status: c_int) -> *const c_char {
+    match usize::try_from(status).ok().and_then(|at| Status::ALL.get(at)) {
+        Some(status) => status.text().as_ptr(),
+        None => c"unknown status".as_ptr(),
+    }
+}
+
+/// The full story of the last failure of a function of this library in the calling thread: what, where, what was expected.
+/// One line, at most 1023 bytes, NUL-terminated; "" when none has failed. As errno, it is meaningful after a failure only:
+/// success leaves it. Belongs to the library and to the calling thread; the next failure there overwrites it.
+#[unsafe(no_mangle)]
+pub extern "C" fn ec_security_last_error() -> *const c_char {
+    LAST_ERROR.with(|text| text.get().cast::<c_char>().cast_const())
+}
+
+/// The version of the library that is loaded, such as "0.1.0". Never freed.
+#[unsafe(no_mangle)]
+pub extern "C" fn ec_security_version() -> *const c_char {
+    const VERSION: &CStr = match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
+        Ok(version) => version,
+        Err(_) => panic!("the version has no NUL inside"),
+    };
+    VERSION.as_ptr()
+}
+
+/// Room for a message and its NUL.
+const LAST_ERROR_ROOM: usize = 1024;
+
+thread_local! {
+    // Plain bytes: no destructor, so no registration, no allocation, and nothing that runs at thread exit.
+    static LAST_ERROR: core::cell::UnsafeCell<[u8; LAST_ERROR_ROOM]> =
+        const { core::cell::UnsafeCell::new([0; LAST_ERROR_ROOM]) };
+}
+
+/// Runs `body`; turns its error into a status and this thread's last error. No panic gets past it, and errno is kept.
+fn run(body: impl FnOnce() -> Result<(), Error>) -> c_int {
+    let errno = sys::errno();
+    let result = catch_unwind(AssertUnwindSafe(body))
+        .unwrap_or(Err(Error::Internal { what: "a panic was caught at the C boundary" }));
+    let status = match result {
+        Ok(()) => Status::Ok,
+        Err(error) => {
+            remember(&error);
+            error.status()
+        }
+    };
+    sys::set_errno(errno);
+    status as c_int
+}
+
+fn remember(error: &Error) {
+    LAST_ERROR.with(|text| {
+        // SAFETY: only this thread reaches its own bytes, and no reference to them outlives this closure. A signal handler
+        // that calls in meanwhile can garble the text, never the bytes' bounds: the last one is always NUL.
+        let bytes = unsafe { &mut *text.get() };
+        let mut out = Truncating { room: &mut bytes[..LAST_ERROR_ROOM - 1], len: 0 };
+        let _ = write!(out, "{error}");
+        let end = out.end();
+        bytes[end] = 0;
+    });
+}
+
+/// Runs `body` with a writer into a C buffer, and returns the length as snprintf does.
+///
+/// # Safety
+/// `buf` is NULL or has `len` writable bytes.
+unsafe fn written(buf: *mut c_char, len: usize, body: impl FnOnce(&mut dyn fmt::Write) -> Result<(), Error>) -> c_int {
+    let mut total = 0;
+    let status = run(|| {
+        if buf.is_null() && len > 0 {
+            return Err(Error::Argument { name: "buf", problem: "NULL, but len is not 0" });
+        }
+        // Outputs are untouched on failure, so what does not fit is counted, and what fits is written when all went well:
+        // a first pass would see another state than a second one.
+        let room: &mut [u8] = if len == 0 {
+            &mut []
+        } else {
+            // SAFETY: not NULL here, and the caller vouches for `len` bytes.
+            unsafe { slice::from_raw_parts_mut(buf.cast::<u8>(), len) }
+        };
+        let keep = room.first().copied();
+        let (text, end) = room.split_at_mut(len.saturating_sub(1));
+        let mut out = Truncating { room: text, len: 0 };
+        let result = body(&mut out);
+        match result {
+            Ok(()) => {
+                total = out.len;
+                let at = out.end();
+                if at < text.len() {
+                    text[at] = 0;
+                } else if let Some(last) = end.first_mut() {
+                    *last = 0;
+                }
+                Ok(())
+            }
+            Err(error) => {
+                if let (Some(first), Some(keep)) = (room.first_mut(), keep) {
+                    *first = keep;
+                }
+                Err(error)
+            }
+        }
+    });
+    if status == 0 { c_int::try_from(total).unwrap_or(c_int::MAX) } else { -status }
+}
+
+/// Writes what fits, counts all. Cuts between characters, so that the text stays UTF-8 if it was.
+struct Truncating<'a> {
+    room: &'a mut [u8],
+    len: usize,
+}
+
+impl Truncating<'_> {
+    fn end(&self) -> usize {
+        self.len.min(self.room.len())
+    }
+}
+
+impl fmt::Write for Truncating<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let start = self.end();
+        let fits = text.len().min(self.room.len() - start);
+        self.room[start..start + fits].copy_from_slice(&text.as_bytes()[..fits]);
+        self.len += text.len();
+        Ok(())
+    }
+}
+
+/// Borrows an argument: `None` for NULL; an error when it is too long to be meant.
+///
+/// # Safety
+/// `pointer` is NULL or points to a NUL-terminated string that nobody changes during `'a`.
+unsafe fn text<'a>(name: &'static str, pointer: *const c_char) -> Result<Option<&'a [u8]>, Error> {
+    if pointer.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: the caller's promise; strnlen reads at most one byte more than the longest text taken.
+    let len = unsafe { libc::strnlen(pointer, EC_SECURITY_TEXT_MAX + 1) };
+    if len > EC_SECURITY_TEXT_MAX {
+        return Err(Error::Argument { name, problem: "longer than 65535 bytes" });
+    }
+    // SAFETY: strnlen found `len` bytes there before a NUL.
+    Ok(Some(unsafe { slice::from_raw_parts(pointer.cast::<u8>(), len) }))
+}
+
+/// As [`text`], where NULL is an error.
+///
+/// # Safety
+/// As [`text`].
+unsafe fn needed<'a>(name: &'static str, pointer: *const c_char) -> Result<&'a [u8], Error> {
+    // SAFETY: the caller's promise.
+    unsafe { text(name, pointer) }?.ok_or(Error::Argument { name, problem: "NULL; a string is needed" })
+}
+
+/// As [`needed`], of any length.
+///
+/// # Safety
+/// As [`text`].
+unsafe fn needed_of_any_length<'a>(name: &'static str, pointer: *const c_char) -> Result<&'a [u8], Error> {
+    if pointer.is_null() {
+        return Err(Error::Argument { name, problem: "NULL; a string is needed" });
+    }
+    // SAFETY: the caller's promise.
+    Ok(unsafe { CStr::from_ptr(pointer) }.to_bytes())
+}
+
+/// # Safety
+/// `policy` is NULL or a live policy that no other thread uses now.
+unsafe fn policy_mut<'a>(policy: *mut Policy) -> Result<&'a mut Policy, Error> {
+    // SAFETY: the caller's promise.
+    unsafe { policy.as_mut() }
+        .ok_or(Error::Argument { name: "policy", problem: "NULL; make one with ec_security_policy_new" })
+}

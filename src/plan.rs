@@ -1,0 +1,548 @@
+//! From what is wanted and what a thread holds to the ordered steps between them. Pure: nothing here asks the system or
+//! allocates, so that a parked thread can plan for itself in a signal handler.
+//!
+//! Each rule says where it comes from: `cred` is the kernel's kernel/sys.c and security/commoncap.c.
+//!
+//! The order is the one safe order: the root folder while CAP_SYS_CHROOT is effective; groups and group ids while
+//! CAP_SETGID is; user ids with keep-caps; the bounding set while CAP_SETPCAP is still there; ambient capabilities once
+//! permitted and inheritable hold them; securebits; the final sets; no_new_privs. What cannot be taken back (bounding
+//! set, locks, no_new_privs) comes after all that a kernel is likely to refuse.
+
+use core::fmt;
+
+use crate::cap_sets::{self, CapNames, CapSets, bit};
+
+/// The securebits of capabilities(7), by name and by bit (include/uapi/linux/securebits.h).
+pub const SECUREBITS: [(&str, u32); 8] = [
+    ("noroot", 1 << 0),
+    ("noroot_locked", 1 << 1),
+    ("no_setuid_fixup", 1 << 2),
+    ("no_setuid_fixup_locked", 1 << 3),
+    ("keep_caps", 1 << 4),
+    ("keep_caps_locked", 1 << 5),
+    ("no_cap_ambient_raise", 1 << 6),
+    ("no_cap_ambient_raise_locked", 1 << 7),
+];
+const NO_SETUID_FIXUP: u32 = 1 << 2;
+const KEEP_CAPS: u32 = 1 << 4;
+const KEEP_CAPS_LOCKED: u32 = 1 << 5;
+const NO_CAP_AMBIENT_RAISE: u32 = 1 << 6;
+const ALL_LOCKS: u32 = 0b1010_1010;
+
+/// What is wanted of the permitted, effective and inheritable sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WantedCaps {
+    /// These and no others.
+    Exactly(CapSets),
+    /// Whatever each thread holds (`capabilities = keep`).
+    Keep,
+}
+
+/// What is wanted, names already turned into numbers. `None` means: stays as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Real, effective, saved and file-system user id.
+    pub uid: Option<u32>,
+    /// Real, effective, saved and file-system group id.
+    pub gid: Option<u32>,
+    /// Whether a list of supplementary groups is wanted; the list itself stays with whoever makes the calls.
+    pub groups: bool,
+    /// The three sets.
+    pub caps: WantedCaps,
+    /// As the three sets, but only where they are held.
+    pub optional: CapSets,
+    /// The ambient set; `None` with [`WantedCaps::Keep`] keeps it, else it is emptied.
+    pub ambient: Option<u64>,
+    /// Whether to trim the bounding set to permitted and inheritable, where CAP_SETPCAP allows it.
+    pub trim_bounding: bool,
+    /// Whether CAP_SETPCAP was there for the caller, so that every thread's bounding set must be trimmed.
+    pub must_trim: bool,
+    /// Exactly these securebits (keep-caps is always off in the end).
+    pub securebits: Option<u32>,
+    /// Whether no_new_privs is to be set.
+    pub no_new_privs: bool,
+    /// Whether the root folder changes. All threads share it: only the caller makes this step.
+    pub chroot: bool,
+    /// The running kernel's last capability.
+    pub last_cap: u8,
+}
+
+/// What one thread holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Real, effective, saved, file-system user id.
+    pub uids: [u32; 4],
+    /// Real, effective, saved, file-system group id.
+    pub gids: [u32; 4],
+    /// Whether the supplementary groups are those wanted (true when none are asked for).
+    pub groups_as_wanted: bool,
+    /// Effective, permitted, inheritable.
+    pub caps: CapSets,
+    /// The bounding set.
+    pub bounding: u64,
+    /// The ambient set.
+    pub ambient: u64,
+    /// The securebits.
+    pub securebits: u32,
+    /// no_new_privs.
+    pub no_new_privs: bool,
+}
+
+/// One step: one system call, or one call per capability of a mask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Make effective what the next steps need (capset).
+    RaiseEffective(CapSets),
+    /// chroot(2) and chdir(2) into it.
+    Chroot,
+    /// setgroups(2) with the list wanted.
+    SetGroups,
+    /// setresgid(2), all three alike.
+    SetResGid(u32),
+    /// prctl(PR_SET_KEEPCAPS).
+    KeepCaps(bool),
+    /// setresuid(2), all three alike.
+    SetResUid(u32),
+    /// The sets that the remaining steps need (capset).
+    WorkingSets(CapSets),
+    /// prctl(PR_CAPBSET_DROP) for each capability of the mask.
+    DropBounding(u64),
+    /// prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL).
+    ClearAmbient,
+    /// prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE) for each capability of the mask.
+    RaiseAmbient(u64),
+    /// prctl(PR_SET_SECUREBITS).
+    SecureBits(u32),
+    /// The final sets (capset).
+    CapSet(CapSets),
+    /// prctl(PR_SET_NO_NEW_PRIVS).
+    NoNewPrivs,
+    /// Not a step of the plan: reading the state back.
+    ReadBack,
+}
+
+impl Step {
+    /// Whether nothing can undo it.
+    pub fn is_irreversible(self) -> bool {
+        matches!(self, Step::DropBounding(_) | Step::NoNewPrivs)
+            || matches!(self, Step::SecureBits(bits) if bits & ALL_LOCKS != 0)
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::RaiseEffective(_) => f.write_str("capset (raising the effective set)"),
+            Step::Chroot => f.write_str("chroot"),
+            Step::SetGroups => f.write_str("setgroups"),
+            Step::SetResGid(gid) => write!(f, "setresgid({gid}, {gid}, {gid})"),
+            Step::KeepCaps(on) => write!(f, "prctl(PR_SET_KEEPCAPS, {})", u8::from(*on)),
+            Step::SetResUid(uid) => write!(f, "setresuid({uid}, {uid}, {uid})"),
+            Step::WorkingSets(_) => f.write_str("capset (sets for the remaining steps)"),
+            Step::DropBounding(mask) => write!(f, "prctl(PR_CAPBSET_DROP) of {}", CapNames(*mask)),
+            Step::ClearAmbient => f.write_str("prctl(PR_CAP_AMBIENT_CLEAR_ALL)"),
+            Step::RaiseAmbient(mask) => write!(f, "prctl(PR_CAP_AMBIENT_RAISE) of {}", CapNames(*mask)),
+            Step::SecureBits(bits) => write!(f, "prctl(PR_SET_SECUREBITS, {bits:#x})"),
+            Step::CapSet(_) => f.write_str("capset (final sets)"),
+            Step::NoNewPrivs => f.write_str("prctl(PR_SET_NO_NEW_PRIVS)"),
+            Step::ReadBack => f.write_str("reading the state back"),
+        }
+    }
+}
+
+/// The most steps a plan has.
+pub const MAX_STEPS: usize = 14;
+
+/// Ordered steps, and what a thread holds when they are done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    steps: [Step; MAX_STEPS],
+    len: u8,
+    /// The state the steps lead to.
+    pub goal: Held,
+}
+
+impl Plan {
+    /// The steps in order.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps[..usize::from(self.len)]
+    }
+}
+
+/// Why there is no plan: what the kernel would refuse, or worse, mask in silence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Bits above the running kernel's last capability.
+    #[error("this kernel has no {} (its last capability is number {last_cap})", CapNames(*.missing))]
+    KernelLacks {
+        /// Those it lacks.
+        missing: u64,
+        /// The last one it has.
+        last_cap: u8,
+    },
+    /// capset(2): effective must be within permitted.
+    #[error("{} effective without being permitted; write +ep instead of +e", CapNames(*.outside))]
+    EffectiveOutsidePermitted {
+        /// Those outside.
+        outside: u64,
+    },
+    /// capset(2): permitted can only shrink.
+    #[error(
+        "cannot retain {}: not in this process's permitted set (container or service manager?)",
+        CapNames(*.missing)
+    )]
+    NotHeld {
+        /// Those not held.
+        missing: u64,
+    },
+    /// capset(2): inheritable may gain only what is permitted or, with CAP_SETPCAP, what is in the bounding set.
+    #[error("cannot make {} inheritable: neither held nor in the bounding set with CAP_SETPCAP", CapNames(*.outside))]
+    InheritableNotAllowed {
+        /// Those outside.
+        outside: u64,
+    },
+    /// capabilities(7), ambient: only what is permitted (and inheritable) can be ambient.
+    #[error("cannot make {} ambient: not among the permitted capabilities asked for", CapNames(*.outside))]
+    AmbientNotPermitted {
+        /// Those outside.
+        outside: u64,
+    },
+    /// capabilities(7): SECBIT_NO_CAP_AMBIENT_RAISE.
+    #[error("cannot make {} ambient: securebit no_cap_ambient_raise is set", CapNames(*.missing))]
+    AmbientRaiseOff {
+        /// Those not ambient yet.
+        missing: u64,
+    },
+    /// A securebit is locked in the other position.
+    #[error("cannot change securebits from {held:#x} to {wanted:#x}: a lock is set on what would change")]
+    SecurebitsLocked {
+        /// As they are.
+        held: u32,
+        /// As asked for.
+        wanted: u32,
+    },
+    /// prctl(PR_SET_SECUREBITS) needs CAP_SETPCAP.
+    #[error("cannot change securebits from {held:#x} to {wanted:#x}: cap_setpcap is not held")]
+    SecurebitsNeedSetpcap {
+        /// As they are.
+        held: u32,
+        /// As asked for.
+        wanted: u32,
+    },
+    /// keep-caps is locked and the change of user would lose what is asked for.
+    #[error(
+        "cannot retain {} across the change of user: securebit keep_caps is locked off",
+        CapNames(*.lost)
+    )]
+    KeepCapsLockedOff {
+        /// What would be lost.
+        lost: u64,
+    },
+    /// keep-caps is locked on, so that it cannot be off afterwards.
+    #[error("securebit keep_caps is locked on, so that a later change of user would keep capabilities")]
+    KeepCapsLockedOn,
+    /// Another thread has no CAP_SETPCAP to trim its bounding set with.
+    #[error("cannot drop {} from the bounding set: cap_setpcap is not held", CapNames(*.left))]
+    CannotTrim {
+        /// What would be left.
+        left: u64,
+    },
+}
+
+impl Wanted {
+    /// Settles what depends on the caller alone, so that all threads are asked for the same: which optional capabilities
+    /// there are, and whether bounding sets must be trimmed.
+    pub fn settled_for(mut self, caller: &Held) -> Wanted {
+        if let WantedCaps::Exactly(caps) = &mut self.caps {
+            let there = caller.caps.permitted;
+            caps.effective |= self.optional.effective & self.optional.permitted & there;
+            caps.permitted |= self.optional.permitted & there;
+            caps.inheritable |= self.optional.inheritable & there;
+        }
+        self.optional = CapSets::EMPTY;
+        self.must_trim = self.trim_bounding && caller.caps.permitted & bit(cap_sets::SETPCAP) != 0;
+        self
+    }
+}
+
+/// The state a thread that holds `held` must end in.
+fn goal(wanted: &Wanted, held: &Held) -> Result<Held, Refusal> {
+    let mut goal = *held;
+    goal.groups_as_wanted = true;
+    if let Some(uid) = wanted.uid {
+        goal.uids = [uid; 4];
+    }
+    if let Some(gid) = wanted.gid {
+        goal.gids = [gid; 4];
+    }
+    goal.no_new_privs |= wanted.no_new_privs;
+
+    let has_setpcap = held.caps.permitted & bit(cap_sets::SETPCAP) != 0;
+    if let WantedCaps::Exactly(caps) = wanted.caps {
+        goal.caps = caps;
+        goal.ambient = 0;
+    }
+    if let Some(ambient) = wanted.ambient {
+        goal.ambient = ambient;
+        goal.caps.inheritable |= ambient;
+    }
+    let caps = &goal.caps;
+    let missing = (caps.effective | caps.permitted | caps.inheritable) & !cap_sets::up_to(wanted.last_cap);
+    if missing != 0 {
+        return Err(Refusal::KernelLacks { missing, last_cap: wanted.last_cap });
+    }
+    let outside = caps.effective & !caps.permitted;
+    if outside != 0 {
+        return Err(Refusal::EffectiveOutsidePermitted { outside });
+    }
+    let missing = caps.permitted & !held.caps.permitted;
+    if missing != 0 {
+        return Err(Refusal::NotHeld { missing });
+    }
+    let outside = goal.ambient & !caps.permitted;
+    if outside != 0 {
+        return Err(Refusal::AmbientNotPermitted { outside });
+    }
+    // security/commoncap.c, cap_capset
+    let mut allowed = held.caps.inheritable | held.bounding;
+    if !has_setpcap {
+        allowed &= held.caps.inheritable | held.caps.permitted;
+    }
+    let outside = caps.inheritable & !allowed;
+    if outside != 0 {
+        return Err(Refusal::InheritableNotAllowed { outside });
+    }
+
+    if wanted.trim_bounding {
+        let trimmed = held.bounding & (caps.permitted | caps.inheritable);
+        if has_setpcap {
+            goal.bounding = trimmed;
+        } else if wanted.must_trim && trimmed != held.bounding {
+            return Err(Refusal::CannotTrim { left: held.bounding & !trimmed });
+        }
+    }
+
+    goal.securebits = wanted.securebits.unwrap_or(held.securebits) & !KEEP_CAPS;
+    let changed = goal.securebits ^ held.securebits;
+    if changed != 0 {
+        // security/commoncap.c, cap_task_prctl: a lock freezes its bit, and no lock is ever taken off
+        let frozen = (held.securebits & ALL_LOCKS) | ((held.securebits & ALL_LOCKS) >> 1);
+        if changed == KEEP_CAPS && changed & frozen != 0 {
+            return Err(Refusal::KeepCapsLockedOn);
+        }
+        if changed & frozen != 0 {
+            return Err(Refusal::SecurebitsLocked { held: held.securebits, wanted: goal.securebits });
+        }
+        if changed != KEEP_CAPS && !has_setpcap {
+            return Err(Refusal::SecurebitsNeedSetpcap { held: held.securebits, wanted: goal.securebits });
+        }
+    }
+    Ok(goal)
+}
+
+/// Adds steps and keeps account of what they change, so that only what still differs becomes a step.
+struct Planner {
+    now: Held,
+    steps: [Step; MAX_STEPS],
+    len: u8,
+}
+
+impl Planner {
+    fn push(&mut self, step: Step) {
+        let now = &mut self.now;
+        match step {
+            Step::RaiseEffective(caps) | Step::WorkingSets(caps) | Step::CapSet(caps) => {
+                now.caps = caps;
+                now.ambient &= caps.permitted & caps.inheritable;
+            }
+            Step::SetGroups => now.groups_as_wanted = true,
+            Step::SetResGid(gid) => now.gids = [gid; 4],
+            Step::KeepCaps(true) => now.securebits |= KEEP_CAPS,
+            Step::KeepCaps(false) => now.securebits &= !KEEP_CAPS,
+            Step::SetResUid(uid) => {
+                // security/commoncap.c, cap_emulate_setxuid
+                if now.securebits & NO_SETUID_FIXUP == 0 {
+                    if now.uids[..3].contains(&0) && uid != 0 {
+                        if now.securebits & KEEP_CAPS == 0 {
+                            now.caps.permitted = 0;
+                            now.caps.effective = 0;
+                        }
+                        now.ambient = 0;
+                    }
+                    if now.uids[1] == 0 && uid != 0 {
+                        now.caps.effective = 0;
+                    }
+                    if now.uids[1] != 0 && uid == 0 {
+                        now.caps.effective = now.caps.permitted;
+                    }
+                }
+                now.uids = [uid; 4];
+            }
+            Step::DropBounding(mask) => now.bounding &= !mask,
+            Step::ClearAmbient => now.ambient = 0,
+            Step::RaiseAmbient(mask) => now.ambient |= mask,
+            Step::SecureBits(bits) => now.securebits = bits,
+            Step::NoNewPrivs => now.no_new_privs = true,
+            Step::Chroot | Step::ReadBack => {}
+        }
+        // There are fewer kinds of step than room, and none is made twice but capset and keep-caps.
+        if let Some(room) = self.steps.get_mut(usize::from(self.len)) {
+            *room = step;
+            self.len += 1;
+        }
+    }
+
+    fn effective(&mut self, needed: u64) {
+        let needed = needed & self.now.caps.permitted & !self.now.caps.effective;
+        if needed != 0 {
+            let mut caps = self.now.caps;
+            caps.effective |= needed;
+            self.push(Step::RaiseEffective(caps));
+        }
+    }
+
+    fn drop_bounding(&mut self, goal: &Held) {
+        let extra = self.now.bounding & !goal.bounding;
+        if extra != 0 {
+            self.push(Step::DropBounding(extra));
+        }
+    }
+
+    fn set_securebits(&mut self, goal: &Held) {
+        let changed = self.now.securebits ^ goal.securebits;
+        if changed == KEEP_CAPS {
+            self.push(Step::KeepCaps(false));
+        } else if changed != 0 {
+            self.push(Step::SecureBits(goal.securebits));
+        }
+    }
+}
+
+/// The steps from `held` to what is wanted, or why there are none. `wanted` must have been settled for the caller.
+///
+/// `root` says whether this thread makes the chroot for all.
+pub fn plan(wanted: &Wanted, held: &Held, root: bool) -> Result<Plan, Refusal> {
+    let goal = goal(wanted, held)?;
+    let mut p = Planner { now: *held, steps: [Step::ReadBack; MAX_STEPS], len: 0 };
+    let setpcap = bit(cap_sets::SETPCAP);
+
+    let new_uids = goal.uids != held.uids;
+    let needs_setpcap = goal.bounding != held.bounding || (goal.securebits ^ held.securebits) & !KEEP_CAPS != 0;
+    // What of the permitted set must outlive the change of user.
+    let survivors = goal.caps.permitted | if needs_setpcap { held.caps.permitted & setpcap } else { 0 };
+    let loses_root = new_uids
+        && held.uids[..3].contains(&0)
+        && goal.uids[1] != 0
+        && held.securebits & (NO_SETUID_FIXUP | KEEP_CAPS) == 0;
+    let keep_caps_locked = held.securebits & KEEP_CAPS_LOCKED != 0;
+    if loses_root && keep_caps_locked && goal.caps.permitted != 0 {
+        return Err(Refusal::KeepCapsLockedOff { lost: goal.caps.permitted });
+    }
+    // With keep-caps locked off, what needs CAP_SETPCAP has to come before the change of user.
+    let setpcap_first = loses_root && keep_caps_locked && needs_setpcap;
+
+    let mut needed = 0;
+    if root && wanted.chroot {
+        needed |= bit(cap_sets::SYS_CHROOT);
+    }
+    if !held.groups_as_wanted || goal.gids != held.gids {
+        needed |= bit(cap_sets::SETGID);
+    }
+    if new_uids {
+        needed |= bit(cap_sets::SETUID);
+    }
+    if setpcap_first {
+        needed |= setpcap;
+    }
+    p.effective(needed);
+    if root && wanted.chroot {
+        p.push(Step::Chroot);
+    }
+    if !held.groups_as_wanted {
+        p.push(Step::SetGroups);
+    }
+    if goal.gids != held.gids {
+        p.push(Step::SetResGid(goal.gids[0]));
+    }
+    if setpcap_first {
+        p.drop_bounding(&goal);
+        p.set_securebits(&goal);
+    }
+    if new_uids {
+        if loses_root && survivors != 0 && !keep_caps_locked {
+            p.push(Step::KeepCaps(true));
+        }
+        p.push(Step::SetResUid(goal.uids[0]));
+    }
+    let still_needs_setpcap = p.now.bounding != goal.bounding || (p.now.securebits ^ goal.securebits) & !KEEP_CAPS != 0;
+    let raise = goal.ambient & !p.now.ambient;
+    if raise != 0 && held.securebits & NO_CAP_AMBIENT_RAISE != 0 {
+        return Err(Refusal::AmbientRaiseOff { missing: raise });
+    }
+    let mut working = p.now.caps;
+    if still_needs_setpcap {
+        working.effective |= setpcap;
+        // One call for both: what the goal wants to be inheritable must be allowed while the bounding set is still full.
+        working.inheritable = goal.caps.inheritable;
+        working.permitted = (goal.caps.permitted | setpcap) & p.now.caps.permitted;
+        working.effective = (goal.caps.effective | setpcap) & working.permitted;
+    }
+    if raise & !(working.permitted & working.inheritable) != 0 {
+        working.inheritable = goal.caps.inheritable;
+    }
+    if working != p.now.caps
+        && (raise & !p.now.caps.inheritable != 0 || (still_needs_setpcap && needs_call(&p.now.caps, &goal, setpcap)))
+    {
+        p.push(Step::WorkingSets(working));
+    }
+    p.drop_bounding(&goal);
+    if p.now.ambient & !goal.ambient != 0 {
+        p.push(Step::ClearAmbient);
+    }
+    let raise = goal.ambient & !p.now.ambient;
+    if raise != 0 {
+        p.push(Step::RaiseAmbient(raise));
+    }
+    p.set_securebits(&goal);
+    if p.now.caps != goal.caps {
+        p.push(Step::CapSet(goal.caps));
+    }
+    if p.now.no_new_privs != goal.no_new_privs {
+        p.push(Step::NoNewPrivs);
+    }
+    debug_assert_eq!(p.now, goal);
+    Ok(Plan { steps: p.steps, len: p.len, goal })
+}
+
+/// Whether capset is needed before the steps that CAP_SETPCAP allows: it is not effective yet, or the bounding set is
+/// about to lose what must become inheritable first.
+fn needs_call(now: &CapSets, goal: &Held, setpcap: u64) -> bool {
+    now.effective & setpcap == 0 || goal.caps.inheritable & !now.inheritable != 0
+}
+
+/// The step whose effect is missing, if a thread is not where its plan leads.
+pub fn difference(goal: &Held, found: &Held) -> Option<Step> {
+    if found.uids != goal.uids {
+        Some(Step::SetResUid(goal.uids[0]))
+    } else if found.gids != goal.gids {
+        Some(Step::SetResGid(goal.gids[0]))
+    } else if !found.groups_as_wanted {
+        Some(Step::SetGroups)
+    } else if found.bounding != goal.bounding {
+        Some(Step::DropBounding(found.bounding & !goal.bounding))
+    } else if found.ambient != goal.ambient {
+        Some(if found.ambient & !goal.ambient != 0 {
+            Step::ClearAmbient
+        } else {
+            Step::RaiseAmbient(goal.ambient & !found.ambient)
+        })
+    } else if found.securebits != goal.securebits {
+        Some(Step::SecureBits(goal.securebits))
+    } else if found.caps != goal.caps {
+        Some(Step::CapSet(goal.caps))
+    } else if found.no_new_privs != goal.no_new_privs {
+        Some(Step::NoNewPrivs)
+    } else {
+        None
+    }
+}

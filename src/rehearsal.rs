@@ -1,0 +1,1 @@
+//! The plan run by a throw-away child.

@@ -1,0 +1,1 @@
+//! All threads parked at once.
