@@ -1,6 +1,14 @@
 //! Users and groups, by name or decimal id, through the reentrant calls of the C library (so that NSS modules count).
+//!
+//! A word is looked up as a name first, and is an id only if no entry has that name and all of it is digits: what
+//! POSIX says of chown(1). The id 4294967295 is refused whatever it came from: to setresuid(2) it means "leave as it
+//! is", so a server would stay root.
 
-use crate::error::Error;
+use alloc::ffi::CString;
+use alloc::vec::Vec;
+
+use crate::error::{Errno, Error, Word};
+use crate::sys::nss::{self, Failure};
 
 /// A user as the database or the digits have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,29 +25,180 @@ pub struct Entry {
     /// The primary group.
     pub gid: u32,
     /// The name, which the group database knows members by.
-    pub name: alloc::ffi::CString,
+    pub name: CString,
 }
+
+/// The most supplementary groups the kernel takes (NGROUPS_MAX, include/uapi/linux/limits.h).
+pub const MAX_GROUPS: usize = 65536;
+
+/// (uid_t)-1 and (gid_t)-1.
+const NO_ID: u32 = u32::MAX;
 
 /// Looks up a user by name, or takes a decimal id.
 pub fn user(word: &[u8]) -> Result<User, Error> {
-    let _ = word;
-    Err(Error::OutOfMemory)
+    const OPTION: &str = "user";
+    let fail = |failure| look_up_error(OPTION, word, failure);
+    let mut entry = match c_name(OPTION, word)? {
+        Some(name) => nss::user_by_name(&name).map_err(fail)?,
+        None => None,
+    };
+    let mut id = None;
+    if entry.is_none() {
+        let Some(uid) = decimal(OPTION, word)? else {
+            return Err(Error::UnknownUser { word: Word::new(word) });
+        };
+        id = Some(uid);
+        entry = nss::user_by_id(uid).map_err(fail)?;
+    }
+    let Some(entry) = entry else {
+        let uid = id.ok_or(Error::Internal { what: "a user without id or entry" })?;
+        return Ok(User { uid, entry: None });
+    };
+    if entry.uid == NO_ID || entry.gid == NO_ID {
+        return Err(Error::OptionValue {
+            option: OPTION,
+            word: Word::new(word),
+            expected: "a user to become: the user database gives it the id 4294967295, which means \"unchanged\"",
+        });
+    }
+    // Asked for by number: whatever the look-up came back with, the number stands.
+    Ok(User { uid: id.unwrap_or(entry.uid), entry: Some(Entry { gid: entry.gid, name: entry.name }) })
 }
 
 /// Looks up a group by name, or takes a decimal id. `option` is what errors call it.
 pub fn group(option: &'static str, word: &[u8]) -> Result<u32, Error> {
-    let _ = (option, word);
-    Err(Error::OutOfMemory)
+    let entry = match c_name(option, word)? {
+        Some(name) => nss::group_by_name(&name).map_err(|failure| look_up_error(option, word, failure))?,
+        None => None,
+    };
+    match entry {
+        Some(entry) if entry.gid == NO_ID => Err(Error::OptionValue {
+            option,
+            word: Word::new(word),
+            expected: "a group to be in: the group database gives it the id 4294967295, which means \"unchanged\"",
+        }),
+        Some(entry) => Ok(entry.gid),
+        None => match decimal(option, word)? {
+            Some(gid) => Ok(gid),
+            None => Err(Error::UnknownGroup { option, word: Word::new(word) }),
+        },
+    }
 }
 
 /// The supplementary groups initgroups(3) would set for `entry` with `gid` as the group: sorted, duplicates folded.
-pub fn supplementary_groups(entry: &Entry, gid: u32) -> Result<alloc::vec::Vec<u32>, Error> {
-    let _ = (entry, gid);
-    Err(Error::OutOfMemory)
+pub fn supplementary_groups(entry: &Entry, gid: u32) -> Result<Vec<u32>, Error> {
+    let groups =
+        nss::group_list(&entry.name, gid).map_err(|failure| look_up_error("user", entry.name.to_bytes(), failure))?;
+    checked_group_list("user", groups)
 }
 
 /// Sorts, folds duplicates and checks the kernel's limit. `option` is what an error calls the list.
-pub fn checked_group_list(option: &'static str, groups: alloc::vec::Vec<u32>) -> Result<alloc::vec::Vec<u32>, Error> {
-    let _ = option;
+pub fn checked_group_list(option: &'static str, mut groups: Vec<u32>) -> Result<Vec<u32>, Error> {
+    groups.sort_unstable();
+    groups.dedup();
+    if groups.last() == Some(&NO_ID) {
+        return Err(Error::OptionValue { option, word: Word::new(b"4294967295"), expected: IDS });
+    }
+    if groups.len() > MAX_GROUPS {
+        return Err(Error::TooManyGroups { option, count: groups.len(), max: MAX_GROUPS });
+    }
     Ok(groups)
+}
+
+const IDS: &str = "a decimal id from 0 to 4294967294";
+
+/// An id, if all of the word is digits.
+fn decimal(option: &'static str, word: &[u8]) -> Result<Option<u32>, Error> {
+    if word.is_empty() || !word.iter().all(u8::is_ascii_digit) {
+        return Ok(None);
+    }
+    let id = word
+        .iter()
+        .try_fold(0u32, |id, digit| id.checked_mul(10)?.checked_add(u32::from(digit - b'0')))
+        .filter(|id| *id != NO_ID);
+    match id {
+        Some(id) => Ok(Some(id)),
+        None => Err(Error::OptionValue { option, word: Word::new(word), expected: IDS }),
+    }
+}
+
+/// The word as the C library takes it; nothing where it cannot be a name, having a NUL inside.
+fn c_name(option: &'static str, word: &[u8]) -> Result<Option<CString>, Error> {
+    if word.is_empty() {
+        return Err(Error::Argument { name: option, problem: "empty; give a name or a decimal id" });
+    }
+    if word.contains(&0) {
+        return Ok(None);
+    }
+    let mut name = Vec::new();
+    name.try_reserve_exact(word.len() + 1).map_err(|_| Error::OutOfMemory)?;
+    name.extend_from_slice(word);
+    name.push(0);
+    Ok(CString::from_vec_with_nul(name).ok())
+}
+
+fn look_up_error(option: &'static str, word: &[u8], failure: Failure) -> Error {
+    match failure {
+        Failure::OutOfMemory => Error::OutOfMemory,
+        Failure::Errno(errno) => Error::LookUp { option, word: Word::new(word), errno: Errno(errno) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimal_ids() {
+        let rows: [(&[u8], Option<Option<u32>>); 14] = [
+            (b"0", Some(Some(0))),
+            (b"00", Some(Some(0))),
+            (b"007", Some(Some(7))),
+            (b"65534", Some(Some(65534))),
+            (b"4294967294", Some(Some(u32::MAX - 1))),
+            (b"4294967295", None),
+            (b"4294967296", None),
+            (b"99999999999999999999999999", None),
+            (b"-1", Some(None)),
+            (b"+1", Some(None)),
+            (b" 1", Some(None)),
+            (b"1 ", Some(None)),
+            (b"0x10", Some(None)),
+            (b"", Some(None)),
+        ];
+        for (word, expected) in rows {
+            let found = decimal("user", word);
+            match expected {
+                Some(id) => assert_eq!(found, Ok(id), "{}", word.escape_ascii()),
+                None => assert!(matches!(found, Err(Error::OptionValue { .. })), "{}", word.escape_ascii()),
+            }
+        }
+    }
+
+    #[test]
+    fn lists_are_sorted_and_folded_and_bounded() {
+        assert_eq!(checked_group_list("user", alloc::vec![8, 0, 8, 3]), Ok(alloc::vec![0, 3, 8]));
+        let most: Vec<u32> = (0..MAX_GROUPS as u32).chain([5]).collect();
+        assert_eq!(checked_group_list("user", most).map(|list| list.len()), Ok(MAX_GROUPS));
+        let more: Vec<u32> = (0..=MAX_GROUPS as u32).collect();
+        assert_eq!(
+            checked_group_list("supplemental_groups", more),
+            Err(Error::TooManyGroups { option: "supplemental_groups", count: MAX_GROUPS + 1, max: MAX_GROUPS })
+        );
+        assert!(matches!(checked_group_list("user", alloc::vec![NO_ID]), Err(Error::OptionValue { .. })));
+    }
+
+    #[test]
+    fn names_come_before_numbers_and_nul_is_no_name() {
+        assert_eq!(user(b"root").map(|user| user.uid), Ok(0));
+        assert_eq!(user(b"0").map(|user| user.entry.map(|entry| entry.name)), Ok(Some(c"root".into())));
+        assert_eq!(user(b"4000000123"), Ok(User { uid: 4_000_000_123, entry: None }));
+        assert_eq!(group("group", b"root"), Ok(0));
+        assert_eq!(group("group", b"4000000123"), Ok(4_000_000_123));
+        assert!(matches!(user(b"ro\0ot"), Err(Error::UnknownUser { .. })));
+        assert!(matches!(group("group", b"no such group"), Err(Error::UnknownGroup { .. })));
+        assert!(matches!(user(b""), Err(Error::Argument { .. })));
+        assert!(matches!(user(b"4294967295"), Err(Error::OptionValue { .. })));
+        assert!(matches!(user(&[b'x'; 100_000]), Err(Error::UnknownUser { .. })));
+    }
 }

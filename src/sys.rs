@@ -16,3 +16,5 @@ pub fn set_errno(errno: i32) {
     // SAFETY: as in `errno`.
     unsafe { *libc::__errno_location() = errno }
 }
+
+pub mod nss;

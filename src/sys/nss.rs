@@ -1,0 +1,186 @@
+//! The reentrant look-ups of the C library: the static buffers of getpwnam(3) and the like stay the caller's.
+//!
+//! getpwnam_r(3) and its kin return the error number and do not set errno; "not found" is success without a result, or
+//! one of four error numbers the manual page lists. getgrouplist(3) has no way to report an error at all, so what it
+//! leaves in errno is looked at.
+
+use core::ffi::{CStr, c_char, c_int};
+use core::{mem, ptr};
+
+use alloc::ffi::CString;
+use alloc::vec::Vec;
+
+/// Why a look-up has no answer, which is not the same as "no such name".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// No room for the answer.
+    OutOfMemory,
+    /// What the C library returned.
+    Errno(c_int),
+}
+
+/// An entry of the user database, as far as it matters here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Passwd {
+    /// The name as the database writes it.
+    pub name: CString,
+    /// The user id.
+    pub uid: u32,
+    /// The primary group.
+    pub gid: u32,
+}
+
+/// An entry of the group database, as far as it matters here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// The name as the database writes it.
+    pub name: CString,
+    /// The group id.
+    pub gid: u32,
+}
+
+const FIRST_ROOM: usize = 1 << 10;
+/// An entry longer than this is taken for a look-up that will never be satisfied. The memory is touched only as far as
+/// the entry reaches.
+const MOST_ROOM: usize = 512 << 20;
+/// More groups than any kernel takes; a list that is said to be longer is a defect of the look-up.
+const MOST_GROUPS: usize = 1 << 24;
+const INTERRUPTIONS: u32 = 1000;
+
+/// getpwnam_r(3).
+pub fn user_by_name(name: &CStr) -> Result<Option<Passwd>, Failure> {
+    look_up(
+        |entry, buf, len, result| {
+            // SAFETY: `name` ends in NUL, the other pointers are those of `look_up`, which is what getpwnam_r asks for.
+            unsafe { libc::getpwnam_r(name.as_ptr(), entry, buf, len, result) }
+        },
+        passwd,
+    )
+}
+
+/// getpwuid_r(3).
+pub fn user_by_id(uid: u32) -> Result<Option<Passwd>, Failure> {
+    look_up(
+        |entry, buf, len, result| {
+            // SAFETY: the pointers are those of `look_up`, which is what getpwuid_r asks for.
+            unsafe { libc::getpwuid_r(uid, entry, buf, len, result) }
+        },
+        passwd,
+    )
+}
+
+/// getgrnam_r(3).
+pub fn group_by_name(name: &CStr) -> Result<Option<Group>, Failure> {
+    look_up(
+        |entry, buf, len, result| {
+            // SAFETY: `name` ends in NUL, the other pointers are those of `look_up`, which is what getgrnam_r asks for.
+            unsafe { libc::getgrnam_r(name.as_ptr(), entry, buf, len, result) }
+        },
+        group,
+    )
+}
+
+/// getgrgid_r(3).
+pub fn group_by_id(gid: u32) -> Result<Option<Group>, Failure> {
+    look_up(
+        |entry, buf, len, result| {
+            // SAFETY: the pointers are those of `look_up`, which is what getgrgid_r asks for.
+            unsafe { libc::getgrgid_r(gid, entry, buf, len, result) }
+        },
+        group,
+    )
+}
+
+/// getgrouplist(3): the groups `name` is a member of, and `gid`, in whatever order and however often they are listed.
+pub fn group_list(name: &CStr, gid: u32) -> Result<Vec<u32>, Failure> {
+    let mut room: usize = 64;
+    let mut interruptions = 0;
+    loop {
+        let mut list = Vec::<u32>::new();
+        list.try_reserve_exact(room).map_err(|_| Failure::OutOfMemory)?;
+        let mut count = c_int::try_from(room).map_err(|_| Failure::OutOfMemory)?;
+        super::set_errno(0);
+        // SAFETY: `name` ends in NUL; there is room for `count` ids at the list's pointer; `count` is ours to be written.
+        let returned = unsafe { libc::getgrouplist(name.as_ptr(), gid, list.as_mut_ptr(), &mut count) };
+        let errno = super::errno();
+        let count = usize::try_from(count).unwrap_or(0);
+        // glibc goes on with the primary group alone when a database cannot be opened: fewer groups than there are.
+        match errno {
+            libc::EINTR if interruptions < INTERRUPTIONS => {
+                interruptions += 1;
+                continue;
+            }
+            libc::EMFILE | libc::ENFILE | libc::EIO | libc::EINTR | libc::ETIMEDOUT => {
+                return Err(Failure::Errno(errno));
+            }
+            libc::ENOMEM => return Err(Failure::OutOfMemory),
+            _ => {}
+        }
+        if returned >= 0 && count <= room {
+            // SAFETY: getgrouplist has written `count` ids, which is within the capacity.
+            unsafe { list.set_len(count) };
+            return Ok(list);
+        }
+        if count <= room && errno != 0 && errno != libc::ERANGE {
+            return Err(Failure::Errno(errno));
+        }
+        // The list was too short, and glibc says by how much; musl and older ones do not, so it also doubles.
+        room = room.saturating_mul(2).max(count);
+        if room > MOST_GROUPS {
+            return Err(Failure::Errno(libc::ERANGE));
+        }
+    }
+}
+
+/// Calls one of the four functions with more and more room. `E` is `passwd` or `group`: plain old data of pointers and
+/// numbers, for which all zeros is a value.
+fn look_up<E: PlainEntry, T>(
+    call: impl Fn(*mut E, *mut c_char, usize, *mut *mut E) -> c_int,
+    take: impl Fn(&E) -> Result<T, Failure>,
+) -> Result<Option<T>, Failure> {
+    let mut room = FIRST_ROOM;
+    let mut interruptions = 0;
+    loop {
+        let mut buf = Vec::<u8>::new();
+        buf.try_reserve_exact(room).map_err(|_| Failure::OutOfMemory)?;
+        // SAFETY: see `E` above; `PlainEntry` is implemented for those two only.
+        let mut entry: E = unsafe { mem::zeroed() };
+        let mut result = ptr::null_mut();
+        let error = call(&mut entry, buf.as_mut_ptr().cast(), room, &mut result);
+        match error {
+            0 if result.is_null() => return Ok(None),
+            0 => return take(&entry).map(Some),
+            libc::ENOENT | libc::ESRCH | libc::EBADF | libc::EPERM => return Ok(None),
+            libc::EINTR if interruptions < INTERRUPTIONS => interruptions += 1,
+            libc::ERANGE if room < MOST_ROOM => room *= 2,
+            libc::ENOMEM => return Err(Failure::OutOfMemory),
+            errno => return Err(Failure::Errno(errno)),
+        }
+    }
+}
+
+trait PlainEntry {}
+impl PlainEntry for libc::passwd {}
+impl PlainEntry for libc::group {}
+
+fn passwd(entry: &libc::passwd) -> Result<Passwd, Failure> {
+    Ok(Passwd { name: copied(entry.pw_name)?, uid: entry.pw_uid, gid: entry.pw_gid })
+}
+
+fn group(entry: &libc::group) -> Result<Group, Failure> {
+    Ok(Group { name: copied(entry.gr_name)?, gid: entry.gr_gid })
+}
+
+/// Copies a name out of the buffer of the look-up that is still alive in `look_up`.
+fn copied(name: *const c_char) -> Result<CString, Failure> {
+    let bytes = if name.is_null() {
+        c"".to_bytes_with_nul()
+    } else {
+        // SAFETY: a successful look-up leaves a NUL-terminated string in the buffer, which `look_up` keeps during `take`.
+        unsafe { CStr::from_ptr(name) }.to_bytes_with_nul()
+    };
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(bytes.len()).map_err(|_| Failure::OutOfMemory)?;
+    copy.extend_from_slice(bytes);
+    CString::from_vec_with_nul(copy).map_err(|_| Failure::Errno(libc::EINVAL))
+}
