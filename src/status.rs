@@ -1,9 +1,506 @@
 //! What each thread of a process holds now, from /proc/PID/task/TID/status.
+//!
+//! The text, one line each, is part of the interface (ec_security_policy(3) documents it):
+//!
+//! ```text
+//! 11 threads: uid=998 gid=998 groups=none permitted=cap_net_bind_service effective=cap_net_bind_service …
+//! thread 4711 "worker": uid=0 gid=0 groups=0,4 permitted=all effective=all inheritable=none bounding=all-cap_sys_boot …
+//! thread 4712 "iou-sqp-4700": kernel worker, cannot be brought along: uid=0 …
+//! thread 4700 "server": exited
+//! thread 4702 "server": securebits=noroot,noroot_locked
+//! ```
+//!
+//! The kernel shows securebits to the thread itself only, so they are told for the calling thread and for no other.
 
-use crate::error::Error;
+use core::fmt;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+
+use alloc::vec::Vec;
+
+use crate::cap_sets::{self, CapSets};
+use crate::error::{Errno, Error, Word};
+use crate::plan::SECUREBITS;
+use crate::sys;
+
+/// What a thread holds, as far as /proc tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holds {
+    /// Real, effective, saved, file-system user id.
+    pub uids: [u32; 4],
+    /// Real, effective, saved, file-system group id.
+    pub gids: [u32; 4],
+    /// Supplementary groups, in the kernel's order, which is ascending.
+    pub groups: Vec<u32>,
+    /// Effective, permitted, inheritable.
+    pub caps: CapSets,
+    /// The bounding set.
+    pub bounding: u64,
+    /// The ambient set.
+    pub ambient: u64,
+    /// Whether no_new_privs is set.
+    pub no_new_privs: bool,
+}
+
+/// What kind of thread it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Runs code of the program.
+    Ordinary,
+    /// Has exited and runs nothing any more: a main thread whose process lives on, or a process nobody has waited for.
+    Exited,
+    /// A worker of the kernel that carries the credentials of each request's submitter (io_uring's `iou-wrk-`).
+    Worker,
+    /// A worker of the kernel that keeps the credentials it was made with: no call can bring it along.
+    FixedWorker,
+}
+
+/// One thread.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Thread {
+    /// Its id.
+    pub tid: i32,
+    /// Its name (`comm`).
+    pub name: Vec<u8>,
+    /// Its kind.
+    pub kind: Kind,
+    /// What it holds.
+    pub holds: Holds,
+}
+
+/// A process, the leader first, then in order of id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// The process id.
+    pub pid: i32,
+    /// Its threads, never none.
+    pub threads: Vec<Thread>,
+    /// The calling thread and its securebits, if it is one of them.
+    pub caller: Option<(i32, u32)>,
+}
+
+impl Process {
+    /// The thread that others are compared with: the leader, or the first other one if the leader has exited.
+    pub fn reference(&self) -> Option<&Thread> {
+        self.threads.iter().find(|thread| thread.kind == Kind::Ordinary)
+    }
+
+    /// Those that hold the same as the reference, itself included.
+    pub fn alike(&self) -> impl Iterator<Item = &Thread> {
+        let reference = self.reference();
+        self.threads
+            .iter()
+            .filter(move |thread| thread.kind == Kind::Ordinary && Some(&thread.holds) == reference.map(|it| &it.holds))
+    }
+
+    /// All others, kernel workers and exited leaders among them.
+    pub fn others(&self) -> impl Iterator<Item = &Thread> {
+        let reference = self.reference();
+        self.threads
+            .iter()
+            .filter(move |thread| thread.kind != Kind::Ordinary || Some(&thread.holds) != reference.map(|it| &it.holds))
+    }
+}
 
 /// Writes what process `pid` (0: the caller's) holds: one line for all threads alike, and one for each that differs.
-pub fn describe(pid: i32, out: &mut dyn core::fmt::Write) -> Result<(), Error> {
-    let _ = (pid, out);
+pub fn describe(pid: i32, out: &mut dyn fmt::Write) -> Result<(), Error> {
+    let process = read(pid)?;
+    // A writer that has no room left keeps counting; there is nothing else to be told of it.
+    let _ = write!(out, "{process}");
     Ok(())
+}
+
+impl fmt::Display for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(reference) = self.reference() {
+            let count = self.alike().count();
+            writeln!(f, "{count} thread{}: {}", if count == 1 { "" } else { "s" }, reference.holds)?;
+        }
+        for thread in self.others() {
+            write!(f, "thread {} {}: ", thread.tid, Word::new(&thread.name))?;
+            match thread.kind {
+                Kind::Ordinary => writeln!(f, "{}", thread.holds)?,
+                Kind::Exited => writeln!(f, "exited")?,
+                Kind::Worker => writeln!(f, "kernel worker, takes each request's credentials: {}", thread.holds)?,
+                Kind::FixedWorker => writeln!(f, "kernel worker, cannot be brought along: {}", thread.holds)?,
+            }
+        }
+        if let Some((tid, bits)) = self.caller {
+            let name = self.threads.iter().find(|thread| thread.tid == tid).map_or(&b""[..], |thread| &thread.name);
+            writeln!(f, "thread {tid} {}: securebits={}", Word::new(name), SecurebitNames(bits))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Holds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "uid={} gid={} groups=", Ids(&self.uids), Ids(&self.gids))?;
+        if self.groups.is_empty() {
+            f.write_str("none")?;
+        }
+        for (at, group) in self.groups.iter().enumerate() {
+            write!(f, "{}{group}", if at > 0 { "," } else { "" })?;
+        }
+        let CapSets { effective, permitted, inheritable } = self.caps;
+        write!(f, " permitted={} effective={}", Set(permitted), Set(effective))?;
+        write!(f, " inheritable={} bounding={}", Set(inheritable), Set(self.bounding))?;
+        write!(f, " ambient={} no_new_privs={}", Set(self.ambient), if self.no_new_privs { "on" } else { "off" })
+    }
+}
+
+/// Four ids: one number where they are alike, else real/effective/saved/file-system.
+pub struct Ids<'a>(pub &'a [u32; 4]);
+
+impl fmt::Display for Ids<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [real, effective, saved, file_system] = self.0;
+        if [effective, saved, file_system] == [real; 3] {
+            write!(f, "{real}")
+        } else {
+            write!(f, "{real}/{effective}/{saved}/{file_system}")
+        }
+    }
+}
+
+/// A set without blanks: `none`, `all`, names with commas between them, or `all-cap_x-cap_y` where less than half is
+/// missing. A capability without a name is its number.
+pub struct Set(pub u64);
+
+impl fmt::Display for Set {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_set(f, self.0, cap_sets::up_to(sys::last_cap()))
+    }
+}
+
+fn write_set(f: &mut dyn fmt::Write, set: u64, all: u64) -> fmt::Result {
+    if set == 0 {
+        return f.write_str("none");
+    }
+    let missing = all & !set;
+    let (mask, mut before) = if set & !all == 0 && missing.count_ones() < set.count_ones() {
+        f.write_str("all")?;
+        (missing, "-")
+    } else {
+        (set, "")
+    };
+    for cap in cap_sets::each(mask) {
+        f.write_str(before)?;
+        match cap_sets::name(cap) {
+            Some(name) => f.write_str(name)?,
+            None => write!(f, "{cap}")?,
+        }
+        before = if before == "-" { "-" } else { "," };
+    }
+    Ok(())
+}
+
+/// Securebits by name with commas between them, `none`, and the number of any bit without a name.
+pub struct SecurebitNames(pub u32);
+
+impl fmt::Display for SecurebitNames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == 0 {
+            return f.write_str("none");
+        }
+        let mut rest = self.0;
+        let mut before = "";
+        for (name, bit) in SECUREBITS {
+            if rest & bit != 0 {
+                write!(f, "{before}{name}")?;
+                before = ",";
+                rest &= !bit;
+            }
+        }
+        if rest != 0 { write!(f, "{before}{rest:#x}") } else { Ok(()) }
+    }
+}
+
+/// Sweeps over the task folder until one finds nothing new, at most this often: threads may be made all the time.
+const SWEEPS: usize = 16;
+
+/// Reads what process `pid` (0: the caller's) holds. Threads that end meanwhile are left out; one that is made meanwhile
+/// may be.
+pub fn read(pid: i32) -> Result<Process, Error> {
+    if pid < 0 {
+        return Err(Error::NoProcess { pid, errno: Errno(libc::ESRCH) });
+    }
+    let own = pid == 0 || i64::from(pid) == i64::from(std::process::id());
+    let root = if pid == 0 { "/proc/self/task".into() } else { alloc::format!("/proc/{pid}/task") };
+    let mut seen = Vec::new();
+    let mut threads = Vec::new();
+    let mut buf = Vec::new();
+    let mut tgid = pid;
+    for _ in 0..SWEEPS {
+        let before = seen.len();
+        for entry in fs::read_dir(&root).map_err(|error| no_process(pid, &error))? {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) if is_gone(&error) => break,
+                Err(error) => return Err(no_process(pid, &error)),
+            };
+            let name = entry.file_name();
+            let Some(tid) = name.to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+            let Err(at) = seen.binary_search(&tid) else { continue };
+            push(&mut seen, tid)?;
+            seen[at..].rotate_right(1);
+            match thread(&root, tid, &mut buf) {
+                Ok((thread, leader)) => {
+                    tgid = leader;
+                    push(&mut threads, thread)?;
+                }
+                Err(ReadError::Gone) => {}
+                Err(ReadError::OutOfMemory) => return Err(Error::OutOfMemory),
+                Err(ReadError::Io(error)) => return Err(no_process(pid, &error)),
+                Err(ReadError::Field) => {
+                    return Err(Error::Proc {
+                        problem: "a status file lacks what Linux 4.10 and later write there; is it really /proc?",
+                    });
+                }
+            }
+        }
+        if seen.len() == before {
+            break;
+        }
+    }
+    if threads.is_empty() {
+        return Err(Error::NoProcess { pid, errno: Errno(libc::ESRCH) });
+    }
+    threads.sort_unstable_by_key(|thread| (thread.tid != tgid, thread.tid));
+    let tid = sys::nss::gettid();
+    let caller = if own && threads.iter().any(|thread| thread.tid == tid) {
+        sys::nss::securebits().map(|bits| (tid, bits))
+    } else {
+        None
+    };
+    Ok(Process { pid: tgid, threads, caller })
+}
+
+fn push<T>(list: &mut Vec<T>, item: T) -> Result<(), Error> {
+    list.try_reserve(1).map_err(|_| Error::OutOfMemory)?;
+    list.push(item);
+    Ok(())
+}
+
+fn no_process(pid: i32, error: &io::Error) -> Error {
+    if pid == 0 || (error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata("/proc/self").is_err()) {
+        return Error::Proc {
+            problem: "not mounted here, or it belongs to another pid namespace; mount proc on /proc",
+        };
+    }
+    let errno = match error.raw_os_error() {
+        Some(libc::ENOENT) | None => libc::ESRCH,
+        Some(errno) => errno,
+    };
+    Error::NoProcess { pid, errno: Errno(errno) }
+}
+
+enum ReadError {
+    /// The thread has ended and been reaped.
+    Gone,
+    Io(io::Error),
+    Field,
+    OutOfMemory,
+}
+
+/// A thread, and the id of its leader.
+fn thread(root: &str, tid: i32, buf: &mut Vec<u8>) -> Result<(Thread, i32), ReadError> {
+    slurp(&alloc::format!("{root}/{tid}/stat"), buf)?;
+    let flags = task_flags(buf).ok_or(ReadError::Field)?;
+    slurp(&alloc::format!("{root}/{tid}/status"), buf)?;
+    let (mut thread, leader) = parse(tid, buf)?;
+    if thread.kind == Kind::Ordinary && flags & (PF_IO_WORKER | PF_USER_WORKER) != 0 {
+        thread.kind = if thread.name.starts_with(b"iou-wrk-") { Kind::Worker } else { Kind::FixedWorker };
+    }
+    Ok((thread, leader))
+}
+
+// include/linux/sched.h: made by create_io_thread (since 5.12) or vhost_task_create (since 6.4), and no others
+const PF_IO_WORKER: u64 = 0x10;
+const PF_USER_WORKER: u64 = 0x4000;
+
+/// Field 9 of /proc/PID/stat. The name in field 2 may hold anything, closing brackets and line ends too.
+fn task_flags(stat: &[u8]) -> Option<u64> {
+    let end_of_name = stat.iter().rposition(|b| *b == b')')?;
+    let flags = stat.get(end_of_name + 1..)?.split(|b| *b == b' ').filter(|field| !field.is_empty()).nth(6)?;
+    core::str::from_utf8(flags).ok()?.parse().ok()
+}
+
+fn parse(tid: i32, status: &[u8]) -> Result<(Thread, i32), ReadError> {
+    let mut name = None;
+    let mut state = None;
+    let mut tgid = None;
+    let mut uids = None;
+    let mut gids = None;
+    let mut groups = None;
+    let [mut inheritable, mut permitted, mut effective, mut bounding, mut ambient] = [None; 5];
+    let mut no_new_privs = None;
+    for line in status.split(|b| *b == b'\n') {
+        let Some(colon) = line.iter().position(|b| *b == b':') else { continue };
+        let value = line[colon + 1..].trim_ascii();
+        let numbers = || value.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        match &line[..colon] {
+            b"Name" => name = Some(unescaped(&line[(colon + 2).min(line.len())..])?),
+            b"State" => state = value.first().copied(),
+            b"Tgid" => tgid = decimal(value).and_then(|id| i32::try_from(id).ok()),
+            b"Uid" => uids = four(numbers()),
+            b"Gid" => gids = four(numbers()),
+            b"Groups" => {
+                let mut list = Vec::new();
+                for word in numbers() {
+                    list.try_reserve(1).map_err(|_| ReadError::OutOfMemory)?;
+                    list.push(decimal(word).ok_or(ReadError::Field)?);
+                }
+                groups = Some(list);
+            }
+            b"CapInh" => inheritable = hexadecimal(value),
+            b"CapPrm" => permitted = hexadecimal(value),
+            b"CapEff" => effective = hexadecimal(value),
+            b"CapBnd" => bounding = hexadecimal(value),
+            b"CapAmb" => ambient = hexadecimal(value),
+            b"NoNewPrivs" => no_new_privs = Some(value != b"0"),
+            _ => {}
+        }
+    }
+    let found = || {
+        let caps = CapSets { effective: effective?, permitted: permitted?, inheritable: inheritable? };
+        let holds = Holds {
+            uids: uids?,
+            gids: gids?,
+            groups: groups?,
+            caps,
+            bounding: bounding?,
+            ambient: ambient?,
+            no_new_privs: no_new_privs?,
+        };
+        let kind = if matches!(state?, b'Z' | b'X') { Kind::Exited } else { Kind::Ordinary };
+        Some((Thread { tid, name: name?, kind, holds }, tgid?))
+    };
+    found().ok_or(ReadError::Field)
+}
+
+/// A name as it is, from the form status has it in: `\n` and `\\` are escaped there (fs/proc/array.c).
+fn unescaped(text: &[u8]) -> Result<Vec<u8>, ReadError> {
+    let mut name = Vec::new();
+    name.try_reserve(text.len()).map_err(|_| ReadError::OutOfMemory)?;
+    let mut bytes = text.iter().copied();
+    while let Some(b) = bytes.next() {
+        name.push(match b {
+            b'\\' => match bytes.next() {
+                Some(b'n') => b'\n',
+                Some(other) => other,
+                None => b'\\',
+            },
+            b => b,
+        });
+    }
+    Ok(name)
+}
+
+fn decimal(word: &[u8]) -> Option<u32> {
+    core::str::from_utf8(word).ok()?.parse().ok()
+}
+
+fn hexadecimal(word: &[u8]) -> Option<u64> {
+    u64::from_str_radix(core::str::from_utf8(word).ok()?, 16).ok()
+}
+
+fn four<'a>(mut words: impl Iterator<Item = &'a [u8]>) -> Option<[u32; 4]> {
+    let mut next = || decimal(words.next()?);
+    Some([next()?, next()?, next()?, next()?])
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH))
+}
+
+/// Reads a whole file of /proc into `buf`, whose memory is used again.
+fn slurp(path: &str, buf: &mut Vec<u8>) -> Result<(), ReadError> {
+    let failed = |error: io::Error| if is_gone(&error) { ReadError::Gone } else { ReadError::Io(error) };
+    let mut file = File::open(path).map_err(failed)?;
+    buf.clear();
+    let mut len = 0;
+    loop {
+        if buf.len() - len < 2048 {
+            buf.try_reserve(8192).map_err(|_| ReadError::OutOfMemory)?;
+            buf.resize(buf.capacity(), 0);
+        }
+        match file.read(&mut buf[len..]) {
+            Ok(0) => break,
+            Ok(more) => len += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    buf.truncate(len);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::{String, ToString as _};
+
+    const STATUS: &str = "Name:\tser ver:\\n\\\\\nUmask:\t0022\nState:\tS (sleeping)\nTgid:\t700\nNgid:\t0\nPid:\t702\n\
+        Uid:\t0\t998\t998\t998\nGid:\t998\t998\t998\t998\nFDSize:\t64\nGroups:\t4 24 \nCapInh:\t0000000000000000\n\
+        CapPrm:\t0000000000000400\nCapEff:\t0000000000000000\nCapBnd:\t000001fffeffffff\nCapAmb:\t0000000000000000\n\
+        NoNewPrivs:\t1\nSeccomp:\t0\n";
+
+    fn parsed(status: &str) -> Option<(Thread, i32)> {
+        parse(702, status.as_bytes()).ok()
+    }
+
+    #[test]
+    fn a_status_file_becomes_one_line() {
+        let (thread, tgid) = parsed(STATUS).expect("all fields are there");
+        assert_eq!((thread.tid, tgid, thread.kind), (702, 700, Kind::Ordinary));
+        assert_eq!(thread.name, b"ser ver:\n\\");
+        assert_eq!(thread.holds.groups, [4, 24]);
+        assert_eq!(
+            thread.holds.to_string(),
+            "uid=0/998/998/998 gid=998 groups=4,24 permitted=cap_net_bind_service effective=none inheritable=none \
+             bounding=all-cap_sys_resource ambient=none no_new_privs=on"
+        );
+    }
+
+    #[test]
+    fn a_field_that_is_missing_or_garbled_is_an_error() {
+        for field in
+            ["Name", "State", "Tgid", "Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNew"]
+        {
+            let without: String =
+                STATUS.split_inclusive('\n').filter(|line| !line.starts_with(field)).collect::<Vec<_>>().concat();
+            assert_ne!(without, STATUS);
+            assert!(parsed(&without).is_none(), "{field}");
+        }
+        assert!(parsed(&STATUS.replace("998\t998\t998", "998\t998")).is_none());
+        assert!(parsed(&STATUS.replace("4 24", "4 x")).is_none());
+        assert!(parsed(&STATUS.replace("0000000000000400", "zz")).is_none());
+    }
+
+    #[test]
+    fn flags_are_found_behind_any_name() {
+        assert_eq!(task_flags(b"7 (a) b) (c) S 1 7 7 0 -1 4194560 1 2"), Some(4_194_560));
+        assert_eq!(task_flags(b"7 (iou-sqp-1) S 1 7 7 0 -1 16400 0"), Some(0x4010));
+        assert_eq!(task_flags(b"7 (x) S 1"), None);
+        assert_eq!(task_flags(b""), None);
+    }
+
+    #[test]
+    fn sets_are_short() {
+        let all = cap_sets::up_to(40);
+        let text = |set| {
+            let mut out = String::new();
+            write_set(&mut out, set, all).expect("a String takes everything");
+            out
+        };
+        assert_eq!(text(0), "none");
+        assert_eq!(text(all), "all");
+        assert_eq!(text(0b11), "cap_chown,cap_dac_override");
+        assert_eq!(text(all & !0b11), "all-cap_chown-cap_dac_override");
+        assert_eq!(text(1 << 45), "45");
+        assert_eq!(text(all | 1 << 45).split(',').count(), 42);
+        assert_eq!(SecurebitNames(0).to_string(), "none");
+        assert_eq!(SecurebitNames(0b11 | 1 << 12).to_string(), "noroot,noroot_locked,0x1000");
+    }
 }
