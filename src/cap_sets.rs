@@ -90,8 +90,195 @@ pub fn name(cap: u8) -> Option<&'static str> {
 
 /// The number a name stands for, whatever the case of its letters.
 pub fn by_name(word: &[u8]) -> Option<u8> {
-    NAMES.iter().position(|name| name.as_bytes().eq_ignore_ascii_case(word)).map(|at| at as u8)
+    if word.len() > NameKey::ROOM || !word.iter().all(|byte| is_word(*byte)) {
+        return None;
+    }
+    let mut key = NameKey::EMPTY;
+    for (at, byte) in word.iter().enumerate() {
+        key.put(at, *byte);
+    }
+    key.look_up()
 }
+
+/// Whether a byte can be part of a name or a number: ASCII letter, digit or `_`, in any locale.
+pub(crate) const fn is_word(byte: u8) -> bool {
+    WORD_BYTES[byte as usize]
+}
+
+const WORD_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric() || byte as u8 == b'_';
+        byte += 1;
+    }
+    table
+};
+
+/// A word of at most 24 word bytes as three integers, letters in one case: what a reader can build while it looks for the
+/// word's end, and what two words are compared by at once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NameKey([u64; 3]);
+
+impl NameKey {
+    /// The longest word there is room for; the longest name has 22.
+    pub(crate) const ROOM: usize = 24;
+    /// Of the empty word.
+    pub(crate) const EMPTY: NameKey = NameKey([0; 3]);
+
+    /// The key of a whole word.
+    pub(crate) const fn of(word: &[u8]) -> NameKey {
+        let mut key = NameKey::EMPTY;
+        let mut at = 0;
+        while at < word.len() {
+            key.put(at, word[at]);
+            at += 1;
+        }
+        key
+    }
+
+    /// Adds the byte at `at`. Bit 0x20 makes letters lower case, leaves digits and moves `_`: no two word bytes collide
+    /// but the two cases of a letter.
+    pub(crate) const fn put(&mut self, at: usize, byte: u8) {
+        self.0[at / 8] |= ((byte | 0x20) as u64) << (at % 8 * 8);
+    }
+
+    /// The number of the capability with this name.
+    pub(crate) fn look_up(&self) -> Option<u8> {
+        let at = SLOTS[self.slot()];
+        (KEYS.get(usize::from(at))? == self).then_some(at)
+    }
+
+    /// Where in [`SLOTS`] the name stands if it is one. The multiplier was found by trial; that it gives each name a slot of
+    /// its own is checked where the table is made.
+    const fn slot(&self) -> usize {
+        let [a, b, c] = self.0;
+        ((a ^ b.rotate_left(17) ^ c).wrapping_mul(0x6eaf_00be_cb20_bd19) >> 57) as usize
+    }
+}
+
+const KEYS: [NameKey; NAMES.len()] = {
+    let mut keys = [NameKey::EMPTY; NAMES.len()];
+    let mut at = 0;
+    while at < keys.len() {
+        keys[at] = NameKey::of(NAMES[at].as_bytes());
+        at += 1;
+    }
+    keys
+};
+
+const NO_NAME: u8 = u8::MAX;
+
+static SLOTS: [u8; 128] = {
+    let mut slots = [NO_NAME; 128];
+    let mut at = 0;
+    while at < KEYS.len() {
+        let slot = KEYS[at].slot();
+        assert!(slots[slot] == NO_NAME, "two names in one slot: try another multiplier");
+        slots[slot] = at as u8;
+        at += 1;
+    }
+    slots
+};
+
+/// The candidate that a word was probably meant to be: the one with the fewest letters added, left out, changed or swapped
+/// with their neighbour, if that is at most a quarter of the longer word (rounded up). Case does not count. Of two alike
+/// the first. Allocates nothing, and words too long to be a name have none.
+pub fn nearest(word: &[u8], candidates: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+    let mut best: Option<(&'static str, usize)> = None;
+    for candidate in candidates {
+        let limit = word.len().max(candidate.len()).div_ceil(4);
+        if word.len().abs_diff(candidate.len()) > limit {
+            continue;
+        }
+        let Some(distance) = distance(word, candidate.as_bytes()) else { continue };
+        if distance <= limit && distance < candidate.len() && best.is_none_or(|(_, least)| distance < least) {
+            best = Some((candidate, distance));
+        }
+    }
+    best.map(|(candidate, _)| candidate)
+}
+
+/// How many letters added, left out, changed or swapped with their neighbour lie between two words; `None` where one of
+/// them is longer than any name.
+fn distance(a: &[u8], b: &[u8]) -> Option<usize> {
+    const ROOM: usize = 48;
+    if a.len() >= ROOM || b.len() >= ROOM {
+        return None;
+    }
+    let same = |i: usize, j: usize| a[i].eq_ignore_ascii_case(&b[j]);
+    let mut before = [0u8; ROOM];
+    let mut above: [u8; ROOM] = core::array::from_fn(|at| at as u8);
+    for i in 0..a.len() {
+        let mut row = [0u8; ROOM];
+        row[0] = i as u8 + 1;
+        for j in 0..b.len() {
+            let changed = above[j] + u8::from(!same(i, j));
+            let mut least = changed.min(above[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && same(i, j - 1) && same(i - 1, j) {
+                least = least.min(before[j - 1] + 1);
+            }
+            row[j + 1] = least;
+        }
+        before = above;
+        above = row;
+    }
+    Some(usize::from(above[b.len()]))
+}
+
+/// What a capability permits, in one line.
+pub fn meaning(cap: u8) -> &'static str {
+    match MEANINGS.get(usize::from(cap)) {
+        Some(line) => line,
+        None if cap < 64 => "newer than this library: see capabilities(7) of the running system",
+        None => "no capability has this number",
+    }
+}
+
+/// As [`NAMES`]; facts from capabilities(7).
+const MEANINGS: [&str; NAMES.len()] = [
+    "give any file to another user or group",
+    "read, write and search any file or folder, and execute any that has an x bit, whatever its permissions say",
+    "read any file and search any folder, whatever the permissions say",
+    "act on any file as its owner could: chmod, set times, set ACLs, delete from sticky folders",
+    "keep the set-user-ID and set-group-ID bits when a file is changed, and set them for foreign groups",
+    "send signals to processes of any user",
+    "become any group, and choose the supplementary groups",
+    "become any user",
+    "remove capabilities from the bounding set, add to inheritable from it, and change securebits",
+    "set and clear the append-only and immutable attributes of files",
+    "bind sockets to TCP and UDP ports below 1024",
+    "reserved for broadcasts and multicast listening; the kernel does not check it",
+    "configure the network: interfaces, addresses, routes, firewall, promiscuous mode, transparent proxying",
+    "open raw and packet sockets: read and forge any traffic of the network namespace",
+    "lock memory beyond the limit (mlock, huge pages)",
+    "act on any System V message queue, semaphore or shared memory, whatever its permissions say",
+    "load and unload kernel modules: as much as full control of the machine",
+    "raw access to ports, memory and disks (/dev/mem, ioperm, iopl): as much as full control of the machine",
+    "change the root folder, and enter mount and time namespaces",
+    "trace, inspect and change any process: as good as holding whatever that process holds",
+    "switch process accounting on and off",
+    "a great deal of administration, such as mounts, namespaces, quotas and swap: close to being root",
+    "reboot the machine, and load another kernel to run",
+    "raise priorities, choose real-time scheduling and CPU affinity, for any process",
+    "go beyond resource limits, raise hard limits, use the space reserved for root on file systems",
+    "set the system clock and the hardware clock",
+    "hang up terminals and use privileged terminal controls",
+    "make device nodes with mknod",
+    "take leases on files of any owner",
+    "write records to the kernel's audit log",
+    "switch auditing on and off, and change its rules",
+    "set any file capabilities: programs so marked start with those",
+    "bypass the rules of a mandatory access control module (Smack)",
+    "change the configuration or state of a mandatory access control module (Smack)",
+    "read and clear the kernel log where that is restricted, and see kernel addresses in /proc",
+    "set timers that wake the machine from suspend",
+    "keep the machine from suspending",
+    "read the audit log through a multicast netlink socket",
+    "monitor performance with perf events, of kernel and all processes",
+    "load BPF programs and make BPF maps beyond what any user may",
+    "checkpoint and restore processes: choose pids, read map_files links of others",
+];
 
 /// The capabilities in a mask, in order of number.
 pub fn each(mask: u64) -> impl Iterator<Item = u8> {
@@ -116,5 +303,109 @@ impl fmt::Display for CapNames {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_caps_crate() {
+        let theirs = caps::all();
+        assert_eq!(theirs.len(), NAMES.len());
+        for cap in theirs {
+            assert_eq!(name(cap.index()).expect("named").to_ascii_uppercase(), cap.to_string());
+            assert_eq!(bit(cap.index()), cap.bitmask());
+        }
+    }
+
+    #[test]
+    fn each_name_is_found_in_any_case_and_nothing_else_is() {
+        for (at, name) in NAMES.iter().enumerate() {
+            let upper = name.to_ascii_uppercase();
+            assert_eq!(by_name(name.as_bytes()), Some(at as u8));
+            assert_eq!(by_name(upper.as_bytes()), Some(at as u8));
+            for cut in 0..name.len() {
+                assert_eq!(by_name(&name.as_bytes()[..cut]), None, "{name} cut to {cut}");
+                let mut other = name.as_bytes().to_vec();
+                // What only differs by the bit that makes letters lower case is another byte unless it is a letter.
+                other[cut] ^= 0x20;
+                assert_eq!(by_name(&other), other[cut].is_ascii_alphabetic().then_some(at as u8), "{name} at {cut}");
+                other[cut] = b'q';
+                assert_eq!(by_name(&other), None, "{name} with q at {cut}");
+            }
+            for byte in 0..=u8::MAX {
+                let mut longer = name.as_bytes().to_vec();
+                longer.push(byte);
+                assert_eq!(by_name(&longer), None);
+            }
+        }
+        assert_eq!(by_name(b""), None);
+        assert_eq!(by_name(&[b'a'; 25]), None);
+        assert_eq!(by_name(&[0; 24]), None);
+    }
+
+    #[test]
+    fn masks() {
+        assert_eq!(bit(0), 1);
+        assert_eq!(bit(63), 1 << 63);
+        assert_eq!(bit(64), 0);
+        assert_eq!(up_to(40), 0x1ff_ffff_ffff);
+        assert_eq!(up_to(62), u64::MAX >> 1);
+        assert_eq!(up_to(63), u64::MAX);
+        assert!(each(1 | 1 << 40 | 1 << 63).eq([0, 40, 63]));
+        assert_eq!(format!("{}", CapNames(0)), "none");
+        assert_eq!(format!("{}", CapNames(1 | 1 << 41)), "cap_chown, capability 41");
+    }
+
+    #[test]
+    fn distances() {
+        for (a, b, apart) in [
+            ("", "", 0),
+            ("", "user", 4),
+            ("user", "", 4),
+            ("user", "USER", 0),
+            ("usr", "user", 1),
+            ("userr", "user", 1),
+            ("uzer", "user", 1),
+            ("usre", "user", 1),
+            ("suer", "user", 1),
+            ("chroot", "group", 4),
+            ("kitten", "sitting", 3),
+        ] {
+            assert_eq!(distance(a.as_bytes(), b.as_bytes()), Some(apart), "{a} {b}");
+        }
+        assert_eq!(distance(&[b'a'; 48], b"a"), None);
+        assert_eq!(distance(&[b'a'; 47], &[b'b'; 47]), Some(47));
+    }
+
+    #[test]
+    fn nearest_is_close_or_nothing() {
+        let options = ["user", "group", "chroot", "capabilities"];
+        for (word, near) in [
+            ("usr", Some("user")),
+            ("grp", Some("group")),
+            ("GRUOP", Some("group")),
+            ("capabilites", Some("capabilities")),
+            ("", None),
+            ("x", None),
+            ("privileges", None),
+        ] {
+            assert_eq!(nearest(word.as_bytes(), options.into_iter()), near, "{word}");
+        }
+        assert_eq!(nearest(&[b'u'; 1 << 16], options.into_iter()), None);
+        assert_eq!(nearest(b"a", ["b"].into_iter()), None, "nothing of the word is left");
+    }
+
+    #[test]
+    fn every_capability_has_a_meaning() {
+        for cap in 0..NAMES.len() as u8 {
+            let line = meaning(cap);
+            assert!(line.len() > 10 && line.len() < 120, "{line}");
+            assert!((0..cap).all(|other| meaning(other) != line), "{line}");
+        }
+        assert!(meaning(41).contains("newer"));
+        assert!(meaning(64).contains("no capability"));
     }
 }

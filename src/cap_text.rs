@@ -1,41 +1,618 @@
 //! The capability text format of cap_text_formats(7), as libcap's cap_from_text(3) reads it and cap_to_text(3) prints it.
+//!
+//! ```text
+//!   text    clauses with blanks between them, each applied to the result of those before it
+//!   clause  = flags*                        every capability the kernel has: exactly these flags
+//!           | names action (+|- flags)*     no blank inside a clause
+//!   names   name, number or "all", with commas between
+//!   action  = flags*  |  + flags  |  - flags  |  =+ flags  |  =- flags     (the last two: clear first)
+//!   flags   e, i and p, each any number of times
+//! ```
+//!
+//! Names are in any case, flags in lower case only; numbers are decimal, octal (0…) or hexadecimal (0x…), up to 63.
 
 use core::fmt;
 
-use crate::cap_sets::CapSets;
+use crate::cap_sets::{self, CapSets, NAMES, NameKey, bit, is_word, up_to};
 use crate::error::{Nearest, Word};
 
 /// Why a text does not parse.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{problem} at column {column}")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CapTextError {
-    /// Where, counted in bytes from 1.
+    /// Where, counted in bytes from 1; one past the last byte if the text ends too soon.
     pub column: usize,
     /// What.
     pub problem: CapTextProblem,
 }
 
 /// What is wrong in a text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CapTextProblem {
     /// No capability has this name.
-    #[error("unknown name {word}{}", Nearest(*.nearest))]
     UnknownName {
         /// The word.
         word: Word,
         /// The closest known name.
         nearest: Option<&'static str>,
     },
+    /// A word that begins with a digit and is no number.
+    MalformedNumber {
+        /// The word.
+        word: Word,
+    },
+    /// A number that no capability set has room for.
+    NumberTooLarge {
+        /// The word.
+        word: Word,
+    },
+    /// Something that cannot stand here.
+    Unexpected {
+        /// The character, or the word if it begins one.
+        found: Word,
+        /// What can.
+        expected: Expected,
+    },
+    /// The text ends where something is missing.
+    EndsEarly {
+        /// What is missing.
+        expected: Expected,
+    },
 }
 
-/// Reads a text. `last_cap` is the running kernel's last capability, which `all` reaches to.
+/// What can stand at a place of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// The beginning of a clause.
+    Clause,
+    /// The same, where there is an operator already.
+    NamesBeforeOperator,
+    /// After a comma.
+    NameAfterComma,
+    /// After the names.
+    Operator,
+    /// After `+` or `-`.
+    Flag,
+    /// After a `=` without names before it, and after the flags of that.
+    FlagOrBlank,
+    /// After flags, and after `=`.
+    FlagOrAction,
+    /// Between the names of a list, for [`parse_names`].
+    NamesOnly,
+}
+
+impl Expected {
+    /// For a message.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Expected::Clause => "a capability, \"all\" or =",
+            Expected::NamesBeforeOperator => "capabilities or \"all\" before the operator",
+            Expected::NameAfterComma => "a capability or \"all\" after the comma",
+            Expected::Operator => "=, + or - right after the capabilities",
+            Expected::Flag => "one or more of the flags e, i and p (lower case)",
+            Expected::FlagOrBlank => {
+                "flags e, i and p (lower case), then a blank (+ and - need capabilities before them)"
+            }
+            Expected::FlagOrAction => "flags e, i and p (lower case), then +, - or a blank",
+            Expected::NamesOnly => "capabilities or \"all\", with blanks or commas between them",
+        }
+    }
+}
+
+impl fmt::Display for CapTextError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let column = self.column;
+        match &self.problem {
+            CapTextProblem::UnknownName { word, nearest } => {
+                write!(f, "unknown name {word} at column {column}{}", Nearest(*nearest))
+            }
+            CapTextProblem::MalformedNumber { word } => {
+                write!(
+                    f,
+                    "malformed number {word} at column {column}, expected decimal, octal (0…) or hexadecimal (0x…)"
+                )
+            }
+            CapTextProblem::NumberTooLarge { word } => {
+                write!(f, "capability number {word} at column {column} is too large, expected 0 to 63")
+            }
+            CapTextProblem::Unexpected { found, expected } => {
+                write!(f, "unexpected {found} at column {column}, expected {}", expected.text())
+            }
+            CapTextProblem::EndsEarly { expected } => {
+                write!(f, "text ends early at column {column}, expected {}", expected.text())
+            }
+        }
+    }
+}
+
+impl core::error::Error for CapTextError {}
+
+const EFFECTIVE: u8 = 1;
+const PERMITTED: u8 = 2;
+const INHERITABLE: u8 = 4;
+
+/// Reads a text. `last_cap` is the running kernel's last capability, which `all` and a `=` without names reach to; single
+/// capabilities may go beyond it, up to 63.
 pub fn parse(text: &[u8], last_cap: u8) -> Result<CapSets, CapTextError> {
-    let _ = (text, last_cap);
-    Ok(CapSets::EMPTY)
+    let all = up_to(last_cap);
+    let mut caps = CapSets::EMPTY;
+    let mut at = Reader { text, at: 0 };
+    loop {
+        at.skip(is_blank);
+        let listed = match at.byte() {
+            None => return Ok(caps),
+            Some(b'=') => None,
+            Some(byte) if is_word(byte) => Some(at.names(all)?),
+            Some(b'+' | b'-') => return Err(at.unexpected(Expected::NamesBeforeOperator)),
+            Some(_) => return Err(at.unexpected(Expected::Clause)),
+        };
+        match listed {
+            None => at.everything(all, &mut caps)?,
+            Some(mask) => at.actions(mask, &mut caps)?,
+        }
+    }
+}
+
+/// Reads a list of capabilities: names, numbers and `all`, separated by blanks or commas; nothing is the empty set.
+pub fn parse_names(text: &[u8], last_cap: u8) -> Result<u64, CapTextError> {
+    let all = up_to(last_cap);
+    let is_separator = |byte| is_blank(byte) || byte == b',';
+    let mut mask = 0;
+    let mut at = Reader { text, at: 0 };
+    loop {
+        at.skip(is_separator);
+        match at.byte() {
+            None => return Ok(mask),
+            Some(byte) if is_word(byte) => mask |= at.name(all)?,
+            Some(_) => return Err(at.unexpected(Expected::NamesOnly)),
+        }
+        match at.byte() {
+            Some(byte) if !is_separator(byte) => return Err(at.unexpected(Expected::NamesOnly)),
+            _ => {}
+        }
+    }
+}
+
+struct Reader<'a> {
+    text: &'a [u8],
+    at: usize,
+}
+
+impl Reader<'_> {
+    fn byte(&self) -> Option<u8> {
+        self.text.get(self.at).copied()
+    }
+
+    fn at_end_of_clause(&self) -> bool {
+        self.byte().is_none_or(is_blank)
+    }
+
+    fn skip(&mut self, skipped: impl Fn(u8) -> bool) {
+        while self.byte().is_some_and(&skipped) {
+            self.at += 1;
+        }
+    }
+
+    /// `= flags*`, at the `=`.
+    fn everything(&mut self, all: u64, caps: &mut CapSets) -> Result<(), CapTextError> {
+        self.at += 1;
+        let flags = self.flags();
+        if !self.at_end_of_clause() {
+            return Err(self.unexpected(Expected::FlagOrBlank));
+        }
+        clear(caps, all, EFFECTIVE | PERMITTED | INHERITABLE);
+        set(caps, all, flags);
+        Ok(())
+    }
+
+    /// `action (+|- flags)*`, after the names.
+    fn actions(&mut self, mask: u64, caps: &mut CapSets) -> Result<(), CapTextError> {
+        match self.byte() {
+            Some(b'=') => {
+                self.at += 1;
+                clear(caps, mask, EFFECTIVE | PERMITTED | INHERITABLE);
+                set(caps, mask, self.flags());
+            }
+            Some(b'+' | b'-') => {}
+            _ => return Err(self.unexpected(Expected::Operator)),
+        }
+        loop {
+            let apply = match self.byte() {
+                Some(b'+') => set,
+                Some(b'-') => clear,
+                Some(byte) if !is_blank(byte) => return Err(self.unexpected(Expected::FlagOrAction)),
+                _ => return Ok(()),
+            };
+            self.at += 1;
+            let flags = self.flags();
+            if flags == 0 {
+                return Err(self.unexpected(Expected::Flag));
+            }
+            apply(caps, mask, flags);
+        }
+    }
+
+    fn flags(&mut self) -> u8 {
+        let mut flags = 0;
+        loop {
+            flags |= match self.byte() {
+                Some(b'e') => EFFECTIVE,
+                Some(b'p') => PERMITTED,
+                Some(b'i') => INHERITABLE,
+                _ => return flags,
+            };
+            self.at += 1;
+        }
+    }
+
+    /// `name (, name)*`, at the beginning of the first.
+    fn names(&mut self, all: u64) -> Result<u64, CapTextError> {
+        let mut mask = self.name(all)?;
+        while self.byte() == Some(b',') {
+            self.at += 1;
+            if !self.byte().is_some_and(is_word) {
+                return Err(self.unexpected(Expected::NameAfterComma));
+            }
+            mask |= self.name(all)?;
+        }
+        Ok(mask)
+    }
+
+    /// A name, a number or `all`, at its beginning; moves past it on success only.
+    fn name(&mut self, all: u64) -> Result<u64, CapTextError> {
+        let rest = &self.text[self.at..];
+        if rest[0].is_ascii_digit() {
+            return self.number();
+        }
+        let mut key = NameKey::EMPTY;
+        let mut len = 0;
+        for byte in &rest[..rest.len().min(NameKey::ROOM)] {
+            if !is_word(*byte) {
+                break;
+            }
+            key.put(len, *byte);
+            len += 1;
+        }
+        let mask = match key.look_up() {
+            Some(cap) => bit(cap),
+            None if key == const { NameKey::of(b"all") } => all,
+            None => return Err(self.unknown_name()),
+        };
+        self.at += len;
+        Ok(mask)
+    }
+
+    fn number(&mut self) -> Result<u64, CapTextError> {
+        let word = self.word();
+        let (digits, base) = match word {
+            [b'0', b'x' | b'X', digits @ ..] => (digits, 16),
+            [b'0', ..] => (word, 8),
+            _ => (word, 10),
+        };
+        let mut number = 0u32;
+        for byte in digits {
+            match char::from(*byte).to_digit(base) {
+                // Stays small: what is too large already only has to stay so.
+                Some(digit) => number = (number * base + digit).min(64),
+                None => return Err(self.error(CapTextProblem::MalformedNumber { word: Word::new(word) })),
+            }
+        }
+        if digits.is_empty() {
+            return Err(self.error(CapTextProblem::MalformedNumber { word: Word::new(word) }));
+        }
+        if number > 63 {
+            return Err(self.error(CapTextProblem::NumberTooLarge { word: Word::new(word) }));
+        }
+        self.at += word.len();
+        Ok(1 << number)
+    }
+
+    /// The word here, to its end.
+    fn word(&self) -> &[u8] {
+        let rest = &self.text[self.at..];
+        &rest[..rest.iter().position(|byte| !is_word(*byte)).unwrap_or(rest.len())]
+    }
+
+    fn error(&self, problem: CapTextProblem) -> CapTextError {
+        CapTextError { column: self.at + 1, problem }
+    }
+
+    #[cold]
+    fn unknown_name(&self) -> CapTextError {
+        let word = self.word();
+        self.error(CapTextProblem::UnknownName { word: Word::new(word), nearest: nearest_name(word) })
+    }
+
+    #[cold]
+    fn unexpected(&self, expected: Expected) -> CapTextError {
+        let rest = &self.text[self.at..];
+        let found = match rest {
+            [] => return self.error(CapTextProblem::EndsEarly { expected }),
+            [first, ..] if is_word(*first) => self.word(),
+            _ => first_character(rest),
+        };
+        self.error(CapTextProblem::Unexpected { found: Word::new(found), expected })
+    }
+}
+
+/// As isspace(3) in the C locale.
+const fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t'..=b'\r')
+}
+
+fn set(caps: &mut CapSets, mask: u64, flags: u8) {
+    caps.effective |= mask & all_or_none(flags & EFFECTIVE);
+    caps.permitted |= mask & all_or_none(flags & PERMITTED);
+    caps.inheritable |= mask & all_or_none(flags & INHERITABLE);
+}
+
+fn clear(caps: &mut CapSets, mask: u64, flags: u8) {
+    caps.effective &= !(mask & all_or_none(flags & EFFECTIVE));
+    caps.permitted &= !(mask & all_or_none(flags & PERMITTED));
+    caps.inheritable &= !(mask & all_or_none(flags & INHERITABLE));
+}
+
+const fn all_or_none(flag: u8) -> u64 {
+    if flag == 0 { 0 } else { u64::MAX }
+}
+
+/// The first character, in UTF-8 if it is; else the first byte.
+fn first_character(rest: &[u8]) -> &[u8] {
+    let first = match rest.utf8_chunks().next() {
+        Some(chunk) => chunk.valid().chars().next().map_or(1, char::len_utf8),
+        None => 0,
+    };
+    &rest[..first]
+}
+
+/// The name a word was probably meant to be, with or without its `cap_`.
+fn nearest_name(word: &[u8]) -> Option<&'static str> {
+    cap_sets::nearest(word, NAMES.into_iter()).or_else(|| {
+        let stem = |name: &'static str| &name["cap_".len()..];
+        let near = cap_sets::nearest(word, NAMES.into_iter().map(stem))?;
+        NAMES.into_iter().find(|name| stem(name) == near)
+    })
 }
 
 /// Writes sets as cap_to_text(3) does. `last_cap` as for [`parse`].
+///
+/// The commonest of the eight combinations of flags among the kernel's capabilities comes first, as `=flags`; then the
+/// capabilities with another combination as what they have more or less. Capabilities the kernel lacks are always counted
+/// as if the first clause did not reach them.
 pub fn write(caps: &CapSets, last_cap: u8, out: &mut dyn fmt::Write) -> fmt::Result {
-    let _ = (caps, last_cap);
-    out.write_str("=")
+    let all = up_to(last_cap);
+    let mut common = 0;
+    for flags in 1..8 {
+        if (having(caps, flags) & all).count_ones() > (having(caps, common) & all).count_ones() {
+            common = flags;
+        }
+    }
+    // With nothing in common the first clause may take the place of the `=`: `cap_chown=p` for `= cap_chown+p`.
+    let mut bare = common == 0;
+    if !bare {
+        write_flags(out, "=", common)?;
+    }
+    for flags in (0..8).rev() {
+        let mask = having(caps, flags) & all;
+        if flags == common || mask == 0 {
+            continue;
+        }
+        let (more, less) = (flags & !common, common & !flags);
+        if !bare {
+            out.write_str(" ")?;
+        }
+        write_names(out, mask)?;
+        write_flags(out, if bare { "=" } else { "+" }, more)?;
+        write_flags(out, "-", less)?;
+        bare = false;
+    }
+    if bare {
+        out.write_str("=")?;
+    }
+    for flags in (1..8).rev() {
+        let mask = having(caps, flags) & !all;
+        if mask != 0 {
+            out.write_str(" ")?;
+            write_names(out, mask)?;
+            write_flags(out, "+", flags)?;
+        }
+    }
+    Ok(())
+}
+
+/// The capabilities that have just these flags.
+fn having(caps: &CapSets, flags: u8) -> u64 {
+    let with = |mask: u64, flag| if flags & flag != 0 { mask } else { !mask };
+    with(caps.effective, EFFECTIVE) & with(caps.permitted, PERMITTED) & with(caps.inheritable, INHERITABLE)
+}
+
+fn write_names(out: &mut dyn fmt::Write, mask: u64) -> fmt::Result {
+    let mut between = "";
+    for cap in cap_sets::each(mask) {
+        out.write_str(between)?;
+        match cap_sets::name(cap) {
+            Some(name) => out.write_str(name)?,
+            None => write!(out, "{cap}")?,
+        }
+        between = ",";
+    }
+    Ok(())
+}
+
+/// Writes an operator and flags; without flags, nothing.
+fn write_flags(out: &mut dyn fmt::Write, operator: &str, flags: u8) -> fmt::Result {
+    const TEXTS: [&str; 8] = ["", "e", "p", "ep", "i", "ei", "ip", "eip"];
+    if flags == 0 {
+        return Ok(());
+    }
+    out.write_str(operator)?;
+    out.write_str(TEXTS[usize::from(flags)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(text: &[u8]) -> String {
+        parse(text, 40).expect_err("does not parse").to_string()
+    }
+
+    #[test]
+    fn each_error_says_what_where_and_what_was_expected() {
+        let flags = "flags e, i and p (lower case), then +, - or a blank";
+        let bare = "flags e, i and p (lower case), then a blank (+ and - need capabilities before them)";
+        let flag = "one or more of the flags e, i and p (lower case)";
+        let operator = "=, + or - right after the capabilities";
+        let clause = "a capability, \"all\" or =";
+        let comma = "a capability or \"all\" after the comma";
+        let number = "decimal, octal (0…) or hexadecimal (0x…)";
+        for (text, error) in [
+            (
+                "cap_net_bnd_service+ep",
+                "unknown name \"cap_net_bnd_service\" at column 1 (nearest: cap_net_bind_service)",
+            ),
+            (
+                "\tcap_kill=p CAP_NET_BIND_SERVCIE=p",
+                "unknown name \"CAP_NET_BIND_SERVCIE\" at column 13 (nearest: cap_net_bind_service)",
+            ),
+            ("cap_kill,net_raw=p", "unknown name \"net_raw\" at column 10 (nearest: cap_net_raw)"),
+            ("Chown=p", "unknown name \"Chown\" at column 1 (nearest: cap_chown)"),
+            ("chwon=p", "unknown name \"chwon\" at column 1 (nearest: cap_chown)"),
+            ("none=p", "unknown name \"none\" at column 1"),
+            ("allx=p", "unknown name \"allx\" at column 1"),
+            ("_=p", "unknown name \"_\" at column 1"),
+            ("08=p", &format!("malformed number \"08\" at column 1, expected {number}")),
+            ("0x=p", &format!("malformed number \"0x\" at column 1, expected {number}")),
+            ("cap_kill,1e=p", &format!("malformed number \"1e\" at column 10, expected {number}")),
+            ("64=p", "capability number \"64\" at column 1 is too large, expected 0 to 63"),
+            ("  0100=p", "capability number \"0100\" at column 3 is too large, expected 0 to 63"),
+            (
+                "18446744073709551617=p",
+                "capability number \"18446744073709551617\" at column 1 is too large, expected 0 to 63",
+            ),
+            (" #", &format!("unexpected \"#\" at column 2, expected {clause}")),
+            ("é=p", &format!("unexpected \"é\" at column 1, expected {clause}")),
+            (",", &format!("unexpected \",\" at column 1, expected {clause}")),
+            ("+ep", "unexpected \"+\" at column 1, expected capabilities or \"all\" before the operator"),
+            ("= -p", "unexpected \"-\" at column 3, expected capabilities or \"all\" before the operator"),
+            ("cap_kill,=p", &format!("unexpected \"=\" at column 10, expected {comma}")),
+            ("cap_kill,", &format!("text ends early at column 10, expected {comma}")),
+            ("cap_kill", &format!("text ends early at column 9, expected {operator}")),
+            ("cap_kill =p", &format!("unexpected \" \" at column 9, expected {operator}")),
+            ("cap_kill\n", &format!("unexpected \"\\n\" at column 9, expected {operator}")),
+            ("cap_kill:p", &format!("unexpected \":\" at column 9, expected {operator}")),
+            ("cap_kill+", &format!("text ends early at column 10, expected {flag}")),
+            ("cap_kill=p- ", &format!("unexpected \" \" at column 12, expected {flag}")),
+            ("cap_kill=+", &format!("text ends early at column 11, expected {flag}")),
+            ("cap_kill+P", &format!("unexpected \"P\" at column 10, expected {flag}")),
+            ("cap_kill=EP", &format!("unexpected \"EP\" at column 10, expected {flags}")),
+            ("cap_kill=pcap_chown=p", &format!("unexpected \"cap_chown\" at column 11, expected {flags}")),
+            ("cap_kill=p=e", &format!("unexpected \"=\" at column 11, expected {flags}")),
+            ("cap_kill+p;", &format!("unexpected \";\" at column 11, expected {flags}")),
+            ("=ep+p", &format!("unexpected \"+\" at column 4, expected {bare}")),
+            ("==", &format!("unexpected \"=\" at column 2, expected {bare}")),
+            ("=all", &format!("unexpected \"all\" at column 2, expected {bare}")),
+        ] {
+            assert_eq!(message(text.as_bytes()), error, "{text:?}");
+        }
+        assert_eq!(message(b"cap_kill=p\xa0"), format!("unexpected \"\\xa0\" at column 11, expected {flags}"));
+        assert_eq!(message(b"cap_kill=p\0"), format!("unexpected \"\\x00\" at column 11, expected {flags}"));
+    }
+
+    #[test]
+    fn words_of_any_length() {
+        for len in [23, 24, 25, 63, 64, 65, 1000] {
+            let word = vec![b'a'; len];
+            let error = parse(&word, 40).expect_err("no such name");
+            assert_eq!(
+                error,
+                CapTextError {
+                    column: 1,
+                    problem: CapTextProblem::UnknownName { word: Word::new(&word), nearest: None }
+                }
+            );
+            let mut number = vec![b'0'; len];
+            number.extend(b"7=p");
+            assert_eq!(parse(&number, 40).map(|caps| caps.permitted), Ok(1 << 7));
+        }
+        assert!(parse(b"cap_checkpoint_restoreXY=p", 40).is_err());
+        assert!(parse(b"cap_checkpoint_restoreXYZ=p", 40).is_err());
+    }
+
+    #[test]
+    fn all_reaches_to_the_last_capability_of_the_kernel() {
+        for last in [0, 31, 40, 62, 63] {
+            for text in ["=p", "all=p", "ALL=+p", "=ep all-e"] {
+                let caps = parse(text.as_bytes(), last).expect("parses");
+                assert_eq!(caps, CapSets { permitted: up_to(last), ..CapSets::EMPTY }, "{text} {last}");
+            }
+        }
+        assert_eq!(parse(b"63=p =", 40).map(|caps| caps.permitted), Ok(1 << 63), "= does not reach beyond it");
+        assert_eq!(parse(b"63=p =", 63).map(|caps| caps.permitted), Ok(0));
+    }
+
+    #[test]
+    fn lists_of_names() {
+        for (text, mask) in [
+            ("", Ok(0)),
+            (" ,\t", Ok(0)),
+            ("cap_kill", Ok(1 << 5)),
+            ("cap_kill,CAP_CHOWN 0x3f\n", Ok(1 | 1 << 5 | 1 << 63)),
+            ("cap_kill, cap_chown", Ok(1 | 1 << 5)),
+            ("all", Ok(0x1ff_ffff_ffff)),
+            ("cap_kil", Err("unknown name \"cap_kil\" at column 1 (nearest: cap_kill)")),
+            ("cap_chown 64", Err("capability number \"64\" at column 11 is too large, expected 0 to 63")),
+            (
+                "cap_kill+p",
+                Err(
+                    "unexpected \"+\" at column 9, expected capabilities or \"all\", with blanks or commas between them",
+                ),
+            ),
+            (
+                ";",
+                Err(
+                    "unexpected \";\" at column 1, expected capabilities or \"all\", with blanks or commas between them",
+                ),
+            ),
+        ] {
+            let got = parse_names(text.as_bytes(), 40).map_err(|error| error.to_string());
+            assert_eq!(got, mask.map_err(String::from), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn writing_depends_on_the_last_capability() {
+        let write = |caps: &CapSets, last| {
+            let mut text = String::new();
+            write(caps, last, &mut text).expect("a String takes all");
+            text
+        };
+        let perfmon = CapSets { permitted: 1 << 38, ..CapSets::EMPTY };
+        assert_eq!(write(&perfmon, 37), "= cap_perfmon+p");
+        assert_eq!(write(&perfmon, 38), "cap_perfmon=p");
+        let high = CapSets { permitted: 1 << 41, ..CapSets::EMPTY };
+        assert_eq!(write(&high, 40), "= 41+p");
+        assert_eq!(write(&high, 41), "41=p");
+        assert_eq!(write(&high, 63), "41=p");
+        let every = CapSets { effective: u64::MAX, permitted: u64::MAX, inheritable: u64::MAX };
+        assert_eq!(write(&every, 63), "=eip");
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let mut random = 1u64;
+        let mut next = || {
+            // Knuth's MMIX generator: any will do, as long as a failure repeats.
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            random ^ random >> 29
+        };
+        for round in 0..if cfg!(miri) { 20 } else { 20_000 } {
+            let mut mask = || if round % 2 == 0 { next() } else { next() & next() & next() };
+            let caps = CapSets { effective: mask(), permitted: mask(), inheritable: mask() };
+            for last in [37, 40, 63] {
+                let mut text = String::new();
+                write(&caps, last, &mut text).expect("a String takes all");
+                assert_eq!(parse(text.as_bytes(), last), Ok(caps), "{text} {last}");
+            }
+        }
+    }
 }
