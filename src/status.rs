@@ -42,6 +42,20 @@ pub struct Holds {
     pub no_new_privs: bool,
 }
 
+impl Holds {
+    /// The five sets, each with its name.
+    pub fn sets(&self) -> [(&'static str, u64); 5] {
+        let CapSets { effective, permitted, inheritable } = self.caps;
+        [
+            ("permitted", permitted),
+            ("effective", effective),
+            ("inheritable", inheritable),
+            ("bounding", self.bounding),
+            ("ambient", self.ambient),
+        ]
+    }
+}
+
 /// What kind of thread it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -142,10 +156,10 @@ impl fmt::Display for Holds {
         for (at, group) in self.groups.iter().enumerate() {
             write!(f, "{}{group}", if at > 0 { "," } else { "" })?;
         }
-        let CapSets { effective, permitted, inheritable } = self.caps;
-        write!(f, " permitted={} effective={}", Set(permitted), Set(effective))?;
-        write!(f, " inheritable={} bounding={}", Set(inheritable), Set(self.bounding))?;
-        write!(f, " ambient={} no_new_privs={}", Set(self.ambient), if self.no_new_privs { "on" } else { "off" })
+        for (name, set) in self.sets() {
+            write!(f, " {name}={}", Set(set))?;
+        }
+        write!(f, " no_new_privs={}", if self.no_new_privs { "on" } else { "off" })
     }
 }
 

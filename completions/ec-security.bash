@@ -1,0 +1,125 @@
+# bash completion for ec-security(8)
+
+_ec_security_caps()
+{
+    ec-security explain --color=never all=p 2>/dev/null | sed -n 's/^\(cap_[a-z_]*\) .*/\1/p'
+}
+
+# What may follow OPTION= after -o.
+_ec_security_values()
+{
+    local option=$1 value=$2
+    case ${option,,} in
+        user) compgen -u -- "$value" ;;
+        group) compgen -g -- "$value" ;;
+        supplemental_groups)
+            local before=''
+            [[ $value == *,* ]] && before=${value%,*},
+            compgen -P "$before" -g -- "${value##*,}" ;;
+        capabilities | optional_capabilities | ambient)
+            local before=''
+            [[ $value == *,* ]] && before=${value%,*},
+            local more=all
+            [[ ${option,,} == capabilities ]] && more='all keep'
+            [[ ${option,,} == ambient ]] && more=
+            compgen -P "$before" -W "$more $(_ec_security_caps)" -- "${value##*,}" ;;
+        chroot) compgen -d -- "$value" ;;
+        no_new_privs) compgen -W 'on off' -- "$value" ;;
+        bounding) compgen -W 'trim keep' -- "$value" ;;
+        securebits)
+            compgen -W 'noroot noroot_locked no_setuid_fixup no_setuid_fixup_locked keep_caps_locked
+                no_cap_ambient_raise no_cap_ambient_raise_locked' -- "$value" ;;
+    esac
+}
+
+_ec_security()
+{
+    local cur=${COMP_WORDS[COMP_CWORD]} prev='' command='' i
+    ((COMP_CWORD > 0)) && prev=${COMP_WORDS[COMP_CWORD - 1]}
+    COMPREPLY=()
+
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case ${COMP_WORDS[i]} in
+            -*) ;;
+            *) command=${COMP_WORDS[i]} && break ;;
+        esac
+    done
+
+    if [[ -z $command ]]; then
+        mapfile -t COMPREPLY < <(compgen -W 'check show exec explain help -h --help -V --version' -- "$cur")
+        return
+    fi
+
+    # bash takes "option=value" apart at the =, which belongs to COMP_WORDBREAKS.
+    local option='' value=''
+    if [[ $cur == = && ${COMP_WORDS[COMP_CWORD - 2]} == @(-o|--option) ]]; then
+        option=$prev
+    elif [[ $prev == = && ${COMP_WORDS[COMP_CWORD - 3]} == @(-o|--option) ]]; then
+        option=${COMP_WORDS[COMP_CWORD - 2]} value=$cur
+    fi
+    if [[ -n $option ]]; then
+        mapfile -t COMPREPLY < <(_ec_security_values "$option" "$value")
+        [[ $option == chroot ]] && compopt -o filenames
+        return
+    fi
+
+    if [[ $command == @(check|exec) && $prev == @(-o|--option) ]]; then
+        compopt -o nospace
+        mapfile -t COMPREPLY < <(compgen -S = -W 'user group capabilities optional_capabilities supplemental_groups
+            chroot no_new_privs bounding ambient securebits deadline' -- "$cur")
+        return
+    fi
+
+    case $command in
+        check)
+            if [[ $cur == -* ]]; then
+                mapfile -t COMPREPLY < <(compgen -W '-o --option -n --no-rehearsal -q --quiet -h --help' -- "$cur")
+            else
+                compopt -o filenames
+                mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+            fi ;;
+        show)
+            if [[ $cur == -* ]]; then
+                mapfile -t COMPREPLY < <(compgen -W '-j --json -l --lines --color=auto --color=always --color=never
+                    -h --help' -- "$cur")
+            else
+                mapfile -t COMPREPLY < <(cd /proc && compgen -W "$(printf '%s\n' [0-9]*)" -- "$cur")
+            fi ;;
+        exec)
+            # The command to be executed, and its arguments, complete as they do by themselves.
+            for ((i++; i < COMP_CWORD; i++)); do
+                case ${COMP_WORDS[i]} in
+                    --)
+                        ((i++))
+                        break ;;
+                    -f | --file) ((i++)) ;;
+                    -o | --option) [[ ${COMP_WORDS[i + 2]} == = ]] && ((i += 3)) || ((i++)) ;;
+                    -*) ;;
+                    *) break ;;
+                esac
+            done
+            if ((i < COMP_CWORD)) && declare -F _command_offset >/dev/null; then
+                _command_offset "$i"
+            elif [[ $prev == @(-f|--file) ]]; then
+                compopt -o filenames
+                mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+            elif [[ $cur == -* && $prev != -- ]]; then
+                mapfile -t COMPREPLY < <(compgen -W '-f --file -o --option -q --quiet -h --help --' -- "$cur")
+            else
+                compopt -o filenames
+                mapfile -t COMPREPLY < <(compgen -c -- "$cur")
+            fi ;;
+        explain)
+            if [[ $cur == -* ]]; then
+                mapfile -t COMPREPLY < <(compgen -W '--color=auto --color=always --color=never -h --help' -- "$cur")
+            else
+                local before=''
+                [[ $cur == *,* ]] && before=${cur%,*},
+                compopt -o nospace
+                mapfile -t COMPREPLY < <(compgen -P "$before" -W "all $(_ec_security_caps)" -- "${cur##*,}")
+            fi ;;
+        help) mapfile -t COMPREPLY < <(compgen -W 'check show exec explain' -- "$cur") ;;
+    esac
+}
+
+complete -F _ec_security ec-security

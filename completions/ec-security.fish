@@ -1,0 +1,58 @@
+# fish completion for ec-security(8)
+
+function __ec_security_caps
+    ec-security explain --color=never all=p 2>/dev/null | string replace -rf '^(cap_\S+)\s+[-epi]+\s+(.*)$' '$1\t$2'
+end
+
+function __ec_security_options
+    set -l word (commandline -ct)
+    switch $word
+        case 'user=*'
+            printf 'user=%s\n' (__fish_complete_users)
+        case 'group=*'
+            printf 'group=%s\n' (__fish_complete_groups)
+        case 'capabilities=*' 'optional_capabilities=*' 'ambient=*'
+            set -l before (string replace -r '[^=,]*$' '' -- $word)
+            printf "$before%s\n" (__ec_security_caps)
+        case 'chroot=*'
+            printf 'chroot=%s\n' (__fish_complete_directories (string replace 'chroot=' '' -- $word))
+        case 'no_new_privs=*'
+            printf 'no_new_privs=%s\n' on off
+        case 'bounding=*'
+            printf 'bounding=%s\n' trim keep
+        case '*'
+            printf '%s\n' 'user=	name or id to become' 'group=	name or id' \
+                'capabilities=	what is retained' 'optional_capabilities=	retained where held' \
+                'supplemental_groups=	the whole list' 'chroot=	root folder' 'no_new_privs=	on or off' \
+                'bounding=	trim or keep' 'ambient=	what executed programs hold' \
+                'securebits=	names of capabilities(7)' 'deadline=	seconds'
+    end
+end
+
+set -l commands check show exec explain help
+set -l in '__fish_seen_subcommand_from'
+
+complete -c ec-security -f
+complete -c ec-security -s h -l help -d 'Help'
+complete -c ec-security -n __fish_use_subcommand -s V -l version -d 'Version'
+complete -c ec-security -n __fish_use_subcommand -a check -d 'Would a configuration be applied as it is?'
+complete -c ec-security -n __fish_use_subcommand -a show -d 'What every thread of a process holds'
+complete -c ec-security -n __fish_use_subcommand -a exec -d 'Become that, then execute a program'
+complete -c ec-security -n __fish_use_subcommand -a explain -d 'What a capability text permits'
+complete -c ec-security -n __fish_use_subcommand -a help -d 'Help of a command'
+
+complete -c ec-security -n "$in check" -F
+complete -c ec-security -n "$in check exec" -s o -l option -x -a '(__ec_security_options)' -d 'Set an option'
+complete -c ec-security -n "$in check" -s n -l no-rehearsal -d 'Read and look up only'
+complete -c ec-security -n "$in check exec" -s q -l quiet -d 'Say less'
+
+complete -c ec-security -n "$in show" -a '(__fish_complete_pids)'
+complete -c ec-security -n "$in show" -s j -l json -d 'For programs'
+complete -c ec-security -n "$in show" -s l -l lines -d 'One line each'
+complete -c ec-security -n "$in show explain" -l color -x -a 'auto always never' -d Colours
+
+complete -c ec-security -n "$in exec" -s f -l file -r -F -d 'Take the Security stanza of a file'
+complete -c ec-security -n "$in exec" -x -a '(__fish_complete_subcommand --fcs-skip=2)'
+
+complete -c ec-security -n "$in explain" -x -a '(__ec_security_caps)'
+complete -c ec-security -n "$in help" -x -a 'check show exec explain'
