@@ -426,6 +426,9 @@ pub enum ThreadProblem {
     /// It holds something else than the caller, and cannot follow the plan.
     #[error("holds another state than the caller and cannot follow: {0}")]
     Plan(Refusal),
+    /// It could not read its own state.
+    #[error("cannot read its own state ({0})")]
+    State(Errno),
     /// It cannot be sent a signal.
     #[error("cannot be signalled ({0})")]
     Signal(Errno),

@@ -1,6 +1,8 @@
 //! The C interface: parse the arguments, call the core, convert the result. The only `extern "C"` functions, and the text
 //! of `include/ec_security.h`, which cbindgen makes from this file.
 
+#![allow(non_camel_case_types)]
+
 use core::ffi::{CStr, c_char, c_int};
 use core::fmt::{self, Write as _};
 use core::{ptr, slice};
@@ -10,7 +12,8 @@ use alloc::boxed::Box;
 
 use crate::cap_sets::CapSets;
 use crate::error::{Error, Status};
-use crate::policy::Policy;
+// In the header this is an opaque struct (cbindgen.toml).
+use crate::policy::Policy as ec_security_policy;
 use crate::{cap_text, policy, status, sys};
 
 /// Success.
@@ -57,11 +60,6 @@ const _: () = {
 
 /// Longest text taken in any argument, in bytes without the terminating NUL, except a configuration text.
 pub const EC_SECURITY_TEXT_MAX: usize = 65535;
-
-/// A policy: all options of the `Security` stanza. Opaque; made by ec_security_policy_new(), released by
-/// ec_security_policy_free(). One thread at a time may use a policy.
-#[allow(non_camel_case_types)]
-pub type ec_security_policy = Policy;
 
 /// Becomes `user` and `group`, keeping just the capabilities `caps_text` names, in every thread of the process.
 ///
@@ -354,6 +352,8 @@ thread_local! {
 /// Runs `body`; turns its error into a status and this thread's last error. No panic gets past it, and errno is kept.
 fn run(body: impl FnOnce() -> Result<(), Error>) -> c_int {
     let errno = sys::errno();
+    // A thread cancelled in a look-up would leave the turn taken, and unwind through frames that cannot.
+    let cancellation = sys::disable_cancellation();
     let result = catch_unwind(AssertUnwindSafe(body))
         .unwrap_or(Err(Error::Internal { what: "a panic was caught at the C boundary" }));
     let status = match result {
@@ -363,6 +363,7 @@ fn run(body: impl FnOnce() -> Result<(), Error>) -> c_int {
             error.status()
         }
     };
+    sys::restore_cancellation(cancellation);
     sys::set_errno(errno);
     status as c_int
 }
@@ -485,7 +486,7 @@ unsafe fn needed_of_any_length<'a>(name: &'static str, pointer: *const c_char) -
 
 /// # Safety
 /// `policy` is NULL or a live policy that no other thread uses now.
-unsafe fn policy_mut<'a>(policy: *mut Policy) -> Result<&'a mut Policy, Error> {
+unsafe fn policy_mut<'a>(policy: *mut ec_security_policy) -> Result<&'a mut ec_security_policy, Error> {
     // SAFETY: the caller's promise.
     unsafe { policy.as_mut() }
         .ok_or(Error::Argument { name: "policy", problem: "NULL; make one with ec_security_policy_new" })

@@ -26,6 +26,8 @@ extern crate alloc;
 
 pub mod cap_sets;
 pub mod cap_text;
+#[allow(unsafe_code)]
+mod commit;
 pub mod error;
 #[allow(unsafe_code)]
 pub mod ffi;

@@ -1,64 +1,525 @@
 //! What is wanted: every option of the `Security` stanza, checked when it is set; and the way from there to every thread.
 
-use crate::error::Error;
+use alloc::boxed::Box;
+use alloc::ffi::CString;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::cap_sets::{self, CapSets};
+use crate::commit::{self, Before, Root, Scratch, Script};
+use crate::error::{ChrootProblem, Errno, Error, Word};
+use crate::identity;
+use crate::plan::{self, Held, SECUREBITS, Wanted, WantedCaps};
+use crate::stanza::{self, Setting, Value};
+use crate::{cap_text, rehearsal, rendezvous, sys};
+
+/// The option names, in the order of the manual. Append-only.
+pub const OPTIONS: [&str; 12] = [
+    "user",
+    "group",
+    "capabilities",
+    "optional_capabilities",
+    "supplemental_groups",
+    "chroot",
+    "no_new_privs",
+    "bounding",
+    "ambient",
+    "securebits",
+    "deadline",
+    "privileges",
+];
+
+const DEADLINE: Duration = Duration::from_secs(5);
 
 /// All options.
-pub struct Policy {}
+pub struct Policy {
+    options: Options,
+    proc: Option<ProcFolder>,
+}
+
+#[derive(Clone)]
+struct Options {
+    user: Option<identity::User>,
+    group: Option<u32>,
+    caps: WantedCaps,
+    optional: CapSets,
+    supplemental_groups: Option<Vec<u32>>,
+    chroot: Option<CString>,
+    no_new_privs: bool,
+    trim_bounding: bool,
+    ambient: Option<u64>,
+    securebits: Option<u32>,
+    deadline: Duration,
+}
+
+const DEFAULTS: Options = Options {
+    user: None,
+    group: None,
+    caps: WantedCaps::Exactly(CapSets::EMPTY),
+    optional: CapSets::EMPTY,
+    supplemental_groups: None,
+    chroot: None,
+    no_new_privs: true,
+    trim_bounding: true,
+    ambient: None,
+    securebits: None,
+    deadline: DEADLINE,
+};
+
+/// /proc, held open from before any chroot of the host's own.
+struct ProcFolder {
+    fd: Option<sys::Fd>,
+    inode: u64,
+}
+
+impl ProcFolder {
+    fn open() -> Option<ProcFolder> {
+        let fd = sys::openat(sys::CWD, c"/proc", libc::O_PATH | libc::O_DIRECTORY).ok()?;
+        let inode = sys::fstat(fd.raw()).ok()?.st_ino as u64;
+        sys::is_on_proc(fd.raw()).then_some(ProcFolder { fd: Some(fd), inode })
+    }
+
+    /// A host that closes all descriptors to become a daemon closes this one too, and may have given its number away.
+    fn is_still_it(&self) -> bool {
+        self.fd.as_ref().is_some_and(|fd| {
+            sys::is_on_proc(fd.raw()) && sys::fstat(fd.raw()).is_ok_and(|stat| stat.st_ino as u64 == self.inode)
+        })
+    }
+}
+
+impl Drop for ProcFolder {
+    fn drop(&mut self) {
+        if !self.is_still_it() {
+            if let Some(fd) = self.fd.take() {
+                fd.forget();
+            }
+        }
+    }
+}
+
+fn cap_error(option: &'static str) -> impl Fn(cap_text::CapTextError) -> Error {
+    move |error| Error::CapText { option, error }
+}
+
+fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|byte| byte.is_ascii_whitespace() || *byte == b',').filter(|word| !word.is_empty())
+}
+
+fn on_or_off(option: &'static str, value: &[u8]) -> Result<bool, Error> {
+    for (word, on) in
+        [("on", true), ("off", false), ("true", true), ("false", false), ("yes", true), ("no", false), ("1", true), ("0", false)]
+    {
+        if value.eq_ignore_ascii_case(word.as_bytes()) {
+            return Ok(on);
+        }
+    }
+    Err(Error::OptionValue { option, word: Word::new(value), expected: "on or off" })
+}
+
+fn deadline(value: &[u8]) -> Result<Duration, Error> {
+    let seconds = core::str::from_utf8(value).ok().and_then(|text| text.trim().parse::<f64>().ok());
+    match seconds {
+        Some(seconds) if (0.001..=3600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err(Error::OptionValue {
+            option: "deadline",
+            word: Word::new(value),
+            expected: "a number of seconds from 0.001 to 3600",
+        }),
+    }
+}
+
+fn securebits(value: &[u8]) -> Result<u32, Error> {
+    let mut bits = 0;
+    for word in words(value) {
+        match SECUREBITS.iter().find(|(name, _)| name.as_bytes().eq_ignore_ascii_case(word)) {
+            Some((name, _)) if *name == "keep_caps" => {
+                return Err(Error::OptionValue {
+                    option: "securebits",
+                    word: Word::new(word),
+                    expected: "allowed: keep-caps is always off after a drop",
+                });
+            }
+            Some((_, bit)) => bits |= bit,
+            None => {
+                return Err(Error::OptionValue {
+                    option: "securebits",
+                    word: Word::new(word),
+                    expected: "one of noroot, no_setuid_fixup, keep_caps_locked, no_cap_ambient_raise, or one of these with _locked",
+                });
+            }
+        }
+    }
+    Ok(bits)
+}
+
+fn group_list(value: &[u8]) -> Result<Vec<u32>, Error> {
+    let mut groups = Vec::new();
+    for word in words(value) {
+        groups.try_reserve(1).map_err(|_| Error::OutOfMemory)?;
+        groups.push(identity::group("supplemental_groups", word)?);
+    }
+    identity::checked_group_list("supplemental_groups", groups)
+}
+
+/// Opens a folder to become the root and makes sure it is one that nobody else can fill.
+fn root_folder(path: &CString) -> Result<sys::Fd, Error> {
+    let bad = |problem| Error::Chroot { path: Word::new(path.as_bytes()), problem };
+    if path.as_bytes().first() != Some(&b'/') {
+        return Err(bad(ChrootProblem::Relative));
+    }
+    let fd = sys::openat(sys::CWD, path, libc::O_PATH).map_err(|errno| bad(ChrootProblem::System(errno)))?;
+    let stat = sys::fstat(fd.raw()).map_err(|errno| bad(ChrootProblem::System(errno)))?;
+    if stat.st_mode & libc::S_IFMT != libc::S_IFDIR {
+        return Err(bad(ChrootProblem::NotFolder));
+    }
+    if stat.st_mode & 0o022 != 0 || (stat.st_uid != 0 && stat.st_uid != sys::geteuid()) {
+        return Err(bad(ChrootProblem::Writable { mode: (stat.st_mode & 0o7777) as u32, owner: stat.st_uid }));
+    }
+    Ok(fd)
+}
+
+impl Options {
+    fn set(&mut self, option: &[u8], value: Option<&[u8]>) -> Result<(), Error> {
+        let Some(name) = OPTIONS.iter().find(|name| name.as_bytes().eq_ignore_ascii_case(option)).copied() else {
+            return Err(Error::UnknownOption {
+                word: Word::new(option),
+                nearest: nearest_option(option),
+            });
+        };
+        let last_cap = sys::last_cap();
+        match (name, value) {
+            ("user", None) => self.user = None,
+            ("user", Some(value)) => self.user = Some(identity::user(not_empty("user", value)?)?),
+            ("group", None) => self.group = None,
+            ("group", Some(value)) => self.group = Some(identity::group("group", not_empty("group", value)?)?),
+            ("capabilities", None) => self.caps = DEFAULTS.caps,
+            ("capabilities", Some(value)) if value.eq_ignore_ascii_case(b"keep") => self.caps = WantedCaps::Keep,
+            ("capabilities", Some(value)) => {
+                self.caps = WantedCaps::Exactly(cap_text::parse(value, last_cap).map_err(cap_error("capabilities"))?);
+            }
+            ("optional_capabilities", None) => self.optional = CapSets::EMPTY,
+            ("optional_capabilities", Some(value)) => {
+                self.optional = cap_text::parse(value, last_cap).map_err(cap_error("optional_capabilities"))?;
+            }
+            ("supplemental_groups", None) => self.supplemental_groups = None,
+            ("supplemental_groups", Some(value)) => self.supplemental_groups = Some(group_list(value)?),
+            ("chroot", None) => self.chroot = None,
+            ("chroot", Some(value)) => {
+                let path = CString::new(not_empty("chroot", value)?)
+                    .map_err(|_| Error::Argument { name: "chroot", problem: "holds a NUL byte" })?;
+                root_folder(&path)?;
+                self.chroot = Some(path);
+            }
+            ("no_new_privs", None) => self.no_new_privs = true,
+            ("no_new_privs", Some(value)) => self.no_new_privs = on_or_off("no_new_privs", value)?,
+            ("bounding", None) => self.trim_bounding = true,
+            ("bounding", Some(value)) if value.eq_ignore_ascii_case(b"trim") => self.trim_bounding = true,
+            ("bounding", Some(value)) if value.eq_ignore_ascii_case(b"keep") => self.trim_bounding = false,
+            ("bounding", Some(value)) => {
+                return Err(Error::OptionValue {
+                    option: "bounding",
+                    word: Word::new(value),
+                    expected: "trim or keep",
+                });
+            }
+            ("ambient", None) => self.ambient = None,
+            ("ambient", Some(value)) => self.ambient = Some(names(value)?),
+            ("securebits", None) => self.securebits = None,
+            ("securebits", Some(value)) => self.securebits = Some(securebits(value)?),
+            ("deadline", None) => self.deadline = DEADLINE,
+            ("deadline", Some(value)) => self.deadline = deadline(value)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// One setting of a configuration file.
+    fn set_from(&mut self, setting: &Setting) -> Result<(), Error> {
+        let (result, place) = match &setting.value {
+            Value::One(value) => (self.set(&setting.key, Some(value)), &setting.value_place),
+            Value::List(items) => {
+                let mut joined = Vec::new();
+                for (item, _) in items {
+                    joined.try_reserve(item.len() + 1).map_err(|_| Error::OutOfMemory)?;
+                    joined.extend_from_slice(item);
+                    joined.push(b' ');
+                }
+                (self.set(&setting.key, Some(&joined)), &setting.value_place)
+            }
+        };
+        result.map_err(|error| {
+            let place = if matches!(error, Error::UnknownOption { .. }) { &setting.key_place } else { place };
+            Error::At { place: Box::new(place.clone()), error: Box::new(error) }
+        })
+    }
+
+    fn wanted(&self) -> Result<(Wanted, Vec<u32>), Error> {
+        let mut uid = None;
+        let mut gid = self.group;
+        let mut groups = self.supplemental_groups.clone();
+        if let Some(user) = &self.user {
+            uid = Some(user.uid);
+            let primary = match (&user.entry, self.group) {
+                (_, Some(group)) => group,
+                (Some(entry), None) => entry.gid,
+                (None, None) => return Err(Error::UserNeedsGroup { uid: user.uid }),
+            };
+            gid = Some(primary);
+            if groups.is_none() {
+                groups = Some(match &user.entry {
+                    Some(entry) => identity::supplementary_groups(entry, primary)?,
+                    None => {
+                        let mut one = Vec::new();
+                        one.try_reserve(1).map_err(|_| Error::OutOfMemory)?;
+                        one.push(primary);
+                        one
+                    }
+                });
+            }
+        }
+        let wanted = Wanted {
+            uid,
+            gid,
+            groups: groups.is_some(),
+            caps: self.caps,
+            optional: self.optional,
+            ambient: self.ambient,
+            trim_bounding: self.trim_bounding,
+            must_trim: false,
+            securebits: self.securebits,
+            no_new_privs: self.no_new_privs,
+            chroot: self.chroot.is_some(),
+            last_cap: sys::last_cap(),
+        };
+        Ok((wanted, groups.unwrap_or_default()))
+    }
+}
+
+fn not_empty<'a>(name: &'static str, value: &'a [u8]) -> Result<&'a [u8], Error> {
+    if value.is_empty() {
+        return Err(Error::Argument { name, problem: "empty; leave it out (NULL) to keep what is" });
+    }
+    Ok(value)
+}
+
+fn names(value: &[u8]) -> Result<u64, Error> {
+    let mut mask = 0;
+    for word in words(value) {
+        match cap_sets::by_name(word) {
+            Some(cap) => mask |= cap_sets::bit(cap),
+            None => {
+                return Err(Error::OptionValue {
+                    option: "ambient",
+                    word: Word::new(word),
+                    expected: "the name of a capability, such as cap_net_bind_service",
+                });
+            }
+        }
+    }
+    Ok(mask)
+}
+
+/// The known option that begins or ends most like the word.
+fn nearest_option(word: &[u8]) -> Option<&'static str> {
+    let alike = |name: &str| {
+        let name = name.as_bytes();
+        let same = |a: &u8, b: &u8| a.eq_ignore_ascii_case(b);
+        let front = name.iter().zip(word).take_while(|(a, b)| same(a, b)).count();
+        let back = name.iter().rev().zip(word.iter().rev()).take_while(|(a, b)| same(a, b)).count();
+        (front + back).min(name.len())
+    };
+    OPTIONS
+        .into_iter()
+        .filter(|name| alike(name) * 2 > name.len() && name.len().abs_diff(word.len()) <= 3)
+        .max_by_key(|name| alike(name))
+}
 
 impl Policy {
     /// Every option at its default; opens what is needed of /proc.
     pub fn new() -> Result<Policy, Error> {
-        Ok(Policy {})
+        Ok(Policy { options: DEFAULTS, proc: ProcFolder::open() })
     }
 
     /// Sets an option; `None` puts it back to its default.
     pub fn set(&mut self, option: &[u8], value: Option<&[u8]>) -> Result<(), Error> {
-        let _ = (option, value);
+        let mut options = self.options.clone();
+        options.set(option, value)?;
+        self.options = options;
+        Ok(())
+    }
+
+    fn set_all(&mut self, settings: &[Setting]) -> Result<(), Error> {
+        let mut options = self.options.clone();
+        for setting in settings {
+            options.set_from(setting)?;
+        }
+        self.options = options;
         Ok(())
     }
 
     /// Sets options from the `Security` stanza of a configuration file.
     pub fn load(&mut self, path: &[u8]) -> Result<(), Error> {
-        let _ = path;
-        Ok(())
+        self.set_all(&stanza::load(path)?)
     }
 
     /// Sets options from the `Security` stanza of a configuration text.
     pub fn parse(&mut self, text: &[u8]) -> Result<(), Error> {
-        let _ = text;
-        Ok(())
+        self.set_all(&stanza::parse(text)?)
     }
 
     /// Whether [`Policy::apply`] would work; changes nothing.
     pub fn check(&mut self) -> Result<(), Error> {
-        Ok(())
+        self.run(false)
     }
 
     /// Applies to every thread.
     pub fn apply(&mut self) -> Result<(), Error> {
-        Ok(())
+        self.run(true)
     }
+
+    /// The thread list of this process, or `None` where it has one thread for sure and no /proc.
+    fn tasks(&mut self) -> Result<Option<sys::Fd>, Error> {
+        if !self.proc.as_ref().is_some_and(ProcFolder::is_still_it) {
+            self.proc = ProcFolder::open();
+        }
+        let opened = match self.proc.as_ref().and_then(|proc| proc.fd.as_ref()) {
+            Some(proc) => sys::openat(proc.raw(), c"self/task", libc::O_RDONLY | libc::O_DIRECTORY),
+            None => Err(Errno(libc::ENOENT)),
+        };
+        match opened {
+            Ok(tasks) => Ok(Some(tasks)),
+            Err(Errno(errno)) if matches!(errno, libc::EMFILE | libc::ENFILE | libc::ENOMEM) => {
+                if sys::is_single_threaded_for_sure() {
+                    return Ok(None);
+                }
+                Err(Error::System { call: "opening /proc/self/task", errno: Errno(errno) })
+            }
+            Err(_) if sys::is_single_threaded_for_sure() => Ok(None),
+            Err(_) => Err(Error::Proc {
+                problem: "cannot list this process's threads, and it has more than one; mount /proc of its own pid namespace, or make the policy before chroot",
+            }),
+        }
+    }
+
+    fn run(&mut self, commit: bool) -> Result<(), Error> {
+        // Look-ups, allocations and opens: all before anything changes.
+        let (wanted, groups) = self.options.wanted()?;
+        let _turn = rendezvous::Turn::take()?;
+        let tasks = self.tasks()?;
+        let system = |call| move |errno| Error::System { call, errno };
+        let root = match &self.options.chroot {
+            None => None,
+            Some(path) => Some(Root {
+                folder: root_folder(path)?,
+                old_root: sys::openat(sys::CWD, c"/", libc::O_PATH).map_err(system("opening /"))?,
+                old_cwd: sys::openat(sys::CWD, c".", libc::O_PATH).map_err(system("opening the working directory"))?,
+            }),
+        };
+        let old_groups = current_groups()?;
+        let longest = groups.len().max(old_groups.len()) + 1;
+        let mut room = Vec::new();
+        room.try_reserve_exact(longest).map_err(|_| Error::OutOfMemory)?;
+        room.resize(longest, 0);
+        let scratch = Scratch::new(&mut room);
+        let mut script = Script { wanted, groups: &groups, scratch: &scratch, root: root.as_ref() };
+
+        // libc's own broadcast, and any handler, could change the caller between the look and the commit.
+        let mask = sys::set_signal_mask(u64::MAX).map_err(system("rt_sigprocmask"))?;
+        let result = if (mask != 0 || sys::on_alternate_stack())
+            && (sys::on_alternate_stack() || sys::below_is_signal_frame())
+        {
+            Err(Error::Busy { problem: "called from a signal handler" })
+        } else {
+            run_blocked(&mut script, &old_groups, tasks.as_ref(), self.options.deadline, commit)
+        };
+        let _ = sys::set_signal_mask(mask);
+        result
+    }
+}
+
+fn run_blocked(
+    script: &mut Script<'_>,
+    old_groups: &[u32],
+    tasks: Option<&sys::Fd>,
+    deadline: Duration,
+    commit: bool,
+) -> Result<(), Error> {
+    let held: Held =
+        commit::held(script).map_err(|errno| Error::System { call: "reading the caller's state", errno })?;
+    script.wanted = script.wanted.settled_for(&held);
+    let plan = plan::plan(&script.wanted, &held, true)?;
+    if !plan.steps().is_empty() {
+        rehearsal::rehearse(script, &plan, deadline)?;
+    }
+    let before =
+        Before { held, groups: old_groups, parent_death_signal: sys::parent_death_signal().unwrap_or(0) };
+    rendezvous::meet(&rendezvous::Caller { script, plan: &plan, before: &before, tasks, deadline, commit })
+}
+
+/// The caller's supplementary groups, all of them.
+fn current_groups() -> Result<Vec<u32>, Error> {
+    let system = |errno| Error::System { call: "getgroups", errno };
+    let count = sys::getgroups(&mut []).map_err(system)?;
+    let mut groups = Vec::new();
+    groups.try_reserve_exact(count).map_err(|_| Error::OutOfMemory)?;
+    groups.resize(count, 0);
+    let count = if count == 0 { 0 } else { sys::getgroups(&mut groups).map_err(system)? };
+    groups.truncate(count);
+    groups.sort_unstable();
+    groups.dedup();
+    Ok(groups)
 }
 
 /// A policy on the heap, for C.
 pub fn boxed() -> Result<*mut Policy, Error> {
-    Ok(alloc::boxed::Box::into_raw(alloc::boxed::Box::new(Policy::new()?)))
+    Ok(Box::into_raw(Box::new(Policy::new()?)))
 }
 
 /// The one call: a policy of three options.
 pub fn apply(user: Option<&[u8]>, group: Option<&[u8]>, caps: Option<&[u8]>) -> Result<(), Error> {
-    let _ = (user, group, caps);
-    Ok(())
+    let mut policy = Policy::new()?;
+    policy.set(b"user", user)?;
+    policy.set(b"group", group)?;
+    match caps {
+        // as an argument this is a capability text, and only that
+        Some(text) => {
+            let caps = cap_text::parse(text, sys::last_cap()).map_err(cap_error("capabilities"))?;
+            policy.options.caps = WantedCaps::Exactly(caps);
+        }
+        None => policy.options.caps = WantedCaps::Exactly(CapSets::EMPTY),
+    }
+    policy.apply()
+}
+
+fn effective_only(text: &[u8]) -> Result<u64, Error> {
+    let caps = cap_text::parse(text, sys::last_cap()).map_err(cap_error("capabilities"))?;
+    if caps.permitted != 0 || caps.inheritable != 0 {
+        return Err(Error::EffectiveOnly);
+    }
+    Ok(caps.effective)
+}
+
+fn set_effective(change: impl FnOnce(&CapSets) -> Result<u64, Error>) -> Result<(), Error> {
+    let system = |call| move |errno| Error::System { call, errno };
+    let now = sys::capget().map_err(system("capget"))?;
+    let effective = change(&now)?;
+    if effective == now.effective {
+        return Ok(());
+    }
+    sys::capset(&CapSets { effective, ..now }).map_err(system("capset"))
 }
 
 /// Raises in the calling thread's effective set.
 pub fn raise(text: &[u8]) -> Result<(), Error> {
-    let _ = text;
-    Ok(())
+    let mask = effective_only(text)?;
+    set_effective(|now| {
+        let missing = mask & !now.permitted;
+        if missing != 0 { Err(Error::CannotRaise { missing }) } else { Ok(now.effective | mask) }
+    })
 }
 
 /// Lowers in the calling thread's effective set.
 pub fn lower(text: &[u8]) -> Result<(), Error> {
-    let _ = text;
-    Ok(())
+    let mask = effective_only(text)?;
+    set_effective(|now| Ok(now.effective & !mask))
 }

@@ -1,1 +1,791 @@
-//! All threads parked at once.
+//! All threads parked at the same time, once; the caller commits first, then all; each reads itself back.
+//!
+//! Memory order: everything a parked thread reads (script, slots) is written before the signal that makes it look, and the
+//! signal's delivery orders that; what it writes (its slot) is published by the SeqCst increments of `parked` and `left`,
+//! which the caller reads before it looks at slots. `phase` is stored before the futex wake and loaded after it.
+
+use core::cell::UnsafeCell;
+use core::ffi::{CStr, c_int, c_void};
+use core::fmt::Write as _;
+use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use core::time::Duration;
+
+use crate::commit::{self, Before, Fault, Script};
+use crate::error::{Doing, Errno, Error, ThreadProblem, Word};
+use crate::plan::{self, Plan, Step};
+use crate::sys::{self, KernelSigaction, SigInfo};
+
+// ---- one caller at a time -------------------------------------------------------------------------------------------
+
+/// Who has the turn: pid and tid, or 0.
+static OWNER: AtomicU64 = AtomicU64::new(0);
+static TURNS: AtomicU32 = AtomicU32::new(0);
+
+/// The right to rehearse and to commit; given back when dropped.
+pub(crate) struct Turn(());
+
+impl Turn {
+    pub(crate) fn take() -> Result<Turn, Error> {
+        let (pid, tid) = (sys::getpid(), sys::gettid());
+        let mine = (pid as u64) << 32 | tid as u64;
+        loop {
+            let seen = TURNS.load(SeqCst);
+            match OWNER.compare_exchange(0, mine, SeqCst, SeqCst) {
+                Ok(_) => return Ok(Turn(())),
+                Err(owner) if owner == mine => {
+                    return Err(Error::Busy { problem: "called while a call is under way in this thread" });
+                }
+                // a child of a fork that happened during a call: its owner is not here
+                Err(owner) if owner >> 32 != pid as u64 => {
+                    if OWNER.compare_exchange(owner, mine, SeqCst, SeqCst).is_ok() {
+                        return Ok(Turn(()));
+                    }
+                }
+                Err(_) => sys::futex_wait(&TURNS, seen, Some(Duration::from_secs(1))),
+            }
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        OWNER.store(0, SeqCst);
+        TURNS.fetch_add(1, SeqCst);
+        sys::futex_wake(&TURNS, u32::MAX >> 1);
+    }
+}
+
+// ---- the session: all that parked threads share ---------------------------------------------------------------------
+
+const PARK: u32 = 0;
+const GO: u32 = 1;
+const RELEASE: u32 = 2;
+
+// 0: the slot is not used yet
+const SIGNALLED: u32 = 1;
+const PARKED: u32 = 2;
+const SKIPPED: u32 = 3;
+const DEAD: u32 = 4;
+const CANCELLED: u32 = 5;
+
+/// One thread.
+#[repr(C, align(64))]
+struct Slot {
+    tid: AtomicI32,
+    state: AtomicU32,
+    /// The sweep that last saw it.
+    sweep: AtomicU32,
+    /// Whether its signal still has to be sent (the queue was full).
+    unsent: AtomicU32,
+    problem: UnsafeCell<Option<ThreadProblem>>,
+}
+
+// SAFETY: `problem` is written by the slot's thread before it counts itself parked, and read by the caller after that.
+unsafe impl Sync for Slot {}
+
+#[repr(C)]
+struct Session {
+    generation: u32,
+    phase: AtomicU32,
+    parked: AtomicU32,
+    /// The count of parked threads that the caller waits for.
+    target: AtomicU32,
+    problems: AtomicU32,
+    left: AtomicU32,
+    /// What the caller sleeps on.
+    bell: AtomicU32,
+    script: *const Script<'static>,
+    slots: *const Slot,
+    capacity: usize,
+}
+
+static CURRENT: AtomicPtr<Session> = AtomicPtr::new(core::ptr::null_mut());
+static GENERATION: AtomicU32 = AtomicU32::new(0);
+
+// The action of the signal before ours, for signals that are not ours.
+static PREVIOUS_HANDLER: AtomicUsize = AtomicUsize::new(0);
+static PREVIOUS_FLAGS: AtomicUsize = AtomicUsize::new(0);
+static INSTALLED: AtomicU32 = AtomicU32::new(0);
+
+fn value_of(generation: u32, slot: usize) -> u64 {
+    u64::from(generation) << 32 | slot as u64
+}
+
+extern "C" fn handler(signal: c_int, info: *mut SigInfo, context: *mut c_void) {
+    // SAFETY: the kernel passes a siginfo to a handler installed with SA_SIGINFO.
+    let (code, pid, value) = unsafe { ((*info).code, (*info).pid, (*info).value) };
+    if code != libc::SI_QUEUE || pid != sys::getpid() {
+        chain(signal, info, context);
+        return;
+    }
+    let session = CURRENT.load(SeqCst);
+    if session.is_null() {
+        return;
+    }
+    // SAFETY: a session is unmapped only when every signal sent for it was answered; else it stays for ever.
+    let session = unsafe { &*session };
+    if (value >> 32) as u32 != session.generation {
+        return;
+    }
+    let index = value as u32 as usize;
+    if index >= session.capacity {
+        return;
+    }
+    // SAFETY: within the slots of the session.
+    let slot = unsafe { &*session.slots.add(index) };
+    let tid = sys::gettid();
+    if slot.tid.load(Acquire) != tid
+        || slot.state.compare_exchange(SIGNALLED, PARKED, SeqCst, SeqCst).is_err()
+    {
+        return;
+    }
+    park(session, slot, tid);
+}
+
+/// Hands a signal that is not ours to whoever had it before.
+fn chain(signal: c_int, info: *mut SigInfo, context: *mut c_void) {
+    let previous = PREVIOUS_HANDLER.load(Acquire);
+    if previous == libc::SIG_DFL || previous == libc::SIG_IGN {
+        return;
+    }
+    if PREVIOUS_FLAGS.load(Acquire) & libc::SA_SIGINFO as usize != 0 {
+        // SAFETY: the address that the kernel would have called, in the form its flags tell.
+        let previous: extern "C" fn(c_int, *mut SigInfo, *mut c_void) = unsafe { core::mem::transmute(previous) };
+        previous(signal, info, context);
+    } else {
+        // SAFETY: as above.
+        let previous: extern "C" fn(c_int) = unsafe { core::mem::transmute(previous) };
+        previous(signal);
+    }
+}
+
+fn park(session: &Session, slot: &Slot, tid: i32) {
+    // SAFETY: the caller keeps the script until every parked thread has left.
+    let script = unsafe { &*session.script };
+    let planned = match commit::held(script) {
+        Err(errno) => Err(ThreadProblem::State(errno)),
+        Ok(held) => plan::plan(&script.wanted, &held, false).map_err(ThreadProblem::Plan),
+    };
+    if let Err(problem) = planned {
+        // SAFETY: this thread's slot; the caller reads it after `parked` has counted this thread.
+        unsafe { *slot.problem.get() = Some(problem) };
+        session.problems.fetch_add(1, SeqCst);
+    }
+    if session.parked.fetch_add(1, SeqCst) + 1 == session.target.load(SeqCst) {
+        ring(session);
+    }
+    let mut phase = session.phase.load(SeqCst);
+    while phase == PARK {
+        sys::futex_wait(&session.phase, PARK, None);
+        phase = session.phase.load(SeqCst);
+    }
+    if phase == GO {
+        if let Ok(plan) = planned {
+            let progress = AtomicU32::new(0);
+            let done = commit::run(script, &plan, &progress).and_then(|()| commit::verify(script, &plan.goal));
+            if let Err(fault) = done {
+                die(tid, fault);
+            }
+        }
+    }
+    // The last access to the session's memory: the bell below is only an address to the kernel.
+    let bell = &raw const session.bell;
+    if session.left.fetch_add(1, SeqCst) + 1 == session.target.load(SeqCst) {
+        // SAFETY: the caller has not unmapped it: it waits at least until the bell has changed or a slice has passed.
+        ring_at(unsafe { &*bell });
+    }
+}
+
+fn ring(session: &Session) {
+    ring_at(&session.bell);
+}
+
+fn ring_at(bell: &AtomicU32) {
+    bell.fetch_add(1, SeqCst);
+    sys::futex_wake(bell, 1);
+}
+
+/// The end of the process: something differs after a change that cannot be taken back.
+pub(crate) fn die(tid: i32, fault: Fault) -> ! {
+    struct Line([u8; 512], usize);
+    impl core::fmt::Write for Line {
+        fn write_str(&mut self, text: &str) -> core::fmt::Result {
+            let fits = text.len().min(self.0.len() - 1 - self.1);
+            self.0[self.1..self.1 + fits].copy_from_slice(&text.as_bytes()[..fits]);
+            self.1 += fits;
+            Ok(())
+        }
+    }
+    let mut line = Line([0; 512], 0);
+    let _ = if fault.errno == Fault::NO_EFFECT {
+        write!(line, "libec_security: {} had no effect on thread {tid}", fault.step)
+    } else {
+        write!(line, "libec_security: {} failed on thread {tid} ({})", fault.step, fault.errno)
+    };
+    let _ = line.write_str(" after the change of privileges had begun: aborting");
+    let end = line.1;
+    line.0[end] = b'\n';
+    let _ = sys::write(2, &line.0[..=end]);
+    sys::abort()
+}
+
+// ---- the caller -----------------------------------------------------------------------------------------------------
+
+/// What the caller of the rendezvous brings.
+pub(crate) struct Caller<'a> {
+    pub(crate) script: &'a Script<'a>,
+    pub(crate) plan: &'a Plan,
+    pub(crate) before: &'a Before<'a>,
+    /// /proc/self/task, or `None` where there is no /proc and the process has one thread for sure.
+    pub(crate) tasks: Option<&'a sys::Fd>,
+    pub(crate) deadline: Duration,
+    /// False for a look only: all threads are parked, plan, and are let go again.
+    pub(crate) commit: bool,
+}
+
+const SLICE: Duration = Duration::from_millis(1);
+const RESEND_AFTER: Duration = Duration::from_millis(50);
+
+/// The number of threads, by the link count of the task folder (fs/proc/base.c, proc_task_getattr).
+fn thread_count(tasks: &sys::Fd) -> Result<usize, Error> {
+    let stat = sys::fstat(tasks.raw()).map_err(|errno| Error::System { call: "fstat of /proc/self/task", errno })?;
+    Ok((stat.st_nlink as usize).saturating_sub(2))
+}
+
+/// Parks all threads, commits and lets them go. All signals must be blocked, and the turn taken.
+pub(crate) fn meet(caller: &Caller<'_>) -> Result<(), Error> {
+    let Some(tasks) = caller.tasks else {
+        return if caller.commit { commit_alone(caller) } else { Ok(()) };
+    };
+    let mut room = thread_count(tasks)? * 2 + 256;
+    loop {
+        match meet_with_room(caller, tasks, room)? {
+            Some(()) => return Ok(()),
+            None => room *= 4,
+        }
+    }
+}
+
+fn commit_alone(caller: &Caller<'_>) -> Result<(), Error> {
+    let progress = AtomicU32::new(0);
+    let done = commit::run(caller.script, caller.plan, &progress)
+        .and_then(|()| commit::verify(caller.script, &caller.plan.goal));
+    let Err(fault) = done else { return Ok(()) };
+    let at = progress.load(Relaxed) as usize;
+    if commit::undo(caller.script, caller.plan, at, caller.before) {
+        if fault.errno == Fault::NO_EFFECT {
+            return Err(Error::NotAsAsked { step: fault.step });
+        }
+        return Err(Error::Refused { step: fault.step, errno: fault.errno });
+    }
+    die(sys::gettid(), fault)
+}
+
+/// Everything about one rendezvous that only the caller needs.
+struct Meeting<'a> {
+    caller: &'a Caller<'a>,
+    tasks: &'a sys::Fd,
+    session: &'a Session,
+    slots: &'a [Slot],
+    /// Open addressing from tid to slot + 1.
+    table: &'a mut [u32],
+    names: &'a mut [u64],
+    used: usize,
+    pid: i32,
+    tid: i32,
+    sweep: u32,
+    /// Whether a signal may still come that no slot answers for: then nothing may be unmapped.
+    outstanding: bool,
+    start: Duration,
+}
+
+/// How a rendezvous that has to be called off ends.
+enum Off {
+    NoRoom,
+    Because(Error),
+}
+
+fn meet_with_room(caller: &Caller<'_>, tasks: &sys::Fd, capacity: usize) -> Result<Option<()>, Error> {
+    const NAMES: usize = 32 << 10;
+    let table_len = (capacity * 2).next_power_of_two();
+    let slots_at = 256;
+    let table_at = slots_at + capacity * size_of::<Slot>();
+    let names_at = (table_at + table_len * 4).next_multiple_of(8);
+    let bytes = (names_at + NAMES).next_multiple_of(4096);
+    let memory =
+        sys::map(bytes, false).map_err(|errno| Error::System { call: "mmap for the rendezvous", errno })?;
+    let mut generation = GENERATION.fetch_add(1, SeqCst).wrapping_add(1);
+    if generation == 0 {
+        generation = GENERATION.fetch_add(1, SeqCst).wrapping_add(1);
+    }
+    // SAFETY: a fresh mapping of zeros, in which the parts laid out above do not overlap; zeros are valid slots (tid 0,
+    // no state, no problem is written before it is read), table entries and names.
+    let (session, slots, table, names) = unsafe {
+        let slots = memory.add(slots_at).cast::<Slot>();
+        for at in 0..capacity {
+            (&raw mut (*slots.add(at)).problem).write(UnsafeCell::new(None));
+        }
+        let session = memory.cast::<Session>();
+        session.write(Session {
+            generation,
+            phase: AtomicU32::new(PARK),
+            parked: AtomicU32::new(0),
+            target: AtomicU32::new(u32::MAX),
+            problems: AtomicU32::new(0),
+            left: AtomicU32::new(0),
+            bell: AtomicU32::new(0),
+            script: core::ptr::from_ref(caller.script).cast(),
+            slots,
+            capacity,
+        });
+        (
+            &*session,
+            core::slice::from_raw_parts(slots, capacity),
+            core::slice::from_raw_parts_mut(memory.add(table_at).cast::<u32>(), table_len),
+            core::slice::from_raw_parts_mut(memory.add(names_at).cast::<u64>(), NAMES / 8),
+        )
+    };
+    let mut meeting = Meeting {
+        caller,
+        tasks,
+        session,
+        slots,
+        table,
+        names,
+        used: 0,
+        pid: sys::getpid(),
+        tid: sys::gettid(),
+        sweep: 0,
+        outstanding: false,
+        start: sys::now(),
+    };
+    let result = install().map_err(Off::Because).and_then(|()| {
+        CURRENT.store(core::ptr::from_ref(session).cast_mut(), SeqCst);
+        meeting.gather()
+    });
+    let mut let_go = result.is_err() || !caller.commit;
+    let result = result.and_then(|()| {
+        if !caller.commit {
+            return Ok(());
+        }
+        let parked = session.parked.load(SeqCst);
+        session.target.store(parked, SeqCst);
+        if let Err(error) = commit_alone(caller) {
+            let_go = true;
+            return Err(Off::Because(error));
+        }
+        session.phase.store(GO, SeqCst);
+        sys::futex_wake(&session.phase, u32::MAX >> 1);
+        meeting.wait_until_done(parked);
+        Ok(())
+    });
+    if let_go {
+        meeting.release();
+    }
+    let clean = !meeting.outstanding;
+    CURRENT.store(core::ptr::null_mut(), SeqCst);
+    if clean {
+        restore();
+        // SAFETY: every signal sent was answered, and every thread that answered has left.
+        unsafe { sys::unmap(memory, bytes) };
+    }
+    match result {
+        Ok(()) => Ok(Some(())),
+        Err(Off::NoRoom) => Ok(None),
+        Err(Off::Because(error)) => Err(error),
+    }
+}
+
+fn install() -> Result<(), Error> {
+    let flags = (libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK) as usize;
+    let entry: extern "C" fn(c_int, *mut SigInfo, *mut c_void) = handler;
+    let ours = KernelSigaction::new(entry as usize, flags);
+    let system = |errno| Error::System { call: "rt_sigaction", errno };
+    let before = sys::sigaction(sys::SIGNAL, None).map_err(system)?;
+    if before.handler != ours.handler {
+        PREVIOUS_HANDLER.store(before.handler, Release);
+        PREVIOUS_FLAGS.store(before.flags, Release);
+        let _ = PREVIOUS.set(before);
+        sys::sigaction(sys::SIGNAL, Some(&ours)).map_err(system)?;
+    }
+    INSTALLED.store(1, Release);
+    Ok(())
+}
+
+struct Previous(UnsafeCell<KernelSigaction>);
+// SAFETY: reached only by the thread that has the turn.
+unsafe impl Sync for Previous {}
+impl Previous {
+    fn set(&self, action: KernelSigaction) {
+        // SAFETY: only the thread with the turn gets here.
+        unsafe { *self.0.get() = action }
+    }
+    fn get(&self) -> KernelSigaction {
+        // SAFETY: only the thread with the turn gets here.
+        unsafe { *self.0.get() }
+    }
+}
+static PREVIOUS: Previous = Previous(UnsafeCell::new(KernelSigaction::DEFAULT));
+
+fn restore() {
+    if INSTALLED.swap(0, SeqCst) == 1 {
+        let _ = sys::sigaction(sys::SIGNAL, Some(&PREVIOUS.get()));
+    }
+}
+
+impl Meeting<'_> {
+    /// Parks every thread there is, or says why not.
+    fn gather(&mut self) -> Result<(), Off> {
+        let mut quiet = 0;
+        let mut pause = Duration::from_micros(50);
+        loop {
+            let new = self.sweep()?;
+            self.wait_until_parked()?;
+            let skipped =
+                self.each_used().filter(|slot| slot.state.load(Relaxed) == SKIPPED && slot.sweep.load(Relaxed) == self.sweep);
+            let known = 1 + self.session.parked.load(SeqCst) as usize + skipped.count();
+            let count = thread_count(self.tasks).map_err(Off::Because)?;
+            quiet = if new { 0 } else { quiet + 1 };
+            // The count is exact. Where /proc has none to give (0), two sweeps that find nothing new have to do.
+            if count == known || (count == 0 && quiet >= 2) {
+                break;
+            }
+            if sys::now().saturating_sub(self.start) > self.caller.deadline * 4 {
+                let parked = self.session.parked.load(SeqCst) as usize;
+                return Err(Off::Because(Error::ThreadsKeepComing { parked }));
+            }
+            if !new {
+                sys::futex_wait(&self.session.bell, self.session.bell.load(SeqCst), Some(pause));
+                pause = (pause * 2).min(SLICE);
+            }
+        }
+        if self.session.problems.load(SeqCst) != 0 {
+            for slot in self.each_used() {
+                // SAFETY: written before its thread was counted as parked, which it was.
+                if let Some(problem) = unsafe { *slot.problem.get() } {
+                    return Err(Off::Because(self.refusal(slot.tid.load(Relaxed), problem)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn each_used(&self) -> impl Iterator<Item = &Slot> {
+        self.slots[..self.used].iter()
+    }
+
+    fn refusal(&self, tid: i32, problem: ThreadProblem) -> Error {
+        Error::Thread { tid, comm: self.text_of(tid, c"comm"), problem }
+    }
+
+    /// Reads the task folder once and signals what it has not signalled yet. Says whether there was any.
+    fn sweep(&mut self) -> Result<bool, Off> {
+        let system = |call| move |errno| Off::Because(Error::System { call, errno });
+        self.sweep += 1;
+        let mut new = false;
+        let mut self_seen = false;
+        sys::rewind(self.tasks.raw()).map_err(system("lseek of /proc/self/task"))?;
+        loop {
+            let bytes = sys::getdents(self.tasks.raw(), self.names).map_err(system("getdents64 of /proc/self/task"))?;
+            if bytes == 0 {
+                break;
+            }
+            // SAFETY: the kernel has written that many bytes into the names.
+            let entries = unsafe { core::slice::from_raw_parts(self.names.as_ptr().cast::<u8>(), bytes) };
+            let mut at = 0;
+            // struct linux_dirent64: ino 8, off 8, reclen 2, type 1, name
+            while at + 19 <= bytes {
+                let length = usize::from(u16::from_ne_bytes([entries[at + 16], entries[at + 17]]));
+                let mut tid = 0i32;
+                for &byte in &entries[at + 19..] {
+                    if !byte.is_ascii_digit() {
+                        break;
+                    }
+                    tid = tid.wrapping_mul(10).wrapping_add(i32::from(byte - b'0'));
+                }
+                at += length.max(19);
+                if tid == self.tid {
+                    self_seen = true;
+                } else if tid != 0 {
+                    new |= self.meet(tid)?;
+                }
+            }
+        }
+        if !self_seen {
+            return Err(Off::Because(Error::Proc {
+                problem: "it does not list the calling thread: it shows another pid namespace; mount this one's",
+            }));
+        }
+        Ok(new)
+    }
+
+    /// Makes sure that a thread found has been signalled. Says whether it was new.
+    fn meet(&mut self, tid: i32) -> Result<bool, Off> {
+        let mask = self.table.len() - 1;
+        let mut at = (tid as usize).wrapping_mul(0x9e37_79b1) & mask;
+        loop {
+            match self.table[at] {
+                0 => break,
+                index => {
+                    let slot = &self.slots[index as usize - 1];
+                    if slot.tid.load(Relaxed) == tid {
+                        slot.sweep.store(self.sweep, Relaxed);
+                        if slot.state.load(SeqCst) == DEAD {
+                            // the number was given to a new thread
+                            slot.state.store(SIGNALLED, SeqCst);
+                            return self.signal(index as usize - 1).map(|()| true);
+                        }
+                        return Ok(false);
+                    }
+                }
+            }
+            at = (at + 1) & mask;
+        }
+        if self.used == self.slots.len() {
+            return Err(Off::NoRoom);
+        }
+        let index = self.used;
+        self.used += 1;
+        self.table[at] = index as u32 + 1;
+        let slot = &self.slots[index];
+        slot.tid.store(tid, SeqCst);
+        slot.sweep.store(self.sweep, Relaxed);
+        slot.state.store(SIGNALLED, SeqCst);
+        self.signal(index).map(|()| true)
+    }
+
+    fn signal(&self, index: usize) -> Result<(), Off> {
+        let slot = &self.slots[index];
+        let tid = slot.tid.load(Relaxed);
+        slot.unsent.store(0, Relaxed);
+        match sys::queue_signal(self.pid, tid, value_of(self.session.generation, index)) {
+            Ok(()) => Ok(()),
+            // it has ended
+            Err(Errno(libc::ESRCH)) => {
+                slot.state.store(DEAD, SeqCst);
+                Ok(())
+            }
+            // the queue is full (RLIMIT_SIGPENDING): again when others have taken theirs
+            Err(Errno(libc::EAGAIN)) => {
+                slot.unsent.store(1, Relaxed);
+                Ok(())
+            }
+            Err(errno) => {
+                slot.state.store(DEAD, SeqCst);
+                Err(Off::Because(self.refusal(tid, ThreadProblem::Signal(errno))))
+            }
+        }
+    }
+
+    /// Waits until every thread signalled is parked, has ended or is known not to take part.
+    fn wait_until_parked(&mut self) -> Result<(), Off> {
+        let mut last_progress = sys::now();
+        let mut last_parked = u32::MAX;
+        let mut last_sent = last_progress;
+        loop {
+            let target =
+                self.each_used().filter(|slot| matches!(slot.state.load(SeqCst), SIGNALLED | PARKED)).count() as u32;
+            self.session.target.store(target, SeqCst);
+            let bell = self.session.bell.load(SeqCst);
+            let parked = self.session.parked.load(SeqCst);
+            if parked >= target {
+                return Ok(());
+            }
+            sys::futex_wait(&self.session.bell, bell, Some(SLICE));
+            let parked = self.session.parked.load(SeqCst);
+            if parked >= target {
+                continue;
+            }
+            let now = sys::now();
+            if parked != last_parked {
+                last_parked = parked;
+                last_progress = now;
+                if now.saturating_sub(self.start) < self.caller.deadline * 10 {
+                    for index in 0..self.used {
+                        if self.slots[index].unsent.load(Relaxed) == 1 {
+                            self.signal(index)?;
+                        }
+                    }
+                    continue;
+                }
+            }
+            let late = now.saturating_sub(last_progress) >= self.caller.deadline
+                || now.saturating_sub(self.start) >= self.caller.deadline * 10;
+            let resend = now.saturating_sub(last_sent) >= RESEND_AFTER;
+            if resend {
+                last_sent = now;
+            }
+            for index in 0..self.used {
+                let slot = &self.slots[index];
+                if slot.state.load(SeqCst) != SIGNALLED {
+                    continue;
+                }
+                let tid = slot.tid.load(Relaxed);
+                match self.look_at(tid) {
+                    Look::Gone => {
+                        slot.state.store(DEAD, SeqCst);
+                    }
+                    Look::Ended => {
+                        let _ = slot.state.compare_exchange(SIGNALLED, SKIPPED, SeqCst, SeqCst);
+                        self.outstanding = true;
+                    }
+                    Look::Worker { carries_credentials: false } => {
+                        let _ = slot.state.compare_exchange(SIGNALLED, SKIPPED, SeqCst, SeqCst);
+                        self.outstanding = true;
+                    }
+                    Look::Worker { carries_credentials: true } => {
+                        return Err(Off::Because(self.refusal(tid, ThreadProblem::KernelWorker)));
+                    }
+                    Look::Alive(doing) => {
+                        if late {
+                            return Err(Off::Because(self.refusal(tid, ThreadProblem::Deadline(doing))));
+                        }
+                        if slot.unsent.load(Relaxed) == 1 {
+                            self.signal(index)?;
+                        } else if resend {
+                            // Its number may have passed to a thread made since.
+                            self.outstanding = true;
+                            self.signal(index)?;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits until every parked thread has committed. One that does not come back is the end.
+    fn wait_until_done(&mut self, parked: u32) {
+        let mut last = (0, sys::now());
+        loop {
+            let bell = self.session.bell.load(SeqCst);
+            let left = self.session.left.load(SeqCst);
+            if left >= parked {
+                return;
+            }
+            sys::futex_wait(&self.session.bell, bell, Some(SLICE * 10));
+            let now = sys::now();
+            if left != last.0 {
+                last = (left, now);
+            } else if now.saturating_sub(last.1) >= self.caller.deadline {
+                let tid = self
+                    .each_used()
+                    .find(|slot| slot.state.load(Relaxed) == PARKED)
+                    .map_or(0, |slot| slot.tid.load(Relaxed));
+                die(tid, Fault { step: Step::ReadBack, errno: Errno(libc::ETIMEDOUT) });
+            }
+        }
+    }
+
+    /// Lets all go, nothing changed.
+    fn release(&mut self) {
+        let mut answered = 0;
+        for slot in self.each_used() {
+            match slot.state.compare_exchange(SIGNALLED, CANCELLED, SeqCst, SeqCst) {
+                Ok(_) => {}
+                Err(PARKED) => answered += 1,
+                Err(_) => {}
+            }
+        }
+        if self.each_used().any(|slot| slot.state.load(Relaxed) == CANCELLED) {
+            self.outstanding = true;
+        }
+        self.session.target.store(answered, SeqCst);
+        self.session.phase.store(RELEASE, SeqCst);
+        sys::futex_wake(&self.session.phase, u32::MAX >> 1);
+        // The script is on the caller's stack: whoever has answered must have left before it goes.
+        while self.session.left.load(SeqCst) < answered {
+            let bell = self.session.bell.load(SeqCst);
+            if self.session.left.load(SeqCst) < answered {
+                sys::futex_wait(&self.session.bell, bell, Some(SLICE));
+            }
+        }
+    }
+
+    fn text_of(&self, tid: i32, what: &CStr) -> Word {
+        let mut room = [0; 128];
+        let len = self.read_of(tid, what, &mut room);
+        let text = &room[..len];
+        Word::new(text.strip_suffix(b"\n").unwrap_or(text))
+    }
+
+    /// Reads the beginning of a file of a thread's folder.
+    fn read_of(&self, tid: i32, what: &CStr, room: &mut [u8]) -> usize {
+        let mut path = [0u8; 48];
+        let mut at = 0;
+        let mut digits = [0u8; 12];
+        let mut left = tid.unsigned_abs();
+        let mut n = 0;
+        while left > 0 || n == 0 {
+            digits[n] = b'0' + (left % 10) as u8;
+            left /= 10;
+            n += 1;
+        }
+        for digit in digits[..n].iter().rev() {
+            path[at] = *digit;
+            at += 1;
+        }
+        path[at] = b'/';
+        at += 1;
+        for &byte in what.to_bytes() {
+            path[at] = byte;
+            at += 1;
+        }
+        let Ok(path) = CStr::from_bytes_until_nul(&path) else { return 0 };
+        let Ok(file) = sys::openat(self.tasks.raw(), path, libc::O_RDONLY) else { return 0 };
+        let mut len = 0;
+        while len < room.len() {
+            match sys::read(file.raw(), &mut room[len..]) {
+                Ok(0) | Err(_) => break,
+                Ok(more) => len += more,
+            }
+        }
+        len
+    }
+
+    /// What /proc says of a thread that has not answered.
+    fn look_at(&self, tid: i32) -> Look {
+        let mut room = [0; 1024];
+        let len = self.read_of(tid, c"stat", &mut room);
+        let stat = &room[..len];
+        // proc_pid_stat(5): the name stands in parentheses and may hold any; then state, and the flags as field 9
+        let Some(close) = stat.iter().rposition(|&byte| byte == b')') else { return Look::Gone };
+        let open = stat.iter().position(|&byte| byte == b'(').unwrap_or(0);
+        let name = stat.get(open + 1..close).unwrap_or(b"");
+        let mut fields = stat.get(close + 2..).unwrap_or(b"").split(|&byte| byte == b' ');
+        let state = fields.next().and_then(|field| field.first().copied()).unwrap_or(0);
+        let flags = fields.nth(5).map_or(0, |field| {
+            field.iter().fold(0u64, |sum, &byte| sum.wrapping_mul(10).wrapping_add(u64::from(byte.wrapping_sub(b'0'))))
+        });
+        if matches!(state, b'Z' | b'X' | b'x') {
+            return Look::Ended;
+        }
+        // include/linux/sched.h: PF_IO_WORKER 0x10, PF_USER_WORKER 0x4000
+        if flags & 0x4010 != 0 {
+            return Look::Worker { carries_credentials: !name.starts_with(b"iou-wrk-") };
+        }
+        let mut status = [0; 4096];
+        let len = self.read_of(tid, c"status", &mut status);
+        let mut doing = Doing { state, blocks_signal: false, tracer: 0, wchan: self.text_of(tid, c"wchan") };
+        for line in status[..len].split(|&byte| byte == b'\n') {
+            if let Some(number) = line.strip_prefix(b"TracerPid:\t") {
+                doing.tracer = number.iter().fold(0i32, |sum, &byte| {
+                    sum.wrapping_mul(10).wrapping_add(i32::from(byte.wrapping_sub(b'0')))
+                });
+            } else if let Some(mask) = line.strip_prefix(b"SigBlk:\t") {
+                let mask = mask.iter().fold(0u64, |sum, &byte| {
+                    sum << 4 | u64::from(char::from(byte).to_digit(16).unwrap_or(0))
+                });
+                doing.blocks_signal = mask >> (sys::SIGNAL - 1) & 1 != 0;
+            }
+        }
+        Look::Alive(doing)
+    }
+}
+
+enum Look {
+    Gone,
+    Ended,
+    Worker { carries_credentials: bool },
+    Alive(Doing),
+}

@@ -1,9 +1,24 @@
-//! One function per system call or libc call; nothing else talks to libc.
+//! One function per system call or libc call; nothing else talks to libc. Those a parked thread or a rehearsal makes are
+//! raw: libc's own set*id would broadcast to all threads by itself, and any libc call may touch errno.
 
-/// The running kernel's last capability.
-pub fn last_cap() -> u8 {
-    40
-}
+use core::ffi::{CStr, c_int, c_long, c_void};
+use core::mem::MaybeUninit;
+use core::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
+use core::time::Duration;
+
+use crate::cap_sets::CapSets;
+use crate::error::Errno;
+
+pub mod nss;
+pub(crate) mod raw;
+
+pub(crate) use raw::KernelSigaction;
+use raw::call;
+
+/// A result of a call: what it gives, or the errno.
+pub type Result<T> = core::result::Result<T, Errno>;
+
+// ---- the calling thread's errno -------------------------------------------------------------------------------------
 
 /// The calling thread's errno.
 pub fn errno() -> i32 {
@@ -17,4 +32,592 @@ pub fn set_errno(errno: i32) {
     unsafe { *libc::__errno_location() = errno }
 }
 
-pub mod nss;
+// ---- ids ------------------------------------------------------------------------------------------------------------
+
+/// getpid(2), without any cache: true in a child of a raw clone as well.
+pub(crate) fn getpid() -> i32 {
+    // SAFETY: takes nothing.
+    unsafe { call!(libc::SYS_getpid) }.unwrap_or(0) as i32
+}
+
+/// gettid(2).
+pub(crate) fn gettid() -> i32 {
+    // SAFETY: takes nothing.
+    unsafe { call!(libc::SYS_gettid) }.unwrap_or(0) as i32
+}
+
+/// geteuid(2).
+pub fn geteuid() -> u32 {
+    // SAFETY: takes nothing.
+    unsafe { call!(libc::SYS_geteuid) }.unwrap_or(u32::MAX as usize) as u32
+}
+
+/// getresuid(2): real, effective, saved.
+pub(crate) fn getresuid() -> Result<[u32; 3]> {
+    let mut ids = [0u32; 3];
+    let at = ids.as_mut_ptr();
+    // SAFETY: three places of the type the call writes.
+    unsafe { call!(libc::SYS_getresuid, at, at.add(1), at.add(2)) }?;
+    Ok(ids)
+}
+
+/// getresgid(2): real, effective, saved.
+pub(crate) fn getresgid() -> Result<[u32; 3]> {
+    let mut ids = [0u32; 3];
+    let at = ids.as_mut_ptr();
+    // SAFETY: three places of the type the call writes.
+    unsafe { call!(libc::SYS_getresgid, at, at.add(1), at.add(2)) }?;
+    Ok(ids)
+}
+
+/// The file-system user id: setfsuid(2) with an id that is none changes nothing and returns the one in force.
+pub(crate) fn getfsuid() -> Result<u32> {
+    // SAFETY: takes a number.
+    unsafe { call!(libc::SYS_setfsuid, u32::MAX) }.map(|id| id as u32)
+}
+
+/// The file-system group id, as [`getfsuid`].
+pub(crate) fn getfsgid() -> Result<u32> {
+    // SAFETY: takes a number.
+    unsafe { call!(libc::SYS_setfsgid, u32::MAX) }.map(|id| id as u32)
+}
+
+/// setresuid(2) on the calling thread alone.
+pub(crate) fn setresuid(ids: [u32; 3]) -> Result<()> {
+    // SAFETY: takes numbers.
+    unsafe { call!(libc::SYS_setresuid, ids[0], ids[1], ids[2]) }.map(drop)
+}
+
+/// setresgid(2) on the calling thread alone.
+pub(crate) fn setresgid(ids: [u32; 3]) -> Result<()> {
+    // SAFETY: takes numbers.
+    unsafe { call!(libc::SYS_setresgid, ids[0], ids[1], ids[2]) }.map(drop)
+}
+
+/// setfsuid(2), for putting back an id that differed from the effective one.
+pub(crate) fn setfsuid(id: u32) -> Result<()> {
+    // SAFETY: takes a number.
+    unsafe { call!(libc::SYS_setfsuid, id) }.map(drop)
+}
+
+/// setfsgid(2), as [`setfsuid`].
+pub(crate) fn setfsgid(id: u32) -> Result<()> {
+    // SAFETY: takes a number.
+    unsafe { call!(libc::SYS_setfsgid, id) }.map(drop)
+}
+
+/// getgroups(2): how many there are; with room for them, they are written.
+pub(crate) fn getgroups(room: &mut [u32]) -> Result<usize> {
+    // SAFETY: the kernel writes at most as many ids as it is told there is room for.
+    unsafe { call!(libc::SYS_getgroups, room.len(), room.as_mut_ptr()) }
+}
+
+/// setgroups(2) on the calling thread alone.
+pub(crate) fn setgroups(groups: &[u32]) -> Result<()> {
+    // SAFETY: the kernel reads that many ids.
+    unsafe { call!(libc::SYS_setgroups, groups.len(), groups.as_ptr()) }.map(drop)
+}
+
+// ---- capabilities ---------------------------------------------------------------------------------------------------
+
+const LINUX_CAPABILITY_VERSION_3: u32 = 0x2008_0522;
+
+#[repr(C)]
+struct CapHeader {
+    version: u32,
+    pid: c_int,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+struct CapData {
+    effective: u32,
+    permitted: u32,
+    inheritable: u32,
+}
+
+/// capget(2) of the calling thread.
+pub(crate) fn capget() -> Result<CapSets> {
+    let mut header = CapHeader { version: LINUX_CAPABILITY_VERSION_3, pid: 0 };
+    let mut data = [CapData::default(); 2];
+    // SAFETY: header and two data elements, as version 3 takes them.
+    unsafe { call!(libc::SYS_capget, &raw mut header, data.as_mut_ptr()) }?;
+    let join = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
+    Ok(CapSets {
+        effective: join(data[0].effective, data[1].effective),
+        permitted: join(data[0].permitted, data[1].permitted),
+        inheritable: join(data[0].inheritable, data[1].inheritable),
+    })
+}
+
+/// capset(2) on the calling thread.
+pub(crate) fn capset(caps: &CapSets) -> Result<()> {
+    let mut header = CapHeader { version: LINUX_CAPABILITY_VERSION_3, pid: 0 };
+    let half = |shift: u32| CapData {
+        effective: (caps.effective >> shift) as u32,
+        permitted: (caps.permitted >> shift) as u32,
+        inheritable: (caps.inheritable >> shift) as u32,
+    };
+    let data = [half(0), half(32)];
+    // SAFETY: header and two data elements, as version 3 takes them.
+    unsafe { call!(libc::SYS_capset, &raw mut header, data.as_ptr()) }.map(drop)
+}
+
+fn prctl(option: c_int, a: usize, b: usize) -> Result<usize> {
+    // SAFETY: the options used here take numbers.
+    unsafe { call!(libc::SYS_prctl, option, a, b, 0, 0) }
+}
+
+/// prctl(PR_CAPBSET_READ).
+pub(crate) fn bounding_has(cap: u8) -> Result<bool> {
+    prctl(libc::PR_CAPBSET_READ, usize::from(cap), 0).map(|has| has != 0)
+}
+
+/// prctl(PR_CAPBSET_DROP).
+pub(crate) fn bounding_drop(cap: u8) -> Result<()> {
+    prctl(libc::PR_CAPBSET_DROP, usize::from(cap), 0).map(drop)
+}
+
+/// prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET).
+pub(crate) fn ambient_has(cap: u8) -> Result<bool> {
+    prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_IS_SET as usize, usize::from(cap)).map(|has| has != 0)
+}
+
+/// prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE).
+pub(crate) fn ambient_raise(cap: u8) -> Result<()> {
+    prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE as usize, usize::from(cap)).map(drop)
+}
+
+/// prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL).
+pub(crate) fn ambient_clear() -> Result<()> {
+    prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL as usize, 0).map(drop)
+}
+
+/// prctl(PR_GET_SECUREBITS).
+pub fn securebits() -> Result<u32> {
+    prctl(libc::PR_GET_SECUREBITS, 0, 0).map(|bits| bits as u32)
+}
+
+/// prctl(PR_SET_SECUREBITS).
+pub(crate) fn set_securebits(bits: u32) -> Result<()> {
+    prctl(libc::PR_SET_SECUREBITS, bits as usize, 0).map(drop)
+}
+
+/// prctl(PR_SET_KEEPCAPS).
+pub(crate) fn set_keep_caps(on: bool) -> Result<()> {
+    prctl(libc::PR_SET_KEEPCAPS, usize::from(on), 0).map(drop)
+}
+
+/// prctl(PR_GET_NO_NEW_PRIVS).
+pub(crate) fn no_new_privs() -> Result<bool> {
+    prctl(libc::PR_GET_NO_NEW_PRIVS, 0, 0).map(|on| on != 0)
+}
+
+/// prctl(PR_SET_NO_NEW_PRIVS).
+pub(crate) fn set_no_new_privs() -> Result<()> {
+    prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0).map(drop)
+}
+
+/// prctl(PR_GET_DUMPABLE).
+pub(crate) fn dumpable() -> Result<usize> {
+    prctl(libc::PR_GET_DUMPABLE, 0, 0)
+}
+
+/// prctl(PR_SET_DUMPABLE).
+pub(crate) fn set_dumpable(value: usize) -> Result<()> {
+    prctl(libc::PR_SET_DUMPABLE, value, 0).map(drop)
+}
+
+/// prctl(PR_GET_PDEATHSIG).
+pub(crate) fn parent_death_signal() -> Result<c_int> {
+    let mut signal: c_int = 0;
+    // SAFETY: the kernel writes one int.
+    unsafe { call!(libc::SYS_prctl, libc::PR_GET_PDEATHSIG, &raw mut signal, 0, 0, 0) }?;
+    Ok(signal)
+}
+
+/// prctl(PR_SET_PDEATHSIG).
+pub(crate) fn set_parent_death_signal(signal: c_int) -> Result<()> {
+    prctl(libc::PR_SET_PDEATHSIG, signal as usize, 0).map(drop)
+}
+
+/// The running kernel's last capability, found once by asking for each (capabilities(7), PR_CAPBSET_READ: EINVAL for a
+/// number the kernel does not have).
+pub fn last_cap() -> u8 {
+    const UNKNOWN: u8 = u8::MAX;
+    static LAST: AtomicU8 = AtomicU8::new(UNKNOWN);
+    let known = LAST.load(Relaxed);
+    if known != UNKNOWN {
+        return known;
+    }
+    let mut last = (crate::cap_sets::NAMES.len() - 1) as u8;
+    if cfg!(miri) {
+        return last;
+    }
+    if bounding_has(last).is_ok() {
+        while last < 63 && bounding_has(last + 1).is_ok() {
+            last += 1;
+        }
+    } else if bounding_has(0).is_ok() {
+        while bounding_has(last).is_err() {
+            last -= 1;
+        }
+    }
+    LAST.store(last, Relaxed);
+    last
+}
+
+// ---- files ----------------------------------------------------------------------------------------------------------
+
+/// An open descriptor, closed when dropped.
+#[derive(Debug)]
+pub(crate) struct Fd(c_int);
+
+impl Drop for Fd {
+    fn drop(&mut self) {
+        // SAFETY: the descriptor is ours.
+        let _ = unsafe { call!(libc::SYS_close, self.0) };
+    }
+}
+
+impl Fd {
+    /// The number.
+    pub(crate) fn raw(&self) -> c_int {
+        self.0
+    }
+
+    /// Gives the descriptor up without closing it: the number may belong to somebody else by now.
+    pub(crate) fn forget(self) {
+        core::mem::forget(self);
+    }
+}
+
+/// The working directory, for [`openat`].
+pub(crate) const CWD: c_int = libc::AT_FDCWD;
+
+/// openat(2), with close-on-exec.
+pub(crate) fn openat(folder: c_int, path: &CStr, flags: c_int) -> Result<Fd> {
+    // SAFETY: the path is NUL-terminated.
+    unsafe { call!(libc::SYS_openat, folder, path.as_ptr(), flags | libc::O_CLOEXEC, 0) }.map(|fd| Fd(fd as c_int))
+}
+
+/// fstat(2).
+pub(crate) fn fstat(fd: c_int) -> Result<libc::stat> {
+    let mut stat = MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: room for one stat; libc's wrapper knows which call this kernel has. It takes no lock.
+    if unsafe { libc::fstat(fd, stat.as_mut_ptr()) } != 0 {
+        return Err(Errno(errno()));
+    }
+    // SAFETY: written on success.
+    Ok(unsafe { stat.assume_init() })
+}
+
+/// Whether the descriptor is on a proc file system (fstatfs(2)).
+pub(crate) fn is_on_proc(fd: c_int) -> bool {
+    let mut stat = MaybeUninit::<libc::statfs>::uninit();
+    // SAFETY: room for one statfs.
+    if unsafe { libc::fstatfs(fd, stat.as_mut_ptr()) } != 0 {
+        return false;
+    }
+    // SAFETY: written on success.
+    let kind = unsafe { stat.assume_init() }.f_type;
+    kind as c_long == libc::PROC_SUPER_MAGIC as c_long
+}
+
+/// read(2).
+pub(crate) fn read(fd: c_int, room: &mut [u8]) -> Result<usize> {
+    // SAFETY: the kernel writes at most as many bytes as there is room for.
+    unsafe { call!(libc::SYS_read, fd, room.as_mut_ptr(), room.len()) }
+}
+
+/// write(2).
+pub(crate) fn write(fd: c_int, bytes: &[u8]) -> Result<usize> {
+    // SAFETY: the kernel reads that many bytes.
+    unsafe { call!(libc::SYS_write, fd, bytes.as_ptr(), bytes.len()) }
+}
+
+/// getdents64(2).
+pub(crate) fn getdents(fd: c_int, room: &mut [u64]) -> Result<usize> {
+    // SAFETY: the kernel writes at most as many bytes as there is room for.
+    unsafe { call!(libc::SYS_getdents64, fd, room.as_mut_ptr(), size_of_val(room)) }
+}
+
+/// lseek(2) to the beginning.
+pub(crate) fn rewind(fd: c_int) -> Result<()> {
+    // SAFETY: takes numbers.
+    unsafe { call!(libc::SYS_lseek, fd, 0, libc::SEEK_SET) }.map(drop)
+}
+
+/// fchdir(2).
+pub(crate) fn fchdir(fd: c_int) -> Result<()> {
+    // SAFETY: takes a number.
+    unsafe { call!(libc::SYS_fchdir, fd) }.map(drop)
+}
+
+/// chroot(2).
+pub(crate) fn chroot(path: &CStr) -> Result<()> {
+    // SAFETY: the path is NUL-terminated.
+    unsafe { call!(libc::SYS_chroot, path.as_ptr()) }.map(drop)
+}
+
+/// chdir(2).
+pub(crate) fn chdir(path: &CStr) -> Result<()> {
+    // SAFETY: the path is NUL-terminated.
+    unsafe { call!(libc::SYS_chdir, path.as_ptr()) }.map(drop)
+}
+
+// ---- signals --------------------------------------------------------------------------------------------------------
+
+/// The signal of the rendezvous. libc keeps those below SIGRTMIN from applications, so no thread blocks them: glibc has 32
+/// (cancellation, timers) and 33 (its set*id broadcast, of which a handler tells the sender by itself); musl has 32 to 34,
+/// of which 34 is the one for its own broadcasts.
+pub(crate) const SIGNAL: c_int = if cfg!(target_env = "musl") { 34 } else { 33 };
+
+/// rt_sigaction(2): puts an action in place, if given, and returns the one before.
+pub(crate) fn sigaction(signal: c_int, action: Option<&KernelSigaction>) -> Result<KernelSigaction> {
+    let mut old = KernelSigaction::DEFAULT;
+    let new = action.map_or(core::ptr::null(), |action| core::ptr::from_ref(action));
+    // SAFETY: the kernel's own struct, with masks of eight bytes.
+    unsafe { call!(libc::SYS_rt_sigaction, signal, new, &raw mut old, 8) }?;
+    Ok(old)
+}
+
+/// rt_sigprocmask(2): sets the calling thread's mask, all 64 signals of it, and returns the one before.
+pub(crate) fn set_signal_mask(mask: u64) -> Result<u64> {
+    let mut old = 0u64;
+    // SAFETY: masks of eight bytes.
+    unsafe { call!(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const mask, &raw mut old, 8) }?;
+    Ok(old)
+}
+
+/// Whether the calling thread runs on its alternate signal stack (sigaltstack(2)).
+pub(crate) fn on_alternate_stack() -> bool {
+    let mut stack = MaybeUninit::<libc::stack_t>::zeroed();
+    // SAFETY: the kernel writes one stack_t, and zeros are valid for it.
+    let stack = unsafe {
+        let _ = call!(libc::SYS_sigaltstack, 0, stack.as_mut_ptr());
+        stack.assume_init()
+    };
+    stack.ss_flags & libc::SS_ONSTACK != 0
+}
+
+/// siginfo_t as rt_tgsigqueueinfo(2) takes it and a handler gets it on 64-bit Linux.
+#[repr(C)]
+pub(crate) struct SigInfo {
+    pub(crate) signo: c_int,
+    pub(crate) errno: c_int,
+    pub(crate) code: c_int,
+    _pad: c_int,
+    pub(crate) pid: c_int,
+    pub(crate) uid: u32,
+    pub(crate) value: u64,
+    _rest: [u64; 12],
+}
+
+const _: () = assert!(size_of::<SigInfo>() == 128);
+
+/// rt_tgsigqueueinfo(2): sends the rendezvous' signal to one thread, with a value.
+pub(crate) fn queue_signal(pid: i32, tid: i32, value: u64) -> Result<()> {
+    let info = SigInfo {
+        signo: SIGNAL,
+        errno: 0,
+        code: libc::SI_QUEUE,
+        _pad: 0,
+        pid,
+        uid: 0,
+        value,
+        _rest: [0; 12],
+    };
+    // SAFETY: the kernel reads one siginfo of 128 bytes.
+    unsafe { call!(libc::SYS_rt_tgsigqueueinfo, pid, tid, SIGNAL, &raw const info) }.map(drop)
+}
+
+/// tgkill(2).
+pub(crate) fn tgkill(pid: i32, tid: i32, signal: c_int) -> Result<()> {
+    // SAFETY: takes numbers.
+    unsafe { call!(libc::SYS_tgkill, pid, tid, signal) }.map(drop)
+}
+
+/// Whether the calling code was reached from a signal handler, as far as unwind tables tell: one of the frames below is a
+/// signal frame, which unwinders mark by the address not being that of a call.
+pub(crate) fn below_is_signal_frame() -> bool {
+    #[repr(C)]
+    struct Context {
+        _private: [u8; 0],
+    }
+    unsafe extern "C" {
+        fn _Unwind_Backtrace(trace: extern "C" fn(*mut Context, *mut c_void) -> c_int, data: *mut c_void) -> c_int;
+        fn _Unwind_GetIPInfo(context: *mut Context, before: *mut c_int) -> usize;
+    }
+    const MOST_FRAMES: u32 = 256;
+    struct Seen {
+        frames: u32,
+        signal: bool,
+    }
+    extern "C" fn frame(context: *mut Context, data: *mut c_void) -> c_int {
+        const GO_ON: c_int = 0;
+        const STOP: c_int = 4;
+        // SAFETY: `data` is the `Seen` handed to _Unwind_Backtrace below, which nobody else uses meanwhile.
+        let seen = unsafe { &mut *data.cast::<Seen>() };
+        let mut before: c_int = 0;
+        // SAFETY: the context the unwinder gave, and room for an int.
+        let at = unsafe { _Unwind_GetIPInfo(context, &raw mut before) };
+        seen.frames += 1;
+        seen.signal = before != 0 && seen.frames > 1;
+        if at == 0 || seen.signal || seen.frames > MOST_FRAMES { STOP } else { GO_ON }
+    }
+    let mut seen = Seen { frames: 0, signal: false };
+    if cfg!(miri) {
+        return false;
+    }
+    // SAFETY: the callback does not unwind, and `seen` outlives the call.
+    unsafe { _Unwind_Backtrace(frame, (&raw mut seen).cast()) };
+    seen.signal
+}
+
+// ---- threads --------------------------------------------------------------------------------------------------------
+
+/// Switches pthread cancellation off in the calling thread; returns what it was.
+pub(crate) fn disable_cancellation() -> c_int {
+    let mut old = 0;
+    // SAFETY: room for one int.
+    unsafe { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &raw mut old) };
+    old
+}
+
+/// Puts cancellation back.
+pub(crate) fn restore_cancellation(old: c_int) {
+    let mut unused = 0;
+    // SAFETY: a state that `disable_cancellation` returned.
+    unsafe { pthread_setcancelstate(old, &raw mut unused) };
+}
+
+const PTHREAD_CANCEL_DISABLE: c_int = 1;
+
+unsafe extern "C" {
+    fn pthread_setcancelstate(state: c_int, old: *mut c_int) -> c_int;
+}
+
+/// futex(2), FUTEX_WAIT_PRIVATE with a time relative to now: returns when woken, when the word differs, or in time.
+pub(crate) fn futex_wait(word: &AtomicU32, expected: u32, at_most: Option<Duration>) {
+    let limit = at_most.map(timespec);
+    let limit = limit.as_ref().map_or(core::ptr::null(), core::ptr::from_ref);
+    // SAFETY: the word is ours and aligned; the time is a timespec or NULL. Every result means: look again.
+    let _ = unsafe {
+        call!(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG, expected, limit)
+    };
+}
+
+/// futex(2), FUTEX_WAKE_PRIVATE.
+pub(crate) fn futex_wake(word: &AtomicU32, how_many: u32) {
+    // SAFETY: the word is ours and aligned.
+    let _ = unsafe { call!(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG, how_many) };
+}
+
+fn timespec(time: Duration) -> libc::timespec {
+    // SAFETY: zeros are valid for a timespec, whatever padding this libc gives it.
+    let mut spec: libc::timespec = unsafe { MaybeUninit::zeroed().assume_init() };
+    spec.tv_sec = time.as_secs() as libc::time_t;
+    spec.tv_nsec = c_long::from(time.subsec_nanos() as i32);
+    spec
+}
+
+/// clock_gettime(2), CLOCK_MONOTONIC.
+pub(crate) fn now() -> Duration {
+    let mut spec = timespec(Duration::ZERO);
+    // SAFETY: room for one timespec.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut spec) };
+    Duration::new(spec.tv_sec as u64, spec.tv_nsec as u32)
+}
+
+/// unshare(CLONE_THREAD), which changes nothing and succeeds only for a process with one thread (kernel/fork.c,
+/// check_unshare_flags).
+pub(crate) fn is_single_threaded_for_sure() -> bool {
+    // SAFETY: takes a number.
+    unsafe { call!(libc::SYS_unshare, libc::CLONE_THREAD) }.is_ok()
+}
+
+// ---- processes ------------------------------------------------------------------------------------------------------
+
+/// clone(2) of a child that shares this process's memory and that the calling thread waits for until it is gone
+/// (CLONE_VM, CLONE_VFORK: the one pair that instrumenting run-times know too), and that no SIGCHLD announces. Root folder,
+/// descriptors, signal handlers and ids are its own copies.
+///
+/// # Safety
+/// `stack` is the child's alone while it runs. `body` must end by [`exit`], and touch neither libc nor thread-local data.
+pub(crate) unsafe fn clone_vfork(
+    stack: &mut [u8],
+    body: extern "C" fn(*mut c_void) -> c_int,
+    argument: *mut c_void,
+) -> Result<i32> {
+    // Stacks grow down on every architecture above, and want 16 bytes' alignment.
+    let top = ((stack.as_mut_ptr() as usize + stack.len()) & !15) as *mut c_void;
+    // SAFETY: the caller's promise about stack and body.
+    let pid = unsafe { libc::clone(body, top, libc::CLONE_VM | libc::CLONE_VFORK, argument) };
+    if pid < 0 { Err(Errno(errno())) } else { Ok(pid) }
+}
+
+/// wait4(2) for a child that no SIGCHLD announces. Gives its status, or ECHILD when somebody else took it.
+pub(crate) fn wait_for(pid: i32) -> Result<c_int> {
+    let mut status: c_int = 0;
+    loop {
+        // SAFETY: room for one int.
+        match unsafe { call!(libc::SYS_wait4, pid, &raw mut status, libc::__WALL, 0) } {
+            Err(Errno(libc::EINTR)) => {}
+            Err(errno) => return Err(errno),
+            Ok(_) => return Ok(status),
+        }
+    }
+}
+
+/// Has the calling process killed after a time (timer_create(2), timer_settime(2)), whatever it is doing then.
+pub(crate) fn kill_me_after(time: Duration) -> Result<()> {
+    // SAFETY: zeros are valid for a sigevent.
+    let mut event: libc::sigevent = unsafe { MaybeUninit::zeroed().assume_init() };
+    event.sigev_notify = libc::SIGEV_SIGNAL;
+    event.sigev_signo = libc::SIGKILL;
+    let mut timer: c_int = 0;
+    // SAFETY: a sigevent, and room for the kernel's timer id, an int.
+    unsafe { call!(libc::SYS_timer_create, libc::CLOCK_MONOTONIC, &raw const event, &raw mut timer) }?;
+    let spec = [timespec(Duration::ZERO), timespec(time)];
+    // SAFETY: an itimerspec is two timespecs: interval and value.
+    unsafe { call!(libc::SYS_timer_settime, timer, 0, spec.as_ptr(), 0) }.map(drop)
+}
+
+/// exit(2): ends the calling process or thread at once.
+pub(crate) fn exit(code: c_int) -> ! {
+    loop {
+        // SAFETY: takes a number, and does not return.
+        let _ = unsafe { call!(libc::SYS_exit, code) };
+    }
+}
+
+/// Ends the process as abort(3) does, without libc: SIGABRT at its default, and exit_group(2) should that not do.
+pub(crate) fn abort() -> ! {
+    let _ = sigaction(libc::SIGABRT, Some(&KernelSigaction::DEFAULT));
+    let _ = set_signal_mask(!(1 << (libc::SIGABRT - 1)));
+    let _ = tgkill(getpid(), gettid(), libc::SIGABRT);
+    loop {
+        // SAFETY: takes a number, and does not return.
+        let _ = unsafe { call!(libc::SYS_exit_group, 134) };
+    }
+}
+
+// ---- memory ---------------------------------------------------------------------------------------------------------
+
+/// mmap(2): zeroed pages of our own, shared with children if asked.
+pub(crate) fn map(bytes: usize, shared: bool) -> Result<*mut u8> {
+    let kind = if shared { libc::MAP_SHARED } else { libc::MAP_PRIVATE };
+    let access = libc::PROT_READ | libc::PROT_WRITE;
+    // SAFETY: a new mapping, where the kernel likes.
+    unsafe { call!(libc::SYS_mmap, 0, bytes, access, kind | libc::MAP_ANONYMOUS, -1isize, 0) }.map(|at| at as *mut u8)
+}
+
+/// munmap(2).
+///
+/// # Safety
+/// Nobody uses these pages any more.
+pub(crate) unsafe fn unmap(at: *mut u8, bytes: usize) {
+    // SAFETY: the caller's promise.
+    let _ = unsafe { call!(libc::SYS_munmap, at, bytes) };
+}

@@ -1,0 +1,260 @@
+//! A plan on the calling thread: read what it holds, make the steps, read back, undo. Raw system calls only: this runs in
+//! parked threads and in the rehearsal.
+
+use core::marker::PhantomData;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use crate::cap_sets;
+use crate::error::Errno;
+use crate::plan::{self, Held, Plan, Step, Wanted};
+use crate::sys;
+
+/// A step that failed, and why. Errno 0: the call said yes, and yet the effect is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) step: Step,
+    pub(crate) errno: Errno,
+}
+
+impl Fault {
+    pub(crate) const NO_EFFECT: Errno = Errno(0);
+}
+
+/// The folder to become the root, and the way back.
+pub(crate) struct Root {
+    pub(crate) folder: sys::Fd,
+    pub(crate) old_root: sys::Fd,
+    pub(crate) old_cwd: sys::Fd,
+}
+
+/// What is to be done, the same for every thread.
+pub(crate) struct Script<'a> {
+    pub(crate) wanted: Wanted,
+    /// The supplementary groups wanted, sorted, without duplicates; counts only with `wanted.groups`.
+    pub(crate) groups: &'a [u32],
+    /// Where lists too long for the stack are read.
+    pub(crate) scratch: &'a Scratch<'a>,
+    pub(crate) root: Option<&'a Root>,
+}
+
+/// One room for long group lists, used by one thread at a time. A thread in it has all its signals blocked.
+pub(crate) struct Scratch<'a> {
+    busy: AtomicU32,
+    at: *mut u32,
+    len: usize,
+    borrowed: PhantomData<&'a [u32]>,
+}
+
+// SAFETY: the room is reached only by the thread that made `busy` 1.
+unsafe impl Sync for Scratch<'_> {}
+
+impl<'a> Scratch<'a> {
+    pub(crate) fn new(room: &'a mut [u32]) -> Scratch<'a> {
+        Scratch { busy: AtomicU32::new(0), at: room.as_mut_ptr(), len: room.len(), borrowed: PhantomData }
+    }
+
+    fn with<R>(&self, body: impl FnOnce(&mut [u32]) -> R) -> R {
+        // 0 free, 1 in use, 2 in use and somebody may wait
+        let mut seen = 1;
+        while self.busy.compare_exchange(0, seen, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            seen = 2;
+            if self.busy.swap(2, Ordering::Acquire) == 0 {
+                break;
+            }
+            sys::futex_wait(&self.busy, 2, None);
+        }
+        // SAFETY: `busy` was 0 and is not any more: no other thread is in here, and the borrow lasts as long as `self`.
+        let result = body(unsafe { core::slice::from_raw_parts_mut(self.at, self.len) });
+        if self.busy.swap(0, Ordering::Release) == 2 {
+            sys::futex_wake(&self.busy, 1);
+        }
+        result
+    }
+}
+
+/// Lists up to this length are compared on the stack.
+const SHORT_LIST: usize = 32;
+
+/// Whether the calling thread's supplementary groups are these.
+fn groups_are(wanted: &[u32], scratch: &Scratch<'_>) -> Result<bool, Errno> {
+    let same = |room: &mut [u32]| -> Result<bool, Errno> {
+        let count = match sys::getgroups(room) {
+            // more than there is room for, and there is room for more than are wanted
+            Err(Errno(libc::EINVAL)) => return Ok(false),
+            other => other?,
+        };
+        // The kernel sorts by its own ids, which a user namespace may map in another order.
+        let held = &mut room[..count];
+        held.sort_unstable();
+        let mut distinct = 0;
+        for at in 0..count {
+            if at == 0 || held[at] != held[at - 1] {
+                if wanted.get(distinct) != Some(&held[at]) {
+                    return Ok(false);
+                }
+                distinct += 1;
+            }
+        }
+        Ok(distinct == wanted.len())
+    };
+    let count = sys::getgroups(&mut [])?;
+    if count < wanted.len() {
+        Ok(false)
+    } else if count == 0 {
+        Ok(true)
+    } else if count <= SHORT_LIST {
+        same(&mut [0; SHORT_LIST])
+    } else {
+        scratch.with(same)
+    }
+}
+
+/// What the calling thread holds.
+pub(crate) fn held(script: &Script<'_>) -> Result<Held, Errno> {
+    let [r, e, s] = sys::getresuid()?;
+    let uids = [r, e, s, sys::getfsuid()?];
+    let [r, e, s] = sys::getresgid()?;
+    let gids = [r, e, s, sys::getfsgid()?];
+    let groups_as_wanted = !script.wanted.groups || groups_are(script.groups, script.scratch)?;
+    let caps = sys::capget()?;
+    let last = script.wanted.last_cap;
+    let mut bounding = 0;
+    for cap in 0..=last {
+        if sys::bounding_has(cap)? {
+            bounding |= cap_sets::bit(cap);
+        }
+    }
+    // An ambient capability is always permitted and inheritable (capabilities(7)), so most need not be asked for.
+    let mut ambient = 0;
+    for cap in cap_sets::each(caps.permitted & caps.inheritable) {
+        match sys::ambient_has(cap) {
+            Ok(true) => ambient |= cap_sets::bit(cap),
+            Ok(false) => {}
+            // before Linux 4.3 there is no ambient set
+            Err(Errno(libc::EINVAL)) => break,
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(Held {
+        uids,
+        gids,
+        groups_as_wanted,
+        caps,
+        bounding,
+        ambient,
+        securebits: sys::securebits()?,
+        no_new_privs: sys::no_new_privs()?,
+    })
+}
+
+fn step(script: &Script<'_>, step: Step) -> Result<(), Errno> {
+    match step {
+        Step::RaiseEffective(caps) | Step::WorkingSets(caps) | Step::CapSet(caps) => sys::capset(&caps),
+        Step::Chroot => match script.root {
+            Some(root) => {
+                sys::fchdir(root.folder.raw())?;
+                sys::chroot(c".")?;
+                sys::chdir(c"/")
+            }
+            None => Err(Errno(libc::EINVAL)),
+        },
+        Step::SetGroups => sys::setgroups(script.groups),
+        Step::SetResGid(gid) => sys::setresgid([gid; 3]),
+        Step::KeepCaps(on) => sys::set_keep_caps(on),
+        Step::SetResUid(uid) => sys::setresuid([uid; 3]),
+        Step::DropBounding(mask) => cap_sets::each(mask).try_for_each(sys::bounding_drop),
+        Step::ClearAmbient => sys::ambient_clear(),
+        Step::RaiseAmbient(mask) => cap_sets::each(mask).try_for_each(sys::ambient_raise),
+        Step::SecureBits(bits) => sys::set_securebits(bits),
+        Step::NoNewPrivs => sys::set_no_new_privs(),
+        Step::ReadBack => Ok(()),
+    }
+}
+
+/// Makes the steps of a plan in order. `progress` is told the number of the step under way.
+pub(crate) fn run(script: &Script<'_>, plan: &Plan, progress: &AtomicU32) -> Result<(), Fault> {
+    for (at, &it) in plan.steps().iter().enumerate() {
+        progress.store(at as u32, Ordering::Relaxed);
+        step(script, it).map_err(|errno| Fault { step: it, errno })?;
+    }
+    progress.store(plan.steps().len() as u32, Ordering::Relaxed);
+    Ok(())
+}
+
+/// Reads the calling thread's state back and compares it with where its plan leads.
+pub(crate) fn verify(script: &Script<'_>, goal: &Held) -> Result<(), Fault> {
+    let found = held(script).map_err(|errno| Fault { step: Step::ReadBack, errno })?;
+    match plan::difference(goal, &found) {
+        None => Ok(()),
+        Some(step) => Err(Fault { step, errno: Fault::NO_EFFECT }),
+    }
+}
+
+/// What the caller had before, beyond [`Held`], for putting it back.
+pub(crate) struct Before<'a> {
+    pub(crate) held: Held,
+    /// Its supplementary groups, all of them.
+    pub(crate) groups: &'a [u32],
+    pub(crate) parent_death_signal: i32,
+}
+
+/// Puts the calling thread back to what it was, if nothing irreversible has happened, and says whether it is.
+pub(crate) fn undo(script: &Script<'_>, plan: &Plan, failed_at: usize, before: &Before<'_>) -> bool {
+    let done = &plan.steps()[..failed_at];
+    if done.iter().any(|step| step.is_irreversible()) {
+        return false;
+    }
+    let was = &before.held;
+    // Each may fail where nothing was changed; what counts is the look at the end.
+    if let Ok(now) = sys::capget() {
+        let _ = sys::capset(&cap_sets::CapSets { effective: now.permitted, ..now });
+    }
+    // With any id of root's given up, its capabilities go too, unless keep-caps is on.
+    let _ = sys::setresuid([was.uids[0], was.uids[1], was.uids[2]]);
+    if let Ok(now) = sys::capget() {
+        let _ = sys::capset(&cap_sets::CapSets { effective: now.permitted, ..now });
+    }
+    let _ = sys::setresgid([was.gids[0], was.gids[1], was.gids[2]]);
+    if was.gids[3] != was.gids[1] {
+        let _ = sys::setfsgid(was.gids[3]);
+    }
+    if done.contains(&Step::SetGroups) {
+        let _ = sys::setgroups(before.groups);
+    }
+    if done.contains(&Step::Chroot) || plan.steps().get(failed_at) == Some(&Step::Chroot) {
+        if let Some(root) = script.root {
+            let back = sys::fchdir(root.old_root.raw())
+                .and_then(|()| sys::chroot(c"."))
+                .and_then(|()| sys::fchdir(root.old_cwd.raw()));
+            if back.is_err() {
+                return false;
+            }
+        }
+    }
+    if was.uids[3] != was.uids[1] {
+        let _ = sys::setfsuid(was.uids[3]);
+    }
+    if let Ok(now) = sys::securebits() {
+        if now != was.securebits {
+            let _ = sys::set_keep_caps(was.securebits & (1 << 4) != 0);
+        }
+        if sys::securebits() != Ok(was.securebits) {
+            let _ = sys::set_securebits(was.securebits);
+        }
+    }
+    let _ = sys::capset(&was.caps);
+    if was.ambient != 0 {
+        let _ = cap_sets::each(was.ambient).try_for_each(sys::ambient_raise);
+    }
+    let _ = sys::set_parent_death_signal(before.parent_death_signal);
+    // The groups before count as those wanted for this look.
+    let as_before = Script {
+        wanted: Wanted { groups: true, ..script.wanted },
+        groups: before.groups,
+        scratch: script.scratch,
+        root: None,
+    };
+    let mut goal = *was;
+    goal.groups_as_wanted = true;
+    matches!(held(&as_before), Ok(now) if plan::difference(&goal, &now).is_none())
+}
