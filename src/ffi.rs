@@ -1,7 +1,8 @@
 //! The C interface: parse the arguments, call the core, convert the result. The only `extern "C"` functions, and the text
 //! of `include/ec_security.h`, which cbindgen makes from this file.
 
-#![allow(non_camel_case_types)]
+// The documentation here is the C header's; what a caller owes stands in it per argument.
+#![allow(clippy::missing_safety_doc)]
 
 use core::ffi::{CStr, c_char, c_int};
 use core::fmt::{self, Write as _};
@@ -12,8 +13,7 @@ use alloc::boxed::Box;
 
 use crate::cap_sets::CapSets;
 use crate::error::{Error, Status};
-// In the header this is an opaque struct (cbindgen.toml).
-use crate::policy::Policy as ec_security_policy;
+use crate::policy::Policy;
 use crate::{cap_text, policy, status, sys};
 
 /// Success.
@@ -60,6 +60,14 @@ const _: () = {
 
 /// Longest text taken in any argument, in bytes without the terminating NUL, except a configuration text.
 pub const EC_SECURITY_TEXT_MAX: usize = 65535;
+
+/// A policy: all options of the `Security` stanza. Opaque; made by ec_security_policy_new(), released by
+/// ec_security_policy_free(). One thread at a time may use a policy.
+#[allow(non_camel_case_types)]
+pub struct ec_security_policy {
+    // A name for C only: behind such a pointer is a Policy.
+    _opaque: [u8; 0],
+}
 
 /// Becomes `user` and `group`, keeping just the capabilities `caps_text` names, in every thread of the process.
 ///
@@ -116,7 +124,7 @@ pub unsafe extern "C" fn ec_security_apply(
 pub extern "C" fn ec_security_policy_new() -> *mut ec_security_policy {
     let mut made = ptr::null_mut();
     run(|| {
-        made = policy::boxed()?;
+        made = policy::boxed()?.cast();
         Ok(())
     });
     made
@@ -128,7 +136,7 @@ pub unsafe extern "C" fn ec_security_policy_free(policy: *mut ec_security_policy
     if !policy.is_null() {
         run(|| {
             // SAFETY: the pointer came from ec_security_policy_new, and the caller gives it up here.
-            drop(unsafe { Box::from_raw(policy) });
+            drop(unsafe { Box::from_raw(policy.cast::<Policy>()) });
             Ok(())
         });
     }
@@ -486,8 +494,8 @@ unsafe fn needed_of_any_length<'a>(name: &'static str, pointer: *const c_char) -
 
 /// # Safety
 /// `policy` is NULL or a live policy that no other thread uses now.
-unsafe fn policy_mut<'a>(policy: *mut ec_security_policy) -> Result<&'a mut ec_security_policy, Error> {
+unsafe fn policy_mut<'a>(policy: *mut ec_security_policy) -> Result<&'a mut Policy, Error> {
     // SAFETY: the caller's promise.
-    unsafe { policy.as_mut() }
+    unsafe { policy.cast::<Policy>().as_mut() }
         .ok_or(Error::Argument { name: "policy", problem: "NULL; make one with ec_security_policy_new" })
 }

@@ -75,14 +75,14 @@ struct ProcFolder {
 impl ProcFolder {
     fn open() -> Option<ProcFolder> {
         let fd = sys::openat(sys::CWD, c"/proc", libc::O_PATH | libc::O_DIRECTORY).ok()?;
-        let inode = sys::fstat(fd.raw()).ok()?.st_ino as u64;
+        let inode = sys::fstat(fd.raw()).ok()?.st_ino;
         sys::is_on_proc(fd.raw()).then_some(ProcFolder { fd: Some(fd), inode })
     }
 
     /// A host that closes all descriptors to become a daemon closes this one too, and may have given its number away.
     fn is_still_it(&self) -> bool {
         self.fd.as_ref().is_some_and(|fd| {
-            sys::is_on_proc(fd.raw()) && sys::fstat(fd.raw()).is_ok_and(|stat| stat.st_ino as u64 == self.inode)
+            sys::is_on_proc(fd.raw()) && sys::fstat(fd.raw()).is_ok_and(|stat| stat.st_ino == self.inode)
         })
     }
 }
@@ -106,9 +106,16 @@ fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 fn on_or_off(option: &'static str, value: &[u8]) -> Result<bool, Error> {
-    for (word, on) in
-        [("on", true), ("off", false), ("true", true), ("false", false), ("yes", true), ("no", false), ("1", true), ("0", false)]
-    {
+    for (word, on) in [
+        ("on", true),
+        ("off", false),
+        ("true", true),
+        ("false", false),
+        ("yes", true),
+        ("no", false),
+        ("1", true),
+        ("0", false),
+    ] {
         if value.eq_ignore_ascii_case(word.as_bytes()) {
             return Ok(on);
         }
@@ -181,10 +188,7 @@ fn root_folder(path: &CString) -> Result<sys::Fd, Error> {
 impl Options {
     fn set(&mut self, option: &[u8], value: Option<&[u8]>) -> Result<(), Error> {
         let Some(name) = OPTIONS.iter().find(|name| name.as_bytes().eq_ignore_ascii_case(option)).copied() else {
-            return Err(Error::UnknownOption {
-                word: Word::new(option),
-                nearest: nearest_option(option),
-            });
+            return Err(Error::UnknownOption { word: Word::new(option), nearest: nearest_option(option) });
         };
         let last_cap = sys::last_cap();
         match (name, value) {
@@ -451,8 +455,7 @@ fn run_blocked(
     if !plan.steps().is_empty() {
         rehearsal::rehearse(script, &plan, deadline)?;
     }
-    let before =
-        Before { held, groups: old_groups, parent_death_signal: sys::parent_death_signal().unwrap_or(0) };
+    let before = Before { held, groups: old_groups, parent_death_signal: sys::parent_death_signal().unwrap_or(0) };
     rendezvous::meet(&rendezvous::Caller { script, plan: &plan, before: &before, tasks, deadline, commit })
 }
 

@@ -7,8 +7,8 @@
 use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_int, c_void};
 use core::fmt::Write as _;
-use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
 use core::time::Duration;
 
 use crate::commit::{self, Before, Fault, Script};
@@ -135,9 +135,7 @@ extern "C" fn handler(signal: c_int, info: *mut SigInfo, context: *mut c_void) {
     // SAFETY: within the slots of the session.
     let slot = unsafe { &*session.slots.add(index) };
     let tid = sys::gettid();
-    if slot.tid.load(Acquire) != tid
-        || slot.state.compare_exchange(SIGNALLED, PARKED, SeqCst, SeqCst).is_err()
-    {
+    if slot.tid.load(Acquire) != tid || slot.state.compare_exchange(SIGNALLED, PARKED, SeqCst, SeqCst).is_err() {
         return;
     }
     park(session, slot, tid);
@@ -313,8 +311,7 @@ fn meet_with_room(caller: &Caller<'_>, tasks: &sys::Fd, capacity: usize) -> Resu
     let table_at = slots_at + capacity * size_of::<Slot>();
     let names_at = (table_at + table_len * 4).next_multiple_of(8);
     let bytes = (names_at + NAMES).next_multiple_of(4096);
-    let memory =
-        sys::map(bytes, false).map_err(|errno| Error::System { call: "mmap for the rendezvous", errno })?;
+    let memory = sys::map(bytes, false).map_err(|errno| Error::System { call: "mmap for the rendezvous", errno })?;
     let mut generation = GENERATION.fetch_add(1, SeqCst).wrapping_add(1);
     if generation == 0 {
         generation = GENERATION.fetch_add(1, SeqCst).wrapping_add(1);
@@ -406,7 +403,7 @@ fn install() -> Result<(), Error> {
     if before.handler != ours.handler {
         PREVIOUS_HANDLER.store(before.handler, Release);
         PREVIOUS_FLAGS.store(before.flags, Release);
-        let _ = PREVIOUS.set(before);
+        PREVIOUS.set(before);
         sys::sigaction(sys::SIGNAL, Some(&ours)).map_err(system)?;
     }
     INSTALLED.store(1, Release);
@@ -442,8 +439,9 @@ impl Meeting<'_> {
         loop {
             let new = self.sweep()?;
             self.wait_until_parked()?;
-            let skipped =
-                self.each_used().filter(|slot| slot.state.load(Relaxed) == SKIPPED && slot.sweep.load(Relaxed) == self.sweep);
+            let skipped = self
+                .each_used()
+                .filter(|slot| slot.state.load(Relaxed) == SKIPPED && slot.sweep.load(Relaxed) == self.sweep);
             let known = 1 + self.session.parked.load(SeqCst) as usize + skipped.count();
             let count = thread_count(self.tasks).map_err(Off::Because)?;
             quiet = if new { 0 } else { quiet + 1 };
@@ -769,13 +767,13 @@ impl Meeting<'_> {
         let mut doing = Doing { state, blocks_signal: false, tracer: 0, wchan: self.text_of(tid, c"wchan") };
         for line in status[..len].split(|&byte| byte == b'\n') {
             if let Some(number) = line.strip_prefix(b"TracerPid:\t") {
-                doing.tracer = number.iter().fold(0i32, |sum, &byte| {
-                    sum.wrapping_mul(10).wrapping_add(i32::from(byte.wrapping_sub(b'0')))
-                });
+                doing.tracer = number
+                    .iter()
+                    .fold(0i32, |sum, &byte| sum.wrapping_mul(10).wrapping_add(i32::from(byte.wrapping_sub(b'0'))));
             } else if let Some(mask) = line.strip_prefix(b"SigBlk:\t") {
-                let mask = mask.iter().fold(0u64, |sum, &byte| {
-                    sum << 4 | u64::from(char::from(byte).to_digit(16).unwrap_or(0))
-                });
+                let mask = mask
+                    .iter()
+                    .fold(0u64, |sum, &byte| sum << 4 | u64::from(char::from(byte).to_digit(16).unwrap_or(0)));
                 doing.blocks_signal = mask >> (sys::SIGNAL - 1) & 1 != 0;
             }
         }

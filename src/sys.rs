@@ -376,7 +376,7 @@ pub(crate) const SIGNAL: c_int = if cfg!(target_env = "musl") { 34 } else { 33 }
 /// rt_sigaction(2): puts an action in place, if given, and returns the one before.
 pub(crate) fn sigaction(signal: c_int, action: Option<&KernelSigaction>) -> Result<KernelSigaction> {
     let mut old = KernelSigaction::DEFAULT;
-    let new = action.map_or(core::ptr::null(), |action| core::ptr::from_ref(action));
+    let new = action.map_or(core::ptr::null(), core::ptr::from_ref);
     // SAFETY: the kernel's own struct, with masks of eight bytes.
     unsafe { call!(libc::SYS_rt_sigaction, signal, new, &raw mut old, 8) }?;
     Ok(old)
@@ -418,16 +418,7 @@ const _: () = assert!(size_of::<SigInfo>() == 128);
 
 /// rt_tgsigqueueinfo(2): sends the rendezvous' signal to one thread, with a value.
 pub(crate) fn queue_signal(pid: i32, tid: i32, value: u64) -> Result<()> {
-    let info = SigInfo {
-        signo: SIGNAL,
-        errno: 0,
-        code: libc::SI_QUEUE,
-        _pad: 0,
-        pid,
-        uid: 0,
-        value,
-        _rest: [0; 12],
-    };
+    let info = SigInfo { signo: SIGNAL, errno: 0, code: libc::SI_QUEUE, _pad: 0, pid, uid: 0, value, _rest: [0; 12] };
     // SAFETY: the kernel reads one siginfo of 128 bytes.
     unsafe { call!(libc::SYS_rt_tgsigqueueinfo, pid, tid, SIGNAL, &raw const info) }.map(drop)
 }
@@ -503,9 +494,8 @@ pub(crate) fn futex_wait(word: &AtomicU32, expected: u32, at_most: Option<Durati
     let limit = at_most.map(timespec);
     let limit = limit.as_ref().map_or(core::ptr::null(), core::ptr::from_ref);
     // SAFETY: the word is ours and aligned; the time is a timespec or NULL. Every result means: look again.
-    let _ = unsafe {
-        call!(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG, expected, limit)
-    };
+    let _ =
+        unsafe { call!(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG, expected, limit) };
 }
 
 /// futex(2), FUTEX_WAKE_PRIVATE.
