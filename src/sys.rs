@@ -342,6 +342,12 @@ pub(crate) fn getdents(fd: c_int, room: &mut [u64]) -> Result<usize> {
     unsafe { call!(libc::SYS_getdents64, fd, room.as_mut_ptr(), size_of_val(room)) }
 }
 
+/// readlinkat(2); how many bytes of the target there was room for.
+pub(crate) fn readlinkat(folder: c_int, path: &CStr, room: &mut [u8]) -> Result<usize> {
+    // SAFETY: the path is NUL-terminated; the kernel writes at most as many bytes as there is room for.
+    unsafe { call!(libc::SYS_readlinkat, folder, path.as_ptr(), room.as_mut_ptr(), room.len()) }
+}
+
 /// lseek(2) to the beginning.
 pub(crate) fn rewind(fd: c_int) -> Result<()> {
     // SAFETY: takes numbers.
