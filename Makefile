@@ -1,0 +1,105 @@
+# libec_security. First time here: `make demo`, then `make check`.
+#
+#   make             build/libec_security.so and .a, the header, the pkg-config file, the command ec-security
+#   make install     PREFIX= DESTDIR= LIBDIR= …: header, libraries, ec_security.pc, command, man pages, completions
+#   make uninstall   takes all that away again
+#   make demo        a threaded server drops its privileges and prints each thread before and after
+#   make check       every test; ends with "N passed, N failed, N skipped"
+#   make header      rewrites include/ec_security.h from src/ffi.rs
+#   make clean
+#
+# Each theme has its own file under mk/, which may add targets and hook programs into `make check`: see mk/README.
+
+# The default goal, whatever an included file defines first.
+all:
+
+# --- names and places ---------------------------------------------------------------------------------------------------
+
+# One place holds the version: Cargo.toml.
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+# Raised when, and only when, a program linked against the last release would no longer run.
+SOVERSION := 0
+SONAME := libec_security.so.$(SOVERSION)
+
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+SBINDIR ?= $(PREFIX)/sbin
+INCLUDEDIR ?= $(PREFIX)/include
+LIBDIR ?= $(PREFIX)/lib
+PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
+DATADIR ?= $(PREFIX)/share
+MANDIR ?= $(DATADIR)/man
+DESTDIR ?=
+
+CARGO ?= cargo
+INSTALL ?= install
+STRIP ?= strip
+PKG_CONFIG ?= pkg-config
+PYTHON ?= python3
+# Left alone when the caller sets them; the flags the code needs are in BASE_CFLAGS and BASE_CXXFLAGS.
+CFLAGS ?= -O2 -g
+CXXFLAGS ?= -O2 -g
+BASE_CFLAGS := -std=gnu99 -Wall -Wextra -Wpedantic -Werror -pthread -Iinclude
+BASE_CXXFLAGS := -std=c++17 -Wall -Wextra -Wpedantic -Werror -pthread -Iinclude
+
+# Programs of `make check`, in order: PATH or PATH@SECONDS, where 120 is the limit of those that name none.
+CHECKS :=
+
+# --- the library --------------------------------------------------------------------------------------------------------
+
+# Only the static library, by itself: together with an rlib rustc would leave the standard library out of the link-time
+# optimization. A folder of its own, so that a plain `cargo build` does not overwrite it.
+CARGO_LIB := build/cargo/release/libec_security.a
+
+# Cargo knows best whether there is something to do, and leaves the file's time alone if not.
+$(CARGO_LIB): FORCE
+	@mkdir -p build
+	$(CARGO) rustc --quiet --locked --release --lib --crate-type staticlib --target-dir build/cargo
+
+build/libec_security.a: $(CARGO_LIB)
+	cp $< $@
+
+# Linked by the C compiler, since rustc hands the linker a version script of its own, which leaves symbols unversioned.
+# --whole-archive and --gc-sections: all that the map exports, and what that needs; nothing else.
+# nodelete: dlclose must not unmap a signal handler.
+build/$(SONAME): $(CARGO_LIB) ec_security.map
+	$(CC) -shared -o $@ -Wl,--whole-archive $(CARGO_LIB) -Wl,--no-whole-archive \
+	    -Wl,--version-script=ec_security.map -Wl,-soname,$(SONAME) -Wl,--no-undefined -Wl,--gc-sections -Wl,--as-needed \
+	    -Wl,-z,nodelete -Wl,-z,now -Wl,-z,relro -Wl,-z,noexecstack $(LDFLAGS) $(LIBS_PRIVATE)
+
+# What the static library needs from the system.
+LIBS_PRIVATE := -lgcc_s -lc
+
+build/libec_security.so: build/$(SONAME)
+	ln -sf $(SONAME) $@
+
+# --- programs of C that look from outside -------------------------------------------------------------------------------
+
+# mk/THEME.mk says `OUTSIDE += name` for tests/outside/name.c, and, where wanted, `build/outside/name: LDLIBS += -lcap`
+# or `LIMIT_name := 300`.
+OUTSIDE :=
+
+build/outside/%.o: tests/outside/%.c tests/outside/outside.h include/ec_security.h
+	@mkdir -p $(@D)
+	$(CC) $(BASE_CFLAGS) $(CFLAGS) -c -o $@ $<
+
+build/outside/%: build/outside/%.o build/outside/outside.o build/libec_security.so
+	$(CC) $(BASE_CFLAGS) $(CFLAGS) -o $@ $< build/outside/outside.o -Lbuild -Wl,-rpath,'$$ORIGIN/..' -lec_security $(LDLIBS)
+
+.SECONDARY:
+
+include $(sort $(wildcard mk/*.mk))
+
+CHECKS += $(foreach name,$(OUTSIDE),build/outside/$(name)@$(or $(LIMIT_$(name)),120))
+
+# --- targets ------------------------------------------------------------------------------------------------------------
+
+.PHONY: all lib clean FORCE
+FORCE:
+
+lib: build/libec_security.so build/libec_security.a
+
+all: lib
+
+clean:
+	rm -rf build target

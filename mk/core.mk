@@ -1,0 +1,2 @@
+# The harness tested by itself, and the first look at the drop.
+OUTSIDE += harness drop
