@@ -94,7 +94,7 @@ CHECKS += $(foreach name,$(OUTSIDE),build/outside/$(name)@$(or $(LIMIT_$(name)),
 
 # --- targets ------------------------------------------------------------------------------------------------------------
 
-.PHONY: all lib clean FORCE
+.PHONY: all lib header clean FORCE
 FORCE:
 
 lib: build/libec_security.so build/libec_security.a
@@ -103,3 +103,7 @@ all: lib
 
 clean:
 	rm -rf build target
+
+# The test that compares the committed header with a fresh one also writes it.
+header:
+	EC_SECURITY_WRITE_HEADER=1 $(CARGO) test --quiet --locked --test header

@@ -16,6 +16,8 @@ pub struct CapSets {
 
 impl CapSets {
     /// All three sets empty.
+    ///
+    /// cbindgen:ignore
     pub const EMPTY: CapSets = CapSets { effective: 0, permitted: 0, inheritable: 0 };
 }
 
