@@ -221,14 +221,14 @@ pub(crate) fn undo(script: &Script<'_>, plan: &Plan, failed_at: usize, before: &
     if done.contains(&Step::SetGroups) {
         let _ = sys::setgroups(before.groups);
     }
-    if done.contains(&Step::Chroot) || plan.steps().get(failed_at) == Some(&Step::Chroot) {
-        if let Some(root) = script.root {
-            let back = sys::fchdir(root.old_root.raw())
-                .and_then(|()| sys::chroot(c"."))
-                .and_then(|()| sys::fchdir(root.old_cwd.raw()));
-            if back.is_err() {
-                return false;
-            }
+    if (done.contains(&Step::Chroot) || plan.steps().get(failed_at) == Some(&Step::Chroot))
+        && let Some(root) = script.root
+    {
+        let back = sys::fchdir(root.old_root.raw())
+            .and_then(|()| sys::chroot(c"."))
+            .and_then(|()| sys::fchdir(root.old_cwd.raw()));
+        if back.is_err() {
+            return false;
         }
     }
     if was.uids[3] != was.uids[1] {

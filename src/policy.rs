@@ -89,10 +89,10 @@ impl ProcFolder {
 
 impl Drop for ProcFolder {
     fn drop(&mut self) {
-        if !self.is_still_it() {
-            if let Some(fd) = self.fd.take() {
-                fd.forget();
-            }
+        if !self.is_still_it()
+            && let Some(fd) = self.fd.take()
+        {
+            fd.forget();
         }
     }
 }

@@ -178,13 +178,13 @@ fn park(session: &Session, slot: &Slot, tid: i32) {
         sys::futex_wait(&session.phase, PARK, None);
         phase = session.phase.load(SeqCst);
     }
-    if phase == GO {
-        if let Ok(plan) = planned {
-            let progress = AtomicU32::new(0);
-            let done = commit::run(script, &plan, &progress).and_then(|()| commit::verify(script, &plan.goal));
-            if let Err(fault) = done {
-                die(tid, fault);
-            }
+    if phase == GO
+        && let Ok(plan) = planned
+    {
+        let progress = AtomicU32::new(0);
+        let done = commit::run(script, &plan, &progress).and_then(|()| commit::verify(script, &plan.goal));
+        if let Err(fault) = done {
+            die(tid, fault);
         }
     }
     // The last access to the session's memory: the bell below is only an address to the kernel.

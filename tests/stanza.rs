@@ -3,14 +3,10 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use ec_security::error::Status;
-use ec_security::stanza::{
-    FileProblem, MAX_DEPTH, MAX_FILE, MAX_FILES, MAX_NESTING, MAX_SETTINGS, Place, Setting, StanzaError, Value, load,
-    parse,
-};
+use ec_security::stanza::{Place, Setting, StanzaError, Value, load};
 
 /// A fresh folder that only its owner can write to, whatever the umask.
 fn folder(name: &str) -> PathBuf {
