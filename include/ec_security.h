@@ -32,12 +32,6 @@
 #define EC_SECURITY_WARN_UNUSED_RESULT
 #endif
 
-/**
- * A policy: all options of the `Security` stanza. Opaque; made by ec_security_policy_new(), released by
- * ec_security_policy_free(). One thread at a time may use a policy.
- */
-typedef struct ec_security_policy ec_security_policy;
-
 
 /**
  * Success.
@@ -135,6 +129,12 @@ typedef struct ec_security_policy ec_security_policy;
 #define EC_SECURITY_TEXT_MAX 65535
 
 /**
+ * A policy: all options of the `Security` stanza. Opaque; made by ec_security_policy_new(), released by
+ * ec_security_policy_free(). One thread at a time may use a policy.
+ */
+typedef struct ec_security_policy ec_security_policy;
+
+/**
  * The three sets a capability text describes and capset(2) changes: bit n of each mask is capability number n.
  */
 typedef struct ec_security_caps {
@@ -201,12 +201,12 @@ int ec_security_apply(const char *user,
  * Returns the policy, to be released with ec_security_policy_free(), or NULL when out of memory or descriptors
  * (ec_security_last_error() says which).
  */
-ec_security_policy *ec_security_policy_new(void);
+struct ec_security_policy *ec_security_policy_new(void);
 
 /**
  * Releases a policy. NULL is allowed and does nothing. What was applied stays applied.
  */
-void ec_security_policy_free(ec_security_policy *policy);
+void ec_security_policy_free(struct ec_security_policy *policy);
 
 /**
  * Sets one option of a policy, as the `Security` stanza does. Names are case-insensitive; a later value replaces an
@@ -230,7 +230,7 @@ void ec_security_policy_free(ec_security_policy *policy);
  * Returns EC_SECURITY_OK, or an error; then the policy is as it was. policy or option NULL: EC_SECURITY_EARGUMENT.
  */
 EC_SECURITY_WARN_UNUSED_RESULT
-int ec_security_policy_set(ec_security_policy *policy,
+int ec_security_policy_set(struct ec_security_policy *policy,
                            const char *option,
                            const char *value);
 
@@ -245,7 +245,7 @@ int ec_security_policy_set(ec_security_policy *policy,
  * another error that names file, line and column. On any error the policy is as it was.
  */
 EC_SECURITY_WARN_UNUSED_RESULT
-int ec_security_policy_load(ec_security_policy *policy,
+int ec_security_policy_load(struct ec_security_policy *policy,
                             const char *path);
 
 /**
@@ -253,7 +253,7 @@ int ec_security_policy_load(ec_security_policy *policy,
  * includes are looked for in the working directory. The text may be of any length up to 16 MiB.
  */
 EC_SECURITY_WARN_UNUSED_RESULT
-int ec_security_policy_parse(ec_security_policy *policy,
+int ec_security_policy_parse(struct ec_security_policy *policy,
                              const char *text);
 
 /**
@@ -263,14 +263,14 @@ int ec_security_policy_parse(ec_security_policy *policy,
  * Returns EC_SECURITY_OK or what ec_security_policy_apply() would return.
  */
 EC_SECURITY_WARN_UNUSED_RESULT
-int ec_security_policy_check(ec_security_policy *policy);
+int ec_security_policy_check(struct ec_security_policy *policy);
 
 /**
  * Applies a policy to every thread of the process. Promise, threads, signals and errors are those of
  * ec_security_apply(), which is a policy of three options. The policy stays the caller's and may be applied again.
  */
 EC_SECURITY_WARN_UNUSED_RESULT
-int ec_security_policy_apply(ec_security_policy *policy);
+int ec_security_policy_apply(struct ec_security_policy *policy);
 
 /**
  * Reads a capability text in the format of cap_from_text(3): any case of names, numbers, `all`, chained actions.
