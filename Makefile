@@ -43,7 +43,9 @@ BASE_CFLAGS := -std=gnu99 -Wall -Wextra -Wpedantic -Werror -pthread -Iinclude
 BASE_CXXFLAGS := -std=c++17 -Wall -Wextra -Wpedantic -Werror -pthread -Iinclude
 
 # Programs of `make check`, in order: PATH or PATH@SECONDS, where 120 is the limit of those that name none.
-CHECKS :=
+CHECKS := tests/lint.sh@600 tests/rust.cargo@900
+# What they need from Debian; mk/THEME.mk adds to it.
+DEBIAN_PACKAGES := gcc libc6-dev libcap-dev pkg-config python3 util-linux
 
 # --- the library --------------------------------------------------------------------------------------------------------
 
@@ -92,14 +94,35 @@ include $(sort $(wildcard mk/*.mk))
 
 CHECKS += $(foreach name,$(OUTSIDE),build/outside/$(name)@$(or $(LIMIT_$(name)),120))
 
+# --- the command --------------------------------------------------------------------------------------------------------
+
+build/ec-security: FORCE
+	@mkdir -p build
+	$(CARGO) build --quiet --locked --release --bin ec-security --target-dir build/cargo
+	@cmp -s build/cargo/release/ec-security $@ || cp build/cargo/release/ec-security $@
+
 # --- targets ------------------------------------------------------------------------------------------------------------
 
-.PHONY: all lib header clean FORCE
+.PHONY: all lib demo check check-needs header clean FORCE
 FORCE:
 
 lib: build/libec_security.so build/libec_security.a
 
-all: lib
+all: lib build/ec-security
+
+demo: build/demo
+	@tests/as-root build/demo
+
+build/demo: cbindings-tests/c/demo.c include/ec_security.h build/libec_security.so
+	$(CC) $(BASE_CFLAGS) $(CFLAGS) -o $@ $< -Lbuild -Wl,-rpath,'$$ORIGIN' -lec_security
+
+# Packages first, so that the first line says what is missing, and not the hundredth of a compiler's output.
+check:
+	@tests/packages $(DEBIAN_PACKAGES)
+	@$(MAKE) --no-print-directory all check-needs
+	@tests/as-root tests/run $(CHECKS)
+
+check-needs: $(addprefix build/outside/,$(OUTSIDE)) build/demo
 
 clean:
 	rm -rf build target
