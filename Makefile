@@ -51,12 +51,13 @@ DEBIAN_PACKAGES := gcc libc6-dev libcap-dev pkg-config python3 util-linux
 
 # Only the static library, by itself: together with an rlib rustc would leave the standard library out of the link-time
 # optimization. A folder of its own, so that a plain `cargo build` does not overwrite it.
-CARGO_LIB := build/cargo/release/libec_security.a
+CARGO_LIB := build/cargo/c-library/libec_security.a
 
 # Cargo knows best whether there is something to do, and leaves the file's time alone if not.
 $(CARGO_LIB): FORCE
 	@mkdir -p build
-	$(CARGO) rustc --quiet --locked --release --lib --crate-type staticlib --target-dir build/cargo
+	$(CARGO) rustc --quiet --locked --profile c-library --no-default-features --lib --crate-type staticlib \
+	    --target-dir build/cargo
 
 build/libec_security.a: $(CARGO_LIB)
 	cp $< $@

@@ -7,6 +7,9 @@ fn main() {
     println!("cargo:rerun-if-changed=src/ffi.rs");
     println!("cargo:rerun-if-changed=src/cap_sets.rs");
     println!("cargo:rerun-if-changed=cbindgen.toml");
+    println!("cargo:rerun-if-changed=src/sys/thread_pointer.c");
+
+    cc::Build::new().file("src/sys/thread_pointer.c").warnings_into_errors(true).compile("ec_security_thread_pointer");
 
     // A handler of ours may be installed when the library is unloaded: it must stay mapped.
     for arg in ["-Wl,-soname,libec_security.so.0", "-Wl,-z,nodelete", "-Wl,-z,now", "-Wl,-z,relro"] {

@@ -7,7 +7,6 @@
 use core::ffi::{CStr, c_char, c_int};
 use core::fmt::{self, Write as _};
 use core::{ptr, slice};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use alloc::boxed::Box;
 
@@ -335,7 +334,7 @@ pub extern "C" fn ec_security_strerror(status: c_int) -> *const c_char {
 /// success leaves it. Belongs to the library and to the calling thread; the next failure there overwrites it.
 #[unsafe(no_mangle)]
 pub extern "C" fn ec_security_last_error() -> *const c_char {
-    LAST_ERROR.with(|text| text.get().cast::<c_char>().cast_const())
+    sys::own_page().map_or(c"".as_ptr(), |page| page.text().cast::<c_char>().cast_const())
 }
 
 /// The version of the library that is loaded, such as "0.1.0". Never freed.
@@ -350,11 +349,20 @@ pub extern "C" fn ec_security_version() -> *const c_char {
 
 /// Room for a message and its NUL.
 const LAST_ERROR_ROOM: usize = 1024;
+const _: () = assert!(LAST_ERROR_ROOM <= sys::PAGE_TEXT);
 
-thread_local! {
-    // Plain bytes: no destructor, so no registration, no allocation, and nothing that runs at thread exit.
-    static LAST_ERROR: core::cell::UnsafeCell<[u8; LAST_ERROR_ROOM]> =
-        const { core::cell::UnsafeCell::new([0; LAST_ERROR_ROOM]) };
+/// Where Rust's standard library is linked, a panic of this library is caught and becomes an error; in the C library, which
+/// does without, it ends the process with one line. Either way it goes no further.
+fn guarded(body: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
+    #[cfg(feature = "std")]
+    {
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(body))
+            .unwrap_or(Err(Error::Internal { what: "a panic was caught at the C boundary" }))
+    }
+    #[cfg(not(feature = "std"))]
+    {
+        body()
+    }
 }
 
 /// Runs `body`; turns its error into a status and this thread's last error. No panic gets past it, and errno is kept.
@@ -362,9 +370,7 @@ fn run(body: impl FnOnce() -> Result<(), Error>) -> c_int {
     let errno = sys::errno();
     // A thread cancelled in a look-up would leave the turn taken, and unwind through frames that cannot.
     let cancellation = sys::disable_cancellation();
-    let result = catch_unwind(AssertUnwindSafe(body))
-        .unwrap_or(Err(Error::Internal { what: "a panic was caught at the C boundary" }));
-    let status = match result {
+    let status = match guarded(body) {
         Ok(()) => Status::Ok,
         Err(error) => {
             remember(&error);
@@ -377,15 +383,15 @@ fn run(body: impl FnOnce() -> Result<(), Error>) -> c_int {
 }
 
 fn remember(error: &Error) {
-    LAST_ERROR.with(|text| {
-        // SAFETY: only this thread reaches its own bytes, and no reference to them outlives this closure. A signal handler
-        // that calls in meanwhile can garble the text, never the bytes' bounds: the last one is always NUL.
-        let bytes = unsafe { &mut *text.get() };
-        let mut out = Truncating { room: &mut bytes[..LAST_ERROR_ROOM - 1], len: 0 };
-        let _ = write!(out, "{error}");
-        let end = out.end();
-        bytes[end] = 0;
-    });
+    // Without memory for the story, the status has to do.
+    let Some(page) = sys::page_for_this_thread() else { return };
+    // SAFETY: the page is this thread's, and no reference to it outlives this function. A signal handler that calls in
+    // meanwhile can garble the text, never its bounds: the last byte is always NUL.
+    let bytes = unsafe { slice::from_raw_parts_mut(page.text(), LAST_ERROR_ROOM) };
+    let mut out = Truncating { room: &mut bytes[..LAST_ERROR_ROOM - 1], len: 0 };
+    let _ = write!(out, "{error}");
+    let end = out.end();
+    bytes[end] = 0;
 }
 
 /// Runs `body` with a writer into a C buffer, and returns the length as snprintf does.

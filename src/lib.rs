@@ -20,6 +20,7 @@
 //!
 //! Imports go down this picture only; `error` is under all of it.
 
+#![cfg_attr(not(feature = "std"), no_std)]
 #![deny(unsafe_code)]
 
 extern crate alloc;

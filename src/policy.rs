@@ -124,9 +124,22 @@ fn on_or_off(option: &'static str, value: &[u8]) -> Result<bool, Error> {
 }
 
 fn deadline(value: &[u8]) -> Result<Duration, Error> {
-    let seconds = core::str::from_utf8(value).ok().and_then(|text| text.trim().parse::<f64>().ok());
-    match seconds {
-        Some(seconds) if (0.001..=3600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+    // Digits, and up to nine of a fraction.
+    let parse = |text: &[u8]| {
+        let mut parts = text.splitn(2, |&byte| byte == b'.');
+        let (whole, fraction) = (parts.next()?, parts.next().unwrap_or(b""));
+        let digits = whole.len() + fraction.len();
+        if digits == 0 || whole.len() > 9 || fraction.len() > 9 {
+            return None;
+        }
+        let number = |digits: &[u8]| {
+            digits.iter().try_fold(0u64, |sum, &byte| byte.is_ascii_digit().then(|| sum * 10 + u64::from(byte - b'0')))
+        };
+        let nanos = number(fraction)? * 10u64.pow(9 - fraction.len() as u32);
+        Some(Duration::from_secs(number(whole)?) + Duration::from_nanos(nanos))
+    };
+    match parse(value.trim_ascii()) {
+        Some(time) if (Duration::from_millis(1)..=Duration::from_secs(3600)).contains(&time) => Ok(time),
         _ => Err(Error::OptionValue {
             option: "deadline",
             word: Word::new(value),

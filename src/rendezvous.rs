@@ -6,7 +6,6 @@
 
 use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_int, c_void};
-use core::fmt::Write as _;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
 use core::time::Duration;
@@ -206,26 +205,12 @@ fn ring_at(bell: &AtomicU32) {
 
 /// The end of the process: something differs after a change that cannot be taken back.
 pub(crate) fn die(tid: i32, fault: Fault) -> ! {
-    struct Line([u8; 512], usize);
-    impl core::fmt::Write for Line {
-        fn write_str(&mut self, text: &str) -> core::fmt::Result {
-            let fits = text.len().min(self.0.len() - 1 - self.1);
-            self.0[self.1..self.1 + fits].copy_from_slice(&text.as_bytes()[..fits]);
-            self.1 += fits;
-            Ok(())
-        }
+    const WHEN: &str = "after the change of privileges had begun: aborting";
+    let Fault { step, errno } = fault;
+    if errno == Fault::NO_EFFECT {
+        sys::die(format_args!("{step} had no effect on thread {tid} {WHEN}"))
     }
-    let mut line = Line([0; 512], 0);
-    let _ = if fault.errno == Fault::NO_EFFECT {
-        write!(line, "libec_security: {} had no effect on thread {tid}", fault.step)
-    } else {
-        write!(line, "libec_security: {} failed on thread {tid} ({})", fault.step, fault.errno)
-    };
-    let _ = line.write_str(" after the change of privileges had begun: aborting");
-    let end = line.1;
-    line.0[end] = b'\n';
-    let _ = sys::write(2, &line.0[..=end]);
-    sys::abort()
+    sys::die(format_args!("{step} failed on thread {tid} ({errno}) {WHEN}"))
 }
 
 // ---- the caller -----------------------------------------------------------------------------------------------------
@@ -485,30 +470,24 @@ impl Meeting<'_> {
         let mut self_seen = false;
         sys::rewind(self.tasks.raw()).map_err(system("lseek of /proc/self/task"))?;
         loop {
-            let bytes = sys::getdents(self.tasks.raw(), self.names).map_err(system("getdents64 of /proc/self/task"))?;
-            if bytes == 0 {
+            // Out of `self` meanwhile, which signalling needs as a whole.
+            let room = core::mem::take(&mut self.names);
+            let names = sys::getdents(self.tasks.raw(), room).map_err(system("getdents64 of /proc/self/task"))?;
+            if names.is_empty() {
+                self.names = room;
                 break;
             }
-            // SAFETY: the kernel has written that many bytes into the names.
-            let entries = unsafe { core::slice::from_raw_parts(self.names.as_ptr().cast::<u8>(), bytes) };
-            let mut at = 0;
-            // struct linux_dirent64: ino 8, off 8, reclen 2, type 1, name
-            while at + 19 <= bytes {
-                let length = usize::from(u16::from_ne_bytes([entries[at + 16], entries[at + 17]]));
-                let mut tid = 0i32;
-                for &byte in &entries[at + 19..] {
-                    if !byte.is_ascii_digit() {
-                        break;
-                    }
-                    tid = tid.wrapping_mul(10).wrapping_add(i32::from(byte - b'0'));
-                }
-                at += length.max(19);
+            for name in names {
+                // "." and ".." become 0
+                let digits = name.iter().take_while(|byte| byte.is_ascii_digit());
+                let tid = digits.fold(0i32, |tid, &byte| tid.wrapping_mul(10).wrapping_add(i32::from(byte - b'0')));
                 if tid == self.tid {
                     self_seen = true;
                 } else if tid != 0 {
                     new |= self.meet(tid)?;
                 }
             }
+            self.names = room;
         }
         if !self_seen {
             return Err(Off::Because(Error::Proc {

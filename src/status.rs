@@ -12,10 +12,10 @@
 //!
 //! The kernel shows securebits to the thread itself only, so they are told for the calling thread and for no other.
 
+use core::ffi::CStr;
 use core::fmt;
-use std::fs::{self, File};
-use std::io::{self, Read as _};
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::cap_sets::{self, CapSets};
@@ -239,37 +239,47 @@ pub fn read(pid: i32) -> Result<Process, Error> {
     if pid < 0 {
         return Err(Error::NoProcess { pid, errno: Errno(libc::ESRCH) });
     }
-    let own = pid == 0 || i64::from(pid) == i64::from(std::process::id());
-    let root = if pid == 0 { "/proc/self/task".into() } else { alloc::format!("/proc/{pid}/task") };
+    let own = pid == 0 || pid == sys::getpid();
+    let mut path = String::new();
+    let root = if pid == 0 {
+        sys::openat(sys::CWD, c"/proc/self/task", libc::O_RDONLY | libc::O_DIRECTORY)
+    } else {
+        sys::openat(sys::CWD, c_path(&mut path, format_args!("/proc/{pid}/task"))?, libc::O_RDONLY | libc::O_DIRECTORY)
+    };
+    let root = root.map_err(|errno| no_process(pid, errno))?;
     let mut seen = Vec::new();
     let mut threads = Vec::new();
     let mut buf = Vec::new();
+    let mut room = [0; 512];
     let mut tgid = pid;
     for _ in 0..SWEEPS {
         let before = seen.len();
-        for entry in fs::read_dir(&root).map_err(|error| no_process(pid, &error))? {
-            let entry = match entry {
-                Ok(entry) => entry,
-                Err(error) if is_gone(&error) => break,
-                Err(error) => return Err(no_process(pid, &error)),
+        sys::rewind(root.raw()).map_err(|errno| no_process(pid, errno))?;
+        loop {
+            let entries = match sys::getdents(root.raw(), &mut room) {
+                Ok(entries) if entries.is_empty() => break,
+                Ok(entries) => entries,
+                Err(errno) if is_gone(errno) => break,
+                Err(errno) => return Err(no_process(pid, errno)),
             };
-            let name = entry.file_name();
-            let Some(tid) = name.to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
-            let Err(at) = seen.binary_search(&tid) else { continue };
-            push(&mut seen, tid)?;
-            seen[at..].rotate_right(1);
-            match thread(&root, tid, &mut buf) {
-                Ok((thread, leader)) => {
-                    tgid = leader;
-                    push(&mut threads, thread)?;
-                }
-                Err(ReadError::Gone) => {}
-                Err(ReadError::OutOfMemory) => return Err(Error::OutOfMemory),
-                Err(ReadError::Io(error)) => return Err(no_process(pid, &error)),
-                Err(ReadError::Field) => {
-                    return Err(Error::Proc {
-                        problem: "a status file lacks what Linux 4.10 and later write there; is it really /proc?",
-                    });
+            for name in entries {
+                let Some(tid) = decimal(name).and_then(|id| i32::try_from(id).ok()) else { continue };
+                let Err(at) = seen.binary_search(&tid) else { continue };
+                push(&mut seen, tid)?;
+                seen[at..].rotate_right(1);
+                match thread(&root, tid, &mut path, &mut buf) {
+                    Ok((thread, leader)) => {
+                        tgid = leader;
+                        push(&mut threads, thread)?;
+                    }
+                    Err(ReadError::Gone) => {}
+                    Err(ReadError::OutOfMemory) => return Err(Error::OutOfMemory),
+                    Err(ReadError::Io(errno)) => return Err(no_process(pid, errno)),
+                    Err(ReadError::Field) => {
+                        return Err(Error::Proc {
+                            problem: "a status file lacks what Linux 4.10 and later write there; is it really /proc?",
+                        });
+                    }
                 }
             }
         }
@@ -281,9 +291,10 @@ pub fn read(pid: i32) -> Result<Process, Error> {
         return Err(Error::NoProcess { pid, errno: Errno(libc::ESRCH) });
     }
     threads.sort_unstable_by_key(|thread| (thread.tid != tgid, thread.tid));
-    let tid = sys::nss::gettid();
+    let tid = sys::gettid();
     let caller = if own && threads.iter().any(|thread| thread.tid == tid) {
-        sys::nss::securebits().map(|bits| (tid, bits))
+        // a filter may deny it
+        sys::securebits().ok().map(|bits| (tid, bits))
     } else {
         None
     };
@@ -296,32 +307,36 @@ fn push<T>(list: &mut Vec<T>, item: T) -> Result<(), Error> {
     Ok(())
 }
 
-fn no_process(pid: i32, error: &io::Error) -> Error {
-    if pid == 0 || (error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata("/proc/self").is_err()) {
+fn no_process(pid: i32, errno: Errno) -> Error {
+    let no_proc = || sys::openat(sys::CWD, c"/proc/self", libc::O_PATH | libc::O_NOFOLLOW).is_err();
+    if matches!(errno.0, libc::ENOMEM) {
+        return Error::OutOfMemory;
+    }
+    if matches!(errno.0, libc::EMFILE | libc::ENFILE) {
+        return Error::System { call: "opening a file of /proc", errno };
+    }
+    if pid == 0 || (errno.0 == libc::ENOENT && no_proc()) {
         return Error::Proc {
             problem: "not mounted here, or it belongs to another pid namespace; mount proc on /proc",
         };
     }
-    let errno = match error.raw_os_error() {
-        Some(libc::ENOENT) | None => libc::ESRCH,
-        Some(errno) => errno,
-    };
-    Error::NoProcess { pid, errno: Errno(errno) }
+    let errno = if errno.0 == libc::ENOENT { Errno(libc::ESRCH) } else { errno };
+    Error::NoProcess { pid, errno }
 }
 
 enum ReadError {
     /// The thread has ended and been reaped.
     Gone,
-    Io(io::Error),
+    Io(Errno),
     Field,
     OutOfMemory,
 }
 
 /// A thread, and the id of its leader.
-fn thread(root: &str, tid: i32, buf: &mut Vec<u8>) -> Result<(Thread, i32), ReadError> {
-    slurp(&alloc::format!("{root}/{tid}/stat"), buf)?;
+fn thread(root: &sys::Fd, tid: i32, path: &mut String, buf: &mut Vec<u8>) -> Result<(Thread, i32), ReadError> {
+    slurp(root, c_path(path, format_args!("{tid}/stat"))?, buf)?;
     let flags = task_flags(buf).ok_or(ReadError::Field)?;
-    slurp(&alloc::format!("{root}/{tid}/status"), buf)?;
+    slurp(root, c_path(path, format_args!("{tid}/status"))?, buf)?;
     let (mut thread, leader) = parse(tid, buf)?;
     if thread.kind == Kind::Ordinary && flags & (PF_IO_WORKER | PF_USER_WORKER) != 0 {
         thread.kind = if thread.name.starts_with(b"iou-wrk-") { Kind::Worker } else { Kind::FixedWorker };
@@ -424,14 +439,35 @@ fn four<'a>(mut words: impl Iterator<Item = &'a [u8]>) -> Option<[u32; 4]> {
     Some([next()?, next()?, next()?, next()?])
 }
 
-fn is_gone(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH))
+fn is_gone(errno: Errno) -> bool {
+    matches!(errno.0, libc::ENOENT | libc::ESRCH)
+}
+
+/// A path of /proc for the kernel, in `room`, which is used again.
+fn c_path<'a>(room: &'a mut String, path: fmt::Arguments<'_>) -> Result<&'a CStr, ReadError> {
+    use fmt::Write as _;
+    // longer than "/proc/", two numbers and the names used
+    room.try_reserve(64).map_err(|_| ReadError::OutOfMemory)?;
+    room.clear();
+    let _ = write!(room, "{path}\0");
+    CStr::from_bytes_with_nul(room.as_bytes()).map_err(|_| ReadError::Field)
+}
+
+impl From<ReadError> for Error {
+    fn from(error: ReadError) -> Error {
+        match error {
+            ReadError::OutOfMemory => Error::OutOfMemory,
+            ReadError::Gone => Error::Internal { what: "a path of /proc is gone before it is opened" },
+            ReadError::Io(errno) => Error::System { call: "reading /proc", errno },
+            ReadError::Field => Error::Internal { what: "a path of /proc with a NUL inside" },
+        }
+    }
 }
 
 /// Reads a whole file of /proc into `buf`, whose memory is used again.
-fn slurp(path: &str, buf: &mut Vec<u8>) -> Result<(), ReadError> {
-    let failed = |error: io::Error| if is_gone(&error) { ReadError::Gone } else { ReadError::Io(error) };
-    let mut file = File::open(path).map_err(failed)?;
+fn slurp(root: &sys::Fd, path: &CStr, buf: &mut Vec<u8>) -> Result<(), ReadError> {
+    let failed = |errno| if is_gone(errno) { ReadError::Gone } else { ReadError::Io(errno) };
+    let file = sys::openat(root.raw(), path, libc::O_RDONLY).map_err(failed)?;
     buf.clear();
     let mut len = 0;
     loop {
@@ -439,11 +475,11 @@ fn slurp(path: &str, buf: &mut Vec<u8>) -> Result<(), ReadError> {
             buf.try_reserve(8192).map_err(|_| ReadError::OutOfMemory)?;
             buf.resize(buf.capacity(), 0);
         }
-        match file.read(&mut buf[len..]) {
+        match sys::read(file.raw(), &mut buf[len..]) {
             Ok(0) => break,
             Ok(more) => len += more,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(failed(error)),
+            Err(Errno(libc::EINTR)) => {}
+            Err(errno) => return Err(failed(errno)),
         }
     }
     buf.truncate(len);

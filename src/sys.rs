@@ -1,9 +1,11 @@
 //! One function per system call or libc call; nothing else talks to libc. Those a parked thread or a rehearsal makes are
 //! raw: libc's own set*id would broadcast to all threads by itself, and any libc call may touch errno.
 
+use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_int, c_long, c_void};
 use core::mem::MaybeUninit;
-use core::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
+use core::sync::atomic::Ordering::{Relaxed, SeqCst};
+use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU8, AtomicU32};
 use core::time::Duration;
 
 use crate::cap_sets::CapSets;
@@ -11,6 +13,8 @@ use crate::error::Errno;
 
 pub mod nss;
 pub(crate) mod raw;
+#[cfg(not(feature = "std"))]
+mod runtime;
 
 pub(crate) use raw::KernelSigaction;
 use raw::call;
@@ -336,10 +340,33 @@ pub(crate) fn write(fd: c_int, bytes: &[u8]) -> Result<usize> {
     unsafe { call!(libc::SYS_write, fd, bytes.as_ptr(), bytes.len()) }
 }
 
-/// getdents64(2).
-pub(crate) fn getdents(fd: c_int, room: &mut [u64]) -> Result<usize> {
+/// getdents64(2): the next names of a folder, none at its end.
+pub(crate) fn getdents(fd: c_int, room: &mut [u64]) -> Result<Names<'_>> {
     // SAFETY: the kernel writes at most as many bytes as there is room for.
-    unsafe { call!(libc::SYS_getdents64, fd, room.as_mut_ptr(), size_of_val(room)) }
+    let len = unsafe { call!(libc::SYS_getdents64, fd, room.as_mut_ptr(), size_of_val(room)) }?;
+    // SAFETY: the kernel has written `len` bytes there, and a u64 is eight bytes of any value.
+    Ok(Names(unsafe { core::slice::from_raw_parts(room.as_ptr().cast::<u8>(), len) }))
+}
+
+/// What getdents64(2) wrote: struct linux_dirent64, that is inode 8, offset 8, length 2, type 1, name with its NUL.
+pub(crate) struct Names<'a>(&'a [u8]);
+
+impl Names<'_> {
+    /// Whether the folder has come to its end.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<'a> Iterator for Names<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let length = usize::from(u16::from_ne_bytes([*self.0.get(16)?, *self.0.get(17)?]));
+        let (entry, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        entry.get(19..)?.split(|&byte| byte == 0).next()
+    }
 }
 
 /// readlinkat(2); how many bytes of the target there was room for.
@@ -588,6 +615,32 @@ pub(crate) fn exit(code: c_int) -> ! {
     }
 }
 
+/// The end of the process, with one line on standard error that says why. Neither memory nor locks are needed, so threads may
+/// be parked.
+pub(crate) fn die(why: core::fmt::Arguments<'_>) -> ! {
+    struct Line([u8; 512], usize);
+    impl core::fmt::Write for Line {
+        fn write_str(&mut self, text: &str) -> core::fmt::Result {
+            let fits = text.len().min(self.0.len() - 1 - self.1);
+            self.0[self.1..self.1 + fits].copy_from_slice(&text.as_bytes()[..fits]);
+            self.1 += fits;
+            Ok(())
+        }
+    }
+    let mut line = Line([0; 512], 0);
+    let _ = core::fmt::write(&mut line, format_args!("libec_security: {why}"));
+    let end = line.1;
+    // one line, whatever the reason holds
+    for byte in &mut line.0[..end] {
+        if *byte == b'\n' {
+            *byte = b' ';
+        }
+    }
+    line.0[end] = b'\n';
+    let _ = write(2, &line.0[..=end]);
+    abort()
+}
+
 /// Ends the process as abort(3) does, without libc: SIGABRT at its default, and exit_group(2) should that not do.
 pub(crate) fn abort() -> ! {
     let _ = sigaction(libc::SIGABRT, Some(&KernelSigaction::DEFAULT));
@@ -597,6 +650,88 @@ pub(crate) fn abort() -> ! {
         // SAFETY: takes a number, and does not return.
         let _ = unsafe { call!(libc::SYS_exit_group, 134) };
     }
+}
+
+// ---- a page a thread ------------------------------------------------------------------------------------------------
+
+/// Memory of one thread, kept from its first failure on. No destructor runs at thread exit, since that would need libc's
+/// help and a lock: the page of a thread that has ended goes to the next thread that needs one.
+#[repr(C)]
+pub(crate) struct Page {
+    owner: AtomicI32,
+    next: *mut Page,
+    text: UnsafeCell<[u8; PAGE_TEXT]>,
+}
+
+/// Bytes of text on a page.
+pub(crate) const PAGE_TEXT: usize = 4096 - 16;
+const _: () = assert!(size_of::<Page>() == 4096);
+
+static PAGES: AtomicPtr<Page> = AtomicPtr::new(core::ptr::null_mut());
+
+impl Page {
+    /// Where its text begins.
+    pub(crate) fn text(&self) -> *mut u8 {
+        self.text.get().cast()
+    }
+
+    /// Makes it the calling thread's, if that was `owner`'s.
+    fn take(&self, owner: i32, tid: i32) -> bool {
+        self.owner.compare_exchange(owner, tid, SeqCst, SeqCst).is_ok()
+    }
+}
+
+unsafe extern "C" {
+    /// The address of the calling thread's pointer (thread_pointer.c).
+    safe fn ec_security_thread_pointer() -> *mut *mut Page;
+}
+
+/// The calling thread's page, if it has one.
+pub(crate) fn own_page() -> Option<&'static Page> {
+    // SAFETY: the pointer is the calling thread's own; it is NULL or that of a page, and pages are never unmapped.
+    unsafe { (*ec_security_thread_pointer()).as_ref() }
+}
+
+/// The calling thread's page; one is made, or found, where it has none. Safe in signal handlers.
+pub(crate) fn page_for_this_thread() -> Option<&'static Page> {
+    let tid = gettid();
+    if let Some(page) = own_page() {
+        let owner = page.owner.load(SeqCst);
+        // In the child of a fork the thread has another number, and until now somebody else could have taken its page.
+        if owner == tid || page.take(owner, tid) {
+            return Some(page);
+        }
+    }
+    let mut at = PAGES.load(SeqCst);
+    // SAFETY: NULL, or a page; pages are never unmapped, and `next` does not change once a page is in the list.
+    while let Some(page) = unsafe { at.as_ref() } {
+        let owner = page.owner.load(SeqCst);
+        if (owner == tid || tgkill(getpid(), owner, 0) == Err(Errno(libc::ESRCH))) && page.take(owner, tid) {
+            return Some(keep(page));
+        }
+        at = page.next;
+    }
+    let new = map(4096, false).ok()?.cast::<Page>();
+    // SAFETY: a fresh page of zeros, which are a valid Page, reached by nobody else yet.
+    let page = unsafe {
+        (*new).owner.store(tid, SeqCst);
+        &*new
+    };
+    let mut first = PAGES.load(SeqCst);
+    loop {
+        // SAFETY: not in the list yet, so nobody else reads it.
+        unsafe { (*new).next = first };
+        match PAGES.compare_exchange(first, new, SeqCst, SeqCst) {
+            Ok(_) => return Some(keep(page)),
+            Err(now) => first = now,
+        }
+    }
+}
+
+fn keep(page: &'static Page) -> &'static Page {
+    // SAFETY: the pointer is the calling thread's own.
+    unsafe { *ec_security_thread_pointer() = core::ptr::from_ref(page).cast_mut() };
+    page
 }
 
 // ---- memory ---------------------------------------------------------------------------------------------------------

@@ -18,4 +18,6 @@ check() {
 
 check "rustfmt has nothing to change" cargo fmt --check
 check "clippy has nothing to say" cargo clippy --quiet --locked --all-targets -- -D warnings
+check "clippy has nothing to say of the C library" \
+    cargo clippy --quiet --locked --no-default-features --lib --profile c-library -- -D warnings
 exit $failed

@@ -175,17 +175,11 @@ fn list(path: &[u8], folder: &Fd, looked_at: &mut usize) -> Result<Vec<Vec<u8>>,
     let mut names = Vec::new();
     let mut room = Vec::from([0_u64; 1024]);
     loop {
-        let len = at(path, sys::getdents(folder.raw(), &mut room).map_err(FileProblem::System))?;
-        if len == 0 {
+        let entries = at(path, sys::getdents(folder.raw(), &mut room).map_err(FileProblem::System))?;
+        if entries.is_empty() {
             break;
         }
-        let bytes: Vec<u8> = room.iter().flat_map(|word| word.to_ne_bytes()).take(len).collect();
-        let mut entry = bytes.as_slice();
-        // struct linux_dirent64 of getdents(2): u64 inode, i64 offset, u16 length, u8 type, name with its NUL.
-        while entry.len() > 19 {
-            let length = usize::from(u16::from_ne_bytes([entry[16], entry[17]])).clamp(19, entry.len());
-            let name = entry[19..length].split(|&b| b == 0).next().unwrap_or(b"");
-            entry = &entry[length..];
+        for name in entries {
             if name.starts_with(b".") || name.is_empty() {
                 continue;
             }

@@ -184,16 +184,3 @@ fn copied(name: *const c_char) -> Result<CString, Failure> {
     copy.extend_from_slice(bytes);
     CString::from_vec_with_nul(copy).map_err(|_| Failure::Errno(libc::EINVAL))
 }
-
-/// gettid(2).
-pub fn gettid() -> i32 {
-    // SAFETY: takes nothing, touches no memory.
-    unsafe { libc::gettid() }
-}
-
-/// prctl(PR_GET_SECUREBITS): the calling thread's, where no filter denies it.
-pub fn securebits() -> Option<u32> {
-    // SAFETY: takes no pointer, touches no memory.
-    let bits = unsafe { libc::prctl(libc::PR_GET_SECUREBITS, 0, 0, 0, 0) };
-    u32::try_from(bits).ok()
-}
