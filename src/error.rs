@@ -441,6 +441,8 @@ pub struct Doing {
     pub state: u8,
     /// Whether it blocks the rendezvous' signal.
     pub blocks_signal: bool,
+    /// Whether that signal is pending.
+    pub pending: bool,
     /// The process that traces it, or 0.
     pub tracer: i32,
     /// The kernel function it waits in, if /proc tells.

@@ -77,6 +77,8 @@ struct Slot {
     sweep: AtomicU32,
     /// Whether its signal still has to be sent (the queue was full).
     unsent: AtomicU32,
+    /// How often its signal was found to be neither pending nor answered.
+    lost: AtomicU32,
     problem: UnsafeCell<Option<ThreadProblem>>,
 }
 
@@ -91,8 +93,9 @@ struct Session {
     /// The count of parked threads that the caller waits for.
     target: AtomicU32,
     problems: AtomicU32,
+    /// How many have left; what the caller sleeps on then.
     left: AtomicU32,
-    /// What the caller sleeps on.
+    /// What the caller sleeps on while threads are being parked.
     bell: AtomicU32,
     script: *const Script<'static>,
     slots: *const Slot,
@@ -186,21 +189,18 @@ fn park(session: &Session, slot: &Slot, tid: i32) {
             die(tid, fault);
         }
     }
-    // The last access to the session's memory: the bell below is only an address to the kernel.
-    let bell = &raw const session.bell;
-    if session.left.fetch_add(1, SeqCst) + 1 == session.target.load(SeqCst) {
-        // SAFETY: the caller has not unmapped it: it waits at least until the bell has changed or a slice has passed.
-        ring_at(unsafe { &*bell });
+    // The caller may unmap the session as soon as it has seen the last increment, so that is the last access to it: what
+    // is compared with is read before, and the wake takes the word for an address only.
+    let (target, left) = (session.target.load(SeqCst), &raw const session.left);
+    // SAFETY: this thread has not been counted yet, so the session is still there.
+    if unsafe { &*left }.fetch_add(1, SeqCst) + 1 == target {
+        sys::futex_wake_at(left, 1);
     }
 }
 
 fn ring(session: &Session) {
-    ring_at(&session.bell);
-}
-
-fn ring_at(bell: &AtomicU32) {
-    bell.fetch_add(1, SeqCst);
-    sys::futex_wake(bell, 1);
+    session.bell.fetch_add(1, SeqCst);
+    sys::futex_wake(&session.bell, 1);
 }
 
 /// The end of the process: something differs after a change that cannot be taken back.
@@ -228,7 +228,28 @@ pub(crate) struct Caller<'a> {
 }
 
 const SLICE: Duration = Duration::from_millis(1);
-const RESEND_AFTER: Duration = Duration::from_millis(50);
+
+/// A deadline in time that this thread was there to wait: while the whole process is stopped (SIGSTOP, a debugger, a frozen
+/// cgroup), no thread can answer, so that must not count.
+struct Patience {
+    left: Duration,
+}
+
+impl Patience {
+    fn new(deadline: Duration) -> Patience {
+        Patience { left: deadline }
+    }
+
+    /// Takes off what a wait for `slice` took; says whether patience has come to its end.
+    fn spend(&mut self, time: Duration, slice: Duration) -> bool {
+        self.left = self.left.saturating_sub(time.min(slice * 2));
+        self.left.is_zero()
+    }
+}
+/// Looks into /proc in a slice without progress.
+const LOOKS: usize = 64;
+/// Looks that find the signal neither pending nor answered, until it counts as lost.
+const LOST_AFTER: u32 = 50;
 
 /// The number of threads, by the link count of the task folder (fs/proc/base.c, proc_task_getattr).
 fn thread_count(tasks: &sys::Fd) -> Result<usize, Error> {
@@ -411,7 +432,10 @@ impl Previous {
 static PREVIOUS: Previous = Previous(UnsafeCell::new(KernelSigaction::DEFAULT));
 
 fn restore() {
-    if INSTALLED.swap(0, SeqCst) == 1 {
+    // Ours only: with the first pthread_create(3), libc puts its own in place.
+    let ours: extern "C" fn(c_int, *mut SigInfo, *mut c_void) = handler;
+    let is_ours = sys::sigaction(sys::SIGNAL, None).is_ok_and(|now| now.handler == ours as usize);
+    if INSTALLED.swap(0, SeqCst) == 1 && is_ours {
         let _ = sys::sigaction(sys::SIGNAL, Some(&PREVIOUS.get()));
     }
 }
@@ -557,94 +581,108 @@ impl Meeting<'_> {
 
     /// Waits until every thread signalled is parked, has ended or is known not to take part.
     fn wait_until_parked(&mut self) -> Result<(), Off> {
-        let mut last_progress = sys::now();
+        let deadline = self.caller.deadline;
+        let (mut patience, mut in_all) = (Patience::new(deadline), Patience::new(deadline * 10));
         let mut last_parked = u32::MAX;
-        let mut last_sent = last_progress;
+        let mut next = 0;
         loop {
             let target =
                 self.each_used().filter(|slot| matches!(slot.state.load(SeqCst), SIGNALLED | PARKED)).count() as u32;
             self.session.target.store(target, SeqCst);
             let bell = self.session.bell.load(SeqCst);
-            let parked = self.session.parked.load(SeqCst);
-            if parked >= target {
+            if self.session.parked.load(SeqCst) >= target {
                 return Ok(());
             }
+            let slice = sys::now();
             sys::futex_wait(&self.session.bell, bell, Some(SLICE));
+            let slice = sys::now().saturating_sub(slice);
+            let late = patience.spend(slice, SLICE) | in_all.spend(slice, SLICE);
             let parked = self.session.parked.load(SeqCst);
-            if parked >= target {
+            if parked != last_parked && !late {
+                last_parked = parked;
+                patience = Patience::new(deadline);
+                if parked < target {
+                    self.send_unsent()?;
+                }
                 continue;
             }
-            let now = sys::now();
-            if parked != last_parked {
-                last_parked = parked;
-                last_progress = now;
-                if now.saturating_sub(self.start) < self.caller.deadline * 10 {
-                    for index in 0..self.used {
-                        if self.slots[index].unsent.load(Relaxed) == 1 {
-                            self.signal(index)?;
-                        }
-                    }
-                    continue;
-                }
+            self.send_unsent()?;
+            // A few at a time: reading /proc for thousands would take longer than they need to park.
+            for _ in 0..self.used.min(LOOKS) {
+                next = if next + 1 < self.used { next + 1 } else { 0 };
+                self.look_after(next)?;
             }
-            let late = now.saturating_sub(last_progress) >= self.caller.deadline
-                || now.saturating_sub(self.start) >= self.caller.deadline * 10;
-            let resend = now.saturating_sub(last_sent) >= RESEND_AFTER;
-            if resend {
-                last_sent = now;
-            }
-            for index in 0..self.used {
-                let slot = &self.slots[index];
-                if slot.state.load(SeqCst) != SIGNALLED {
-                    continue;
-                }
-                let tid = slot.tid.load(Relaxed);
-                match self.look_at(tid) {
-                    Look::Gone => {
-                        slot.state.store(DEAD, SeqCst);
-                    }
-                    Look::Ended => {
-                        let _ = slot.state.compare_exchange(SIGNALLED, SKIPPED, SeqCst, SeqCst);
-                        self.outstanding = true;
-                    }
-                    Look::Worker { carries_credentials: false } => {
-                        let _ = slot.state.compare_exchange(SIGNALLED, SKIPPED, SeqCst, SeqCst);
-                        self.outstanding = true;
-                    }
-                    Look::Worker { carries_credentials: true } => {
-                        return Err(Off::Because(self.refusal(tid, ThreadProblem::KernelWorker)));
-                    }
-                    Look::Alive(doing) => {
-                        if late {
-                            return Err(Off::Because(self.refusal(tid, ThreadProblem::Deadline(doing))));
-                        }
-                        if slot.unsent.load(Relaxed) == 1 {
-                            self.signal(index)?;
-                        } else if resend {
-                            // Its number may have passed to a thread made since.
-                            self.outstanding = true;
-                            self.signal(index)?;
-                        }
+            if late {
+                // All of them, since the one that is to blame may not have been looked at yet.
+                for index in 0..self.used {
+                    self.look_after(index)?;
+                    let slot = &self.slots[index];
+                    if slot.state.load(SeqCst) == SIGNALLED
+                        && let Look::Alive(doing) = self.look_at(slot.tid.load(Relaxed))
+                        && slot.state.load(SeqCst) == SIGNALLED
+                    {
+                        return Err(Off::Because(self.refusal(slot.tid.load(Relaxed), ThreadProblem::Deadline(doing))));
                     }
                 }
             }
         }
     }
 
+    fn send_unsent(&self) -> Result<(), Off> {
+        for (index, slot) in self.each_used().enumerate() {
+            if slot.unsent.load(Relaxed) == 1 && slot.state.load(SeqCst) == SIGNALLED {
+                self.signal(index)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at a thread that has not answered: whether it still can, and whether it has lost its signal.
+    fn look_after(&mut self, index: usize) -> Result<(), Off> {
+        let slot = &self.slots[index];
+        if slot.state.load(SeqCst) != SIGNALLED || slot.unsent.load(Relaxed) == 1 {
+            return Ok(());
+        }
+        let tid = slot.tid.load(Relaxed);
+        match self.look_at(tid) {
+            Look::Gone => slot.state.store(DEAD, SeqCst),
+            // Neither comes back to where handlers run, so the signal is never answered.
+            Look::Ended | Look::Worker { carries_credentials: false } => {
+                let _ = slot.state.compare_exchange(SIGNALLED, SKIPPED, SeqCst, SeqCst);
+            }
+            Look::Worker { carries_credentials: true } => {
+                return Err(Off::Because(self.refusal(tid, ThreadProblem::KernelWorker)));
+            }
+            Look::Alive(doing) => {
+                // Somebody may have taken the signal: a raw sigtimedwait(2), a debugger, another handler. One that was seen
+                // before is sent again; then it may come twice, and late.
+                let seen = slot.lost.fetch_add(u32::from(!doing.pending), Relaxed);
+                if !doing.pending && seen >= LOST_AFTER && slot.state.load(SeqCst) == SIGNALLED {
+                    slot.lost.store(0, Relaxed);
+                    self.outstanding = true;
+                    return self.signal(index);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Waits until every parked thread has committed. One that does not come back is the end.
     fn wait_until_done(&mut self, parked: u32) {
-        let mut last = (0, sys::now());
+        let mut last = 0;
+        let mut patience = Patience::new(self.caller.deadline);
         loop {
-            let bell = self.session.bell.load(SeqCst);
             let left = self.session.left.load(SeqCst);
             if left >= parked {
                 return;
             }
-            sys::futex_wait(&self.session.bell, bell, Some(SLICE * 10));
-            let now = sys::now();
-            if left != last.0 {
-                last = (left, now);
-            } else if now.saturating_sub(last.1) >= self.caller.deadline {
+            if left != last {
+                last = left;
+                patience = Patience::new(self.caller.deadline);
+            }
+            let slice = sys::now();
+            sys::futex_wait(&self.session.left, left, Some(SLICE * 10));
+            if patience.spend(sys::now().saturating_sub(slice), SLICE * 10) {
                 let tid = self
                     .each_used()
                     .find(|slot| slot.state.load(Relaxed) == PARKED)
@@ -671,11 +709,12 @@ impl Meeting<'_> {
         self.session.phase.store(RELEASE, SeqCst);
         sys::futex_wake(&self.session.phase, u32::MAX >> 1);
         // The script is on the caller's stack: whoever has answered must have left before it goes.
-        while self.session.left.load(SeqCst) < answered {
-            let bell = self.session.bell.load(SeqCst);
-            if self.session.left.load(SeqCst) < answered {
-                sys::futex_wait(&self.session.bell, bell, Some(SLICE));
+        loop {
+            let left = self.session.left.load(SeqCst);
+            if left >= answered {
+                break;
             }
+            sys::futex_wait(&self.session.left, left, Some(SLICE));
         }
     }
 
@@ -743,21 +782,27 @@ impl Meeting<'_> {
         }
         let mut status = [0; 4096];
         let len = self.read_of(tid, c"status", &mut status);
-        let mut doing = Doing { state, blocks_signal: false, tracer: 0, wchan: self.text_of(tid, c"wchan") };
+        let mut doing =
+            Doing { state, blocks_signal: false, tracer: 0, pending: false, wchan: self.text_of(tid, c"wchan") };
         for line in status[..len].split(|&byte| byte == b'\n') {
             if let Some(number) = line.strip_prefix(b"TracerPid:\t") {
                 doing.tracer = number
                     .iter()
                     .fold(0i32, |sum, &byte| sum.wrapping_mul(10).wrapping_add(i32::from(byte.wrapping_sub(b'0'))));
             } else if let Some(mask) = line.strip_prefix(b"SigBlk:\t") {
-                let mask = mask
-                    .iter()
-                    .fold(0u64, |sum, &byte| sum << 4 | u64::from(char::from(byte).to_digit(16).unwrap_or(0)));
-                doing.blocks_signal = mask >> (sys::SIGNAL - 1) & 1 != 0;
+                doing.blocks_signal = has_signal(mask);
+            } else if let Some(mask) = line.strip_prefix(b"SigPnd:\t") {
+                doing.pending = has_signal(mask);
             }
         }
         Look::Alive(doing)
     }
+}
+
+/// Whether a mask of /proc/PID/status has the rendezvous' signal.
+fn has_signal(mask: &[u8]) -> bool {
+    let mask = mask.iter().fold(0u64, |sum, &byte| sum << 4 | u64::from(char::from(byte).to_digit(16).unwrap_or(0)));
+    mask >> (sys::SIGNAL - 1) & 1 != 0
 }
 
 enum Look {
