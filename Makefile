@@ -2,6 +2,7 @@
 #
 #   make             build/libec_security.so and .a, the header, the pkg-config file, the command ec-security
 #   make install     PREFIX= DESTDIR= LIBDIR= …: header, libraries, ec_security.pc, command, man pages, completions
+#   make install-strip  the same, stripped of symbols and debug information
 #   make uninstall   takes all that away again
 #   make demo        a threaded server drops its privileges and prints each thread before and after
 #   make check       every test; ends with "N passed, N failed, N skipped"
@@ -34,6 +35,8 @@ DESTDIR ?=
 CARGO ?= cargo
 INSTALL ?= install
 STRIP ?= strip
+NM ?= nm
+OBJCOPY ?= objcopy
 PKG_CONFIG ?= pkg-config
 PYTHON ?= python3
 # Left alone when the caller sets them; the flags the code needs are in BASE_CFLAGS and BASE_CXXFLAGS.
@@ -59,8 +62,22 @@ $(CARGO_LIB): FORCE
 	$(CARGO) rustc --quiet --locked --profile c-library --no-default-features --lib --crate-type staticlib \
 	    --target-dir build/cargo
 
-build/libec_security.a: $(CARGO_LIB)
-	cp $< $@
+comma := ,
+
+# The functions of the header: a prototype starts a line, while comments and macros do not look like one.
+INTERFACE := $(shell sed -n 's/^[a-z][a-z_ ]*[ *]\(ec_security_[a-z_0-9]*\)[^a-z_0-9 ;].*/\1/p' include/ec_security.h)
+
+# One object, in which nothing but the interface is global: a program that links another Rust library beside this one would
+# get two definitions of rust_eh_personality and the like. --force-group-allocation: a comdat group of a local symbol would
+# be thrown away for another library's group of the same name.
+build/libec_security.a: $(CARGO_LIB) include/ec_security.h Makefile
+	@rm -f build/static.o $@
+	@echo "$@: one object, the interface global, all else local"
+	@$(CC) -r -nostdlib -o build/static.o -Wl,--gc-sections -Wl,--force-group-allocation \
+	    $(addprefix -Wl$(comma)-u$(comma),$(INTERFACE)) $(CARGO_LIB)
+	@$(OBJCOPY) $(addprefix --keep-global-symbol=,$(INTERFACE)) build/static.o
+	@$(AR) rcs $@ build/static.o
+	@rm -f build/static.o
 
 # Linked by the C compiler, since rustc hands the linker a version script of its own, which leaves symbols unversioned.
 # --whole-archive and --gc-sections: all that the map exports, and what that needs; nothing else.
@@ -70,8 +87,9 @@ build/$(SONAME): $(CARGO_LIB) ec_security.map
 	    -Wl,--version-script=ec_security.map -Wl,-soname,$(SONAME) -Wl,--no-undefined -Wl,--gc-sections -Wl,--as-needed \
 	    -Wl,-z,nodelete -Wl,-z,now -Wl,-z,relro -Wl,-z,noexecstack $(LDFLAGS) $(LIBS_PRIVATE)
 
-# What the static library needs from the system.
-LIBS_PRIVATE := -lgcc_s -lc
+# What the static library needs from the system, for ec_security.pc. The unwinder is in what a C compiler links by itself:
+# libgcc_s.so, or libgcc_eh.a for a program without shared libraries; named here, the one would be wrong for the other.
+LIBS_PRIVATE := -pthread
 
 build/libec_security.so: build/$(SONAME)
 	ln -sf $(SONAME) $@
@@ -110,6 +128,7 @@ FORCE:
 lib: build/libec_security.so build/libec_security.a
 
 all: lib build/ec-security
+	@touch build/made
 
 demo: build/demo
 	@tests/as-root build/demo
@@ -123,7 +142,7 @@ check:
 	@$(MAKE) --no-print-directory all check-needs
 	@tests/as-root tests/run $(CHECKS)
 
-check-needs: $(addprefix build/outside/,$(OUTSIDE)) build/demo
+check-needs: $(addprefix build/outside/,$(OUTSIDE))
 
 clean:
 	rm -rf build target
