@@ -1,0 +1,90 @@
+#!/bin/sh
+# What the built libraries are: what they export, what they need, how they are hardened, how large they are.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+export LC_ALL=C
+so=build/libec_security.so
+archive=build/libec_security.a
+header=include/ec_security.h
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+failed=0
+for file in $so $archive $header; do
+    [ -e $file ] || { echo "FAIL $file is missing: run make"; exit 1; }
+done
+
+# verdict NAME PROBLEM: the case has passed if there is no problem.
+verdict() {
+    if [ -z "$2" ]; then
+        echo "ok $1"
+    else
+        echo "FAIL $1: $(echo "$2" | tr '\n' ' ')"
+        failed=1
+    fi
+}
+
+# What differs between two sorted lists, one word a line.
+differences() {
+    comm -23 "$1" "$2" | sed "s/^/only $3: /"
+    comm -13 "$1" "$2" | sed "s/^/only $4: /"
+}
+
+# A prototype of the header starts a line; the comments above and the macros do not look like one.
+sed -n 's/^[a-z][a-z_ ]*[ *]\(ec_security_[a-z_0-9]*\)(.*/\1/p' $header | sort >"$work/declared"
+[ "$(wc -l <"$work/declared")" -ge 16 ] || {
+    echo "FAIL header: found only $(wc -l <"$work/declared") functions in $header"
+    exit 1
+}
+
+# --- the shared library -------------------------------------------------------------------------------------------------
+
+nm -D --defined-only --with-symbol-versions $so | awk '$2 != "A" { print $3 }' | sort >"$work/exported"
+sed 's/@@EC_SECURITY_0$//' "$work/exported" >"$work/exported.names"
+verdict "shared library exports the header's functions, with version EC_SECURITY_0, and nothing else" \
+    "$(differences "$work/exported.names" "$work/declared" exported declared)"
+
+readelf -dW $so >"$work/dynamic"
+readelf -lW $so >"$work/segments"
+field() { sed -n "s/.*($1).*\[\(.*\)\]/\1/p" "$work/dynamic"; }
+soname=$(field SONAME)
+verdict "SONAME is libec_security.so.0" "$([ "$soname" = libec_security.so.0 ] || echo "it is '$soname'")"
+verdict "dlclose leaves it mapped (NODELETE)" "$(grep -q 'FLAGS_1.*NODELETE' "$work/dynamic" || echo 'no NODELETE')"
+verdict "symbols are bound at load time (NOW)" "$(grep -q 'FLAGS_1.*NOW' "$work/dynamic" || echo 'no NOW')"
+verdict "relocated data is read-only (RELRO)" "$(grep -q GNU_RELRO "$work/segments" || echo 'no GNU_RELRO')"
+verdict "the stack is not executable" \
+    "$(grep 'GNU_STACK' "$work/segments" | grep -q ' RW ' || grep GNU_STACK "$work/segments" || echo 'no GNU_STACK')"
+verdict "no segment is writable and executable" "$(awk '$1 == "LOAD" && /RWE/' "$work/segments")"
+verdict "code needs no relocation (no TEXTREL)" "$(grep TEXTREL "$work/dynamic")"
+verdict "no search path of its own (no RPATH, no RUNPATH)" "$(grep -E 'RPATH|RUNPATH' "$work/dynamic")"
+
+# libc, the loader for thread-local storage, and the C compiler's library, for its unwinder.
+needed=$(field NEEDED | tr '\n' ' ')
+echo "it needs: $needed"
+verdict "it needs libc and the unwinder, and nothing else" "$(field NEEDED | grep -vE '^(libc\.so\.[0-9]+|libc\.musl-.*|libgcc_s\.so\.1|ld-linux.*\.so\.[0-9]+)$')"
+
+# A constructor would run in every program that links it, before main and before that program has a say.
+arrays=$(readelf -SW $so | grep -oE '\.(init|preinit)_array' | sort -u)
+counted=$(readelf -dW $so | sed -n 's/.*(INIT_ARRAYSZ) *\([0-9]*\) (bytes)/\1/p')
+verdict "nothing runs at load time but the compiler's frame_dummy" \
+    "$([ "${counted:-0}" -le 8 ] || echo "$arrays: $counted bytes")"
+
+limit=450
+strip -o "$work/stripped.so" $so
+bytes=$(wc -c <"$work/stripped.so")
+echo "stripped, it has $((bytes / 1000)) kB (limit $limit kB)"
+verdict "stripped size is below $limit kB" "$([ "$bytes" -lt $((limit * 1000)) ] || echo "$bytes bytes")"
+
+# --- the static library -------------------------------------------------------------------------------------------------
+
+nm -g --defined-only $archive | awk 'NF == 3 { print $3 }' | sort >"$work/global"
+verdict "static library has the header's functions global, and nothing else" \
+    "$(differences "$work/global" "$work/declared" global declared)"
+
+# --- the header ---------------------------------------------------------------------------------------------------------
+
+# The line before a prototype, or before the attribute in front of it, ends a comment.
+verdict "every function, macro and type of the header has a comment" "$(awk '
+    /^#define EC_SECURITY_(H|WARN_UNUSED_RESULT)/ { next }
+    /^(#define EC_SECURITY_|typedef |[a-z][a-z_ ]*[ *]ec_security_[a-z_0-9]*\()/ && before !~ /\*\/$/ { print $0 }
+    { if ($0 != "EC_SECURITY_WARN_UNUSED_RESULT") before = $0 }' $header)"
+exit $failed
