@@ -1,3 +1,5 @@
 # The library as a package: what was built, what is installed, the programs of cbindings-tests, the README.
+OUTSIDE += demo
+check-needs: build/demo
 CHECKS += tests/elf.sh
 DEBIAN_PACKAGES += binutils
