@@ -5,7 +5,7 @@ use core::marker::PhantomData;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::cap_sets;
-use crate::error::Errno;
+use crate::error::{Errno, ThreadProblem};
 use crate::plan::{self, Held, Plan, Step, Wanted};
 use crate::sys;
 
@@ -23,8 +23,36 @@ impl Fault {
 /// The folder to become the root, and the way back.
 pub(crate) struct Root {
     pub(crate) folder: sys::Fd,
+    pub(crate) id: sys::FileId,
     pub(crate) old_root: sys::Fd,
     pub(crate) old_cwd: sys::Fd,
+    /// Whose descriptors these are.
+    pub(crate) caller: i32,
+}
+
+impl Root {
+    /// Whether the calling thread's root and working directory are the folder.
+    fn is_entered(&self) -> Result<bool, Errno> {
+        Ok(sys::root_id()? == self.id && sys::cwd_id()? == self.id)
+    }
+
+    /// Enters it. A thread with descriptors of its own must not enter whatever has the folder's number there.
+    fn enter(&self) -> Result<(), Errno> {
+        if sys::file_id(self.folder.raw())? != self.id {
+            return Err(Errno(libc::EBADF));
+        }
+        sys::fchdir(self.folder.raw())?;
+        sys::chroot(c".")?;
+        sys::chdir(c"/")
+    }
+
+    /// Goes back to where the caller was, and makes sure of it.
+    fn leave(&self) -> Result<bool, Errno> {
+        sys::fchdir(self.old_root.raw())?;
+        sys::chroot(c".")?;
+        sys::fchdir(self.old_cwd.raw())?;
+        Ok(sys::root_id()? == sys::file_id(self.old_root.raw())? && sys::cwd_id()? == sys::file_id(self.old_cwd.raw())?)
+    }
 }
 
 /// What is to be done, the same for every thread.
@@ -144,26 +172,53 @@ pub(crate) fn held(script: &Script<'_>) -> Result<Held, Errno> {
         ambient,
         securebits: sys::securebits()?,
         no_new_privs: sys::no_new_privs()?,
+        root_as_wanted: script.root.map_or(Ok(true), Root::is_entered)?,
     })
+}
+
+/// What a parked thread holds, and the plan for it, before the caller has changed anything.
+pub(crate) fn look_ahead(script: &Script<'_>) -> Result<(Held, Plan), ThreadProblem> {
+    let held = held(script).map_err(ThreadProblem::State)?;
+    let mut expected = held;
+    if let Some(root) = script.root
+        && !held.root_as_wanted
+    {
+        let has_folder = sys::file_id(root.folder.raw()) == Ok(root.id);
+        let may = held.caps.permitted & cap_sets::bit(cap_sets::SYS_CHROOT) != 0;
+        // Most threads are moved by the caller's step; asked only where it matters, since filters may not know this call.
+        if !(has_folder && may) && sys::shares_root_with(root.caller) {
+            expected.root_as_wanted = true;
+        } else if !has_folder {
+            return Err(ThreadProblem::OwnRoot);
+        }
+    }
+    let plan = plan::plan(&script.wanted, &expected).map_err(ThreadProblem::Plan)?;
+    Ok((held, plan))
+}
+
+/// The plan of a parked thread when the caller has committed: its root folder may be as wanted by now.
+pub(crate) fn plan_now(script: &Script<'_>, mut held: Held, plan: &Plan) -> Result<Plan, Fault> {
+    let fault = |errno| Fault { step: Step::Chroot, errno };
+    match script.root {
+        None => Ok(*plan),
+        Some(root) => {
+            held.root_as_wanted = root.is_entered().map_err(fault)?;
+            plan::plan(&script.wanted, &held).map_err(|_| fault(Errno(libc::EPERM)))
+        }
+    }
 }
 
 fn step(script: &Script<'_>, step: Step) -> Result<(), Errno> {
     match step {
         Step::RaiseEffective(caps) | Step::WorkingSets(caps) | Step::CapSet(caps) => sys::capset(&caps),
-        Step::Chroot => match script.root {
-            Some(root) => {
-                sys::fchdir(root.folder.raw())?;
-                sys::chroot(c".")?;
-                sys::chdir(c"/")
-            }
-            None => Err(Errno(libc::EINVAL)),
-        },
+        Step::Chroot => script.root.map_or(Err(Errno(libc::EINVAL)), Root::enter),
         Step::SetGroups => sys::setgroups(script.groups),
         Step::SetResGid(gid) => sys::setresgid([gid; 3]),
         Step::KeepCaps(on) => sys::set_keep_caps(on),
         Step::SetResUid(uid) => sys::setresuid([uid; 3]),
         Step::DropBounding(mask) => cap_sets::each(mask).try_for_each(sys::bounding_drop),
         Step::ClearAmbient => sys::ambient_clear(),
+        Step::LowerAmbient(mask) => cap_sets::each(mask).try_for_each(sys::ambient_lower),
         Step::RaiseAmbient(mask) => cap_sets::each(mask).try_for_each(sys::ambient_raise),
         Step::SecureBits(bits) => sys::set_securebits(bits),
         Step::NoNewPrivs => sys::set_no_new_privs(),
@@ -196,6 +251,8 @@ pub(crate) struct Before<'a> {
     /// Its supplementary groups, all of them.
     pub(crate) groups: &'a [u32],
     pub(crate) parent_death_signal: i32,
+    /// The dumpable flag, which the kernel keeps with the memory.
+    pub(crate) dumpable: usize,
 }
 
 /// Puts the calling thread back to what it was, if nothing irreversible has happened, and says whether it is.
@@ -223,13 +280,9 @@ pub(crate) fn undo(script: &Script<'_>, plan: &Plan, failed_at: usize, before: &
     }
     if (done.contains(&Step::Chroot) || plan.steps().get(failed_at) == Some(&Step::Chroot))
         && let Some(root) = script.root
+        && root.leave() != Ok(true)
     {
-        let back = sys::fchdir(root.old_root.raw())
-            .and_then(|()| sys::chroot(c"."))
-            .and_then(|()| sys::fchdir(root.old_cwd.raw()));
-        if back.is_err() {
-            return false;
-        }
+        return false;
     }
     if was.uids[3] != was.uids[1] {
         let _ = sys::setfsuid(was.uids[3]);
@@ -247,6 +300,10 @@ pub(crate) fn undo(script: &Script<'_>, plan: &Plan, failed_at: usize, before: &
         let _ = cap_sets::each(was.ambient).try_for_each(sys::ambient_raise);
     }
     let _ = sys::set_parent_death_signal(before.parent_death_signal);
+    // kernel/cred.c, commit_creds, has cleared it; 2 cannot be set, and is what it clears it to where it was 2
+    if before.dumpable < 2 && sys::dumpable() != Ok(before.dumpable) {
+        let _ = sys::set_dumpable(before.dumpable);
+    }
     // The groups before count as those wanted for this look.
     let as_before = Script {
         wanted: Wanted { groups: true, ..script.wanted },
@@ -256,5 +313,6 @@ pub(crate) fn undo(script: &Script<'_>, plan: &Plan, failed_at: usize, before: &
     };
     let mut goal = *was;
     goal.groups_as_wanted = true;
+    goal.root_as_wanted = true;
     matches!(held(&as_before), Ok(now) if plan::difference(&goal, &now).is_none())
 }

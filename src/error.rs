@@ -429,6 +429,11 @@ pub enum ThreadProblem {
     /// It could not read its own state.
     #[error("cannot read its own state ({0})")]
     State(Errno),
+    /// It shares neither root folder nor descriptors with the caller.
+    #[error(
+        "has a root folder and a descriptor table of its own (unshare of CLONE_FS and CLONE_FILES), so it cannot be moved into the folder"
+    )]
+    OwnRoot,
     /// It cannot be sent a signal.
     #[error("cannot be signalled ({0})")]
     Signal(Errno),
@@ -525,6 +530,7 @@ impl Error {
             Error::UnknownUser { .. } | Error::UserNeedsGroup { .. } => Status::User,
             Error::UnknownGroup { .. } | Error::TooManyGroups { .. } => Status::Group,
             Error::LookUp { .. } => Status::LookUp,
+            Error::Plan(refusal) if refusal.is_of_identity() => Status::Refused,
             Error::Plan(_) | Error::CannotRaise { .. } => Status::Capability,
             Error::Refused { .. } | Error::Killed { .. } | Error::NotAsAsked { .. } | Error::RehearsalHung { .. } => {
                 Status::Refused

@@ -85,10 +85,15 @@ pub fn group(option: &'static str, word: &[u8]) -> Result<u32, Error> {
     }
 }
 
-/// The supplementary groups initgroups(3) would set for `entry` with `gid` as the group: sorted, duplicates folded.
-pub fn supplementary_groups(entry: &Entry, gid: u32) -> Result<Vec<u32>, Error> {
-    let groups =
-        nss::group_list(&entry.name, gid).map_err(|failure| look_up_error("user", entry.name.to_bytes(), failure))?;
+/// The groups the database has `entry` as a member of, the primary one only if it is listed there: what initgroups(3) adds
+/// to the group it is given. Sorted, without duplicates.
+pub fn memberships(entry: &Entry) -> Result<Vec<u32>, Error> {
+    // The call wants a group to put in; with one that is none, what is left is the memberships, whatever the group will be.
+    let mut groups =
+        nss::group_list(&entry.name, NO_ID).map_err(|failure| look_up_error("user", entry.name.to_bytes(), failure))?;
+    if let Some(at) = groups.iter().position(|&group| group == NO_ID) {
+        groups.swap_remove(at);
+    }
     checked_group_list("user", groups)
 }
 

@@ -6,14 +6,15 @@
 //! The order is the one safe order: the root folder while CAP_SYS_CHROOT is effective; groups and group ids while
 //! CAP_SETGID is; user ids with keep-caps; the bounding set while CAP_SETPCAP is still there; ambient capabilities once
 //! permitted and inheritable hold them; securebits; the final sets; no_new_privs. What cannot be taken back (bounding
-//! set, locks, no_new_privs) comes after all that a kernel is likely to refuse.
+//! set, locks, no_new_privs) comes after all that a kernel is likely to refuse, but where keep-caps is locked off.
+//! tests/plan.rs runs plans on a model of the kernel's rules.
 
 use core::fmt;
 
 use crate::cap_sets::{self, CapNames, CapSets, bit};
 
-/// The securebits of capabilities(7), by name and by bit (include/uapi/linux/securebits.h).
-pub const SECUREBITS: [(&str, u32); 8] = [
+/// The securebits of capabilities(7), by name and by bit (include/uapi/linux/securebits.h); the last four since Linux 6.14.
+pub const SECUREBITS: [(&str, u32); 12] = [
     ("noroot", 1 << 0),
     ("noroot_locked", 1 << 1),
     ("no_setuid_fixup", 1 << 2),
@@ -22,12 +23,18 @@ pub const SECUREBITS: [(&str, u32); 8] = [
     ("keep_caps_locked", 1 << 5),
     ("no_cap_ambient_raise", 1 << 6),
     ("no_cap_ambient_raise_locked", 1 << 7),
+    ("exec_restrict_file", 1 << 8),
+    ("exec_restrict_file_locked", 1 << 9),
+    ("exec_deny_interactive", 1 << 10),
+    ("exec_deny_interactive_locked", 1 << 11),
 ];
 const NO_SETUID_FIXUP: u32 = 1 << 2;
 const KEEP_CAPS: u32 = 1 << 4;
 const KEEP_CAPS_LOCKED: u32 = 1 << 5;
 const NO_CAP_AMBIENT_RAISE: u32 = 1 << 6;
-const ALL_LOCKS: u32 = 0b1010_1010;
+const ALL_LOCKS: u32 = 0xaaa;
+/// Those, with their locks, that a thread may change without CAP_SETPCAP (SECURE_ALL_UNPRIVILEGED).
+const UNPRIVILEGED: u32 = 0xf00;
 
 /// What is wanted of the permitted, effective and inheritable sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,8 +68,6 @@ pub struct Wanted {
     pub securebits: Option<u32>,
     /// Whether no_new_privs is to be set.
     pub no_new_privs: bool,
-    /// Whether the root folder changes. All threads share it: only the caller makes this step.
-    pub chroot: bool,
     /// The running kernel's last capability.
     pub last_cap: u8,
 }
@@ -76,6 +81,9 @@ pub struct Held {
     pub gids: [u32; 4],
     /// Whether the supplementary groups are those wanted (true when none are asked for).
     pub groups_as_wanted: bool,
+    /// Whether root and working directory are the folder wanted (true when none is asked for). Threads share them, so that
+    /// one thread's step is enough, but for a thread that has its own (unshare(2), CLONE_FS).
+    pub root_as_wanted: bool,
     /// Effective, permitted, inheritable.
     pub caps: CapSets,
     /// The bounding set.
@@ -109,6 +117,8 @@ pub enum Step {
     DropBounding(u64),
     /// prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL).
     ClearAmbient,
+    /// prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_LOWER) for each capability of the mask, where others stay.
+    LowerAmbient(u64),
     /// prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE) for each capability of the mask.
     RaiseAmbient(u64),
     /// prctl(PR_SET_SECUREBITS).
@@ -141,6 +151,7 @@ impl fmt::Display for Step {
             Step::WorkingSets(_) => f.write_str("capset (sets for the remaining steps)"),
             Step::DropBounding(mask) => write!(f, "prctl(PR_CAPBSET_DROP) of {}", CapNames(*mask)),
             Step::ClearAmbient => f.write_str("prctl(PR_CAP_AMBIENT_CLEAR_ALL)"),
+            Step::LowerAmbient(mask) => write!(f, "prctl(PR_CAP_AMBIENT_LOWER) of {}", CapNames(*mask)),
             Step::RaiseAmbient(mask) => write!(f, "prctl(PR_CAP_AMBIENT_RAISE) of {}", CapNames(*mask)),
             Step::SecureBits(bits) => write!(f, "prctl(PR_SET_SECUREBITS, {bits:#x})"),
             Step::CapSet(_) => f.write_str("capset (final sets)"),
@@ -241,6 +252,24 @@ pub enum Refusal {
     /// keep-caps is locked on, so that it cannot be off afterwards.
     #[error("securebit keep_caps is locked on, so that a later change of user would keep capabilities")]
     KeepCapsLockedOn,
+    /// chroot(2) needs CAP_SYS_CHROOT.
+    #[error("cannot change the root folder: chroot needs cap_sys_chroot, which is not held")]
+    RootNeedsSysChroot,
+    /// setgroups(2) needs CAP_SETGID.
+    #[error("cannot change the supplementary groups: setgroups needs cap_setgid, which is not held")]
+    GroupsNeedSetgid,
+    /// setresgid(2): without CAP_SETGID only to one of the three that are.
+    #[error("cannot become group {gid}: setresgid needs cap_setgid, which is not held")]
+    GidNeedsSetgid {
+        /// The group asked for.
+        gid: u32,
+    },
+    /// setresuid(2): without CAP_SETUID only to one of the three that are.
+    #[error("cannot become user {uid}: setresuid needs cap_setuid, which is not held")]
+    UidNeedsSetuid {
+        /// The user asked for.
+        uid: u32,
+    },
     /// Another thread has no CAP_SETPCAP to trim its bounding set with.
     #[error("cannot drop {} from the bounding set: cap_setpcap is not held", CapNames(*.left))]
     CannotTrim {
@@ -249,12 +278,27 @@ pub enum Refusal {
     },
 }
 
+impl Refusal {
+    /// Whether it is the change of ids, groups or root folder that is refused, and not a capability asked for.
+    pub fn is_of_identity(&self) -> bool {
+        matches!(
+            self,
+            Refusal::RootNeedsSysChroot
+                | Refusal::GroupsNeedSetgid
+                | Refusal::GidNeedsSetgid { .. }
+                | Refusal::UidNeedsSetuid { .. }
+        )
+    }
+}
+
 impl Wanted {
     /// Settles what depends on the caller alone, so that all threads are asked for the same: which optional capabilities
     /// there are, and whether bounding sets must be trimmed.
     pub fn settled_for(mut self, caller: &Held) -> Wanted {
         if let WantedCaps::Exactly(caps) = &mut self.caps {
             let there = caller.caps.permitted;
+            // What is ambient of a capability that only may be there goes with it.
+            self.ambient = self.ambient.map(|ambient| ambient & !(self.optional.permitted & !there & !caps.permitted));
             caps.effective |= self.optional.effective & self.optional.permitted & there;
             caps.permitted |= self.optional.permitted & there;
             caps.inheritable |= self.optional.inheritable & there;
@@ -269,6 +313,7 @@ impl Wanted {
 fn goal(wanted: &Wanted, held: &Held) -> Result<Held, Refusal> {
     let mut goal = *held;
     goal.groups_as_wanted = true;
+    goal.root_as_wanted = true;
     if let Some(uid) = wanted.uid {
         goal.uids = [uid; 4];
     }
@@ -333,7 +378,7 @@ fn goal(wanted: &Wanted, held: &Held) -> Result<Held, Refusal> {
         if changed & frozen != 0 {
             return Err(Refusal::SecurebitsLocked { held: held.securebits, wanted: goal.securebits });
         }
-        if changed != KEEP_CAPS && !has_setpcap {
+        if changed & !(KEEP_CAPS | UNPRIVILEGED) != 0 && !has_setpcap {
             return Err(Refusal::SecurebitsNeedSetpcap { held: held.securebits, wanted: goal.securebits });
         }
     }
@@ -380,10 +425,12 @@ impl Planner {
             }
             Step::DropBounding(mask) => now.bounding &= !mask,
             Step::ClearAmbient => now.ambient = 0,
+            Step::LowerAmbient(mask) => now.ambient &= !mask,
             Step::RaiseAmbient(mask) => now.ambient |= mask,
             Step::SecureBits(bits) => now.securebits = bits,
             Step::NoNewPrivs => now.no_new_privs = true,
-            Step::Chroot | Step::ReadBack => {}
+            Step::Chroot => now.root_as_wanted = true,
+            Step::ReadBack => {}
         }
         // There are fewer kinds of step than room, and none is made twice but capset and keep-caps.
         if let Some(room) = self.steps.get_mut(usize::from(self.len)) {
@@ -410,26 +457,52 @@ impl Planner {
 
     fn set_securebits(&mut self, goal: &Held) {
         let changed = self.now.securebits ^ goal.securebits;
-        if changed == KEEP_CAPS {
+        // This one has a call of its own, which needs no privilege.
+        if changed & KEEP_CAPS != 0 && changed & !(KEEP_CAPS | UNPRIVILEGED) == 0 {
             self.push(Step::KeepCaps(false));
-        } else if changed != 0 {
+        }
+        if self.now.securebits != goal.securebits {
             self.push(Step::SecureBits(goal.securebits));
         }
     }
+
+    /// Whether something is left to do that CAP_SETPCAP must be effective for.
+    fn needs_setpcap(&self, goal: &Held) -> bool {
+        self.now.bounding != goal.bounding
+            || (self.now.securebits ^ goal.securebits) & !(KEEP_CAPS | UNPRIVILEGED) != 0
+            // security/commoncap.c, cap_inh_is_capped
+            || goal.caps.inheritable & !(self.now.caps.inheritable | self.now.caps.permitted) != 0
+    }
+}
+
+/// Refuses changes of identity that need a capability which is not permitted: the kernel would.
+fn refuse_identity(held: &Held, goal: &Held) -> Result<(), Refusal> {
+    let lacks = |cap: u8| held.caps.permitted & bit(cap) == 0;
+    if !held.root_as_wanted && lacks(cap_sets::SYS_CHROOT) {
+        return Err(Refusal::RootNeedsSysChroot);
+    }
+    if !held.groups_as_wanted && lacks(cap_sets::SETGID) {
+        return Err(Refusal::GroupsNeedSetgid);
+    }
+    // kernel/sys.c, __sys_setresgid and __sys_setresuid: any of the three may become any other
+    if !held.gids[..3].contains(&goal.gids[0]) && goal.gids != held.gids && lacks(cap_sets::SETGID) {
+        return Err(Refusal::GidNeedsSetgid { gid: goal.gids[0] });
+    }
+    if !held.uids[..3].contains(&goal.uids[0]) && goal.uids != held.uids && lacks(cap_sets::SETUID) {
+        return Err(Refusal::UidNeedsSetuid { uid: goal.uids[0] });
+    }
+    Ok(())
 }
 
 /// The steps from `held` to what is wanted, or why there are none. `wanted` must have been settled for the caller.
-///
-/// `root` says whether this thread makes the chroot for all.
-pub fn plan(wanted: &Wanted, held: &Held, root: bool) -> Result<Plan, Refusal> {
+pub fn plan(wanted: &Wanted, held: &Held) -> Result<Plan, Refusal> {
     let goal = goal(wanted, held)?;
+    refuse_identity(held, &goal)?;
     let mut p = Planner { now: *held, steps: [Step::ReadBack; MAX_STEPS], len: 0 };
     let setpcap = bit(cap_sets::SETPCAP);
 
     let new_uids = goal.uids != held.uids;
-    let needs_setpcap = goal.bounding != held.bounding || (goal.securebits ^ held.securebits) & !KEEP_CAPS != 0;
-    // What of the permitted set must outlive the change of user.
-    let survivors = goal.caps.permitted | if needs_setpcap { held.caps.permitted & setpcap } else { 0 };
+    let needs_setpcap = p.needs_setpcap(&goal);
     let loses_root = new_uids
         && held.uids[..3].contains(&0)
         && goal.uids[1] != 0
@@ -438,11 +511,14 @@ pub fn plan(wanted: &Wanted, held: &Held, root: bool) -> Result<Plan, Refusal> {
     if loses_root && keep_caps_locked && goal.caps.permitted != 0 {
         return Err(Refusal::KeepCapsLockedOff { lost: goal.caps.permitted });
     }
-    // With keep-caps locked off, what needs CAP_SETPCAP has to come before the change of user.
-    let setpcap_first = loses_root && keep_caps_locked && needs_setpcap;
+    // What may become inheritable depends on what is permitted, so that this too has to outlive the change of user.
+    let inherits = goal.caps.inheritable & !held.caps.inheritable != 0;
+    let must_survive = goal.caps.permitted != 0 || needs_setpcap || inherits;
+    // With keep-caps locked off, what needs capabilities has to come before the change of user.
+    let all_first = loses_root && keep_caps_locked && (needs_setpcap || inherits);
 
     let mut needed = 0;
-    if root && wanted.chroot {
+    if !held.root_as_wanted {
         needed |= bit(cap_sets::SYS_CHROOT);
     }
     if !held.groups_as_wanted || goal.gids != held.gids {
@@ -451,11 +527,11 @@ pub fn plan(wanted: &Wanted, held: &Held, root: bool) -> Result<Plan, Refusal> {
     if new_uids {
         needed |= bit(cap_sets::SETUID);
     }
-    if setpcap_first {
+    if all_first && needs_setpcap {
         needed |= setpcap;
     }
     p.effective(needed);
-    if root && wanted.chroot {
+    if !held.root_as_wanted {
         p.push(Step::Chroot);
     }
     if !held.groups_as_wanted {
@@ -464,42 +540,41 @@ pub fn plan(wanted: &Wanted, held: &Held, root: bool) -> Result<Plan, Refusal> {
     if goal.gids != held.gids {
         p.push(Step::SetResGid(goal.gids[0]));
     }
-    if setpcap_first {
+    if all_first {
+        let inheritable = p.now.caps.inheritable | goal.caps.inheritable;
+        if inheritable != p.now.caps.inheritable {
+            p.push(Step::WorkingSets(CapSets { inheritable, ..p.now.caps }));
+        }
         p.drop_bounding(&goal);
         p.set_securebits(&goal);
     }
     if new_uids {
-        if loses_root && survivors != 0 && !keep_caps_locked {
+        if loses_root && must_survive && !keep_caps_locked {
             p.push(Step::KeepCaps(true));
         }
         p.push(Step::SetResUid(goal.uids[0]));
     }
-    let still_needs_setpcap = p.now.bounding != goal.bounding || (p.now.securebits ^ goal.securebits) & !KEEP_CAPS != 0;
+
+    // One capset for what the remaining steps need; the permitted set stays, so that they can be undone.
     let raise = goal.ambient & !p.now.ambient;
-    if raise != 0 && held.securebits & NO_CAP_AMBIENT_RAISE != 0 {
+    if raise != 0 && p.now.securebits & NO_CAP_AMBIENT_RAISE != 0 {
         return Err(Refusal::AmbientRaiseOff { missing: raise });
     }
     let mut working = p.now.caps;
-    if still_needs_setpcap {
+    if p.needs_setpcap(&goal) {
         working.effective |= setpcap;
-        // One call for both: what the goal wants to be inheritable must be allowed while the bounding set is still full.
-        working.inheritable = goal.caps.inheritable;
-        working.permitted = (goal.caps.permitted | setpcap) & p.now.caps.permitted;
-        working.effective = (goal.caps.effective | setpcap) & working.permitted;
     }
-    if raise & !(working.permitted & working.inheritable) != 0 {
-        working.inheritable = goal.caps.inheritable;
+    if raise != 0 {
+        working.inheritable |= goal.ambient;
     }
-    if working != p.now.caps
-        && (raise & !p.now.caps.inheritable != 0 || (still_needs_setpcap && needs_call(&p.now.caps, &goal, setpcap)))
-    {
+    if working != p.now.caps {
         p.push(Step::WorkingSets(working));
     }
     p.drop_bounding(&goal);
-    if p.now.ambient & !goal.ambient != 0 {
-        p.push(Step::ClearAmbient);
+    let lower = p.now.ambient & !goal.ambient;
+    if lower != 0 {
+        p.push(if goal.ambient == 0 { Step::ClearAmbient } else { Step::LowerAmbient(lower) });
     }
-    let raise = goal.ambient & !p.now.ambient;
     if raise != 0 {
         p.push(Step::RaiseAmbient(raise));
     }
@@ -514,12 +589,6 @@ pub fn plan(wanted: &Wanted, held: &Held, root: bool) -> Result<Plan, Refusal> {
     Ok(Plan { steps: p.steps, len: p.len, goal })
 }
 
-/// Whether capset is needed before the steps that CAP_SETPCAP allows: it is not effective yet, or the bounding set is
-/// about to lose what must become inheritable first.
-fn needs_call(now: &CapSets, goal: &Held, setpcap: u64) -> bool {
-    now.effective & setpcap == 0 || goal.caps.inheritable & !now.inheritable != 0
-}
-
 /// The step whose effect is missing, if a thread is not where its plan leads.
 pub fn difference(goal: &Held, found: &Held) -> Option<Step> {
     if found.uids != goal.uids {
@@ -528,11 +597,13 @@ pub fn difference(goal: &Held, found: &Held) -> Option<Step> {
         Some(Step::SetResGid(goal.gids[0]))
     } else if !found.groups_as_wanted {
         Some(Step::SetGroups)
+    } else if !found.root_as_wanted {
+        Some(Step::Chroot)
     } else if found.bounding != goal.bounding {
         Some(Step::DropBounding(found.bounding & !goal.bounding))
     } else if found.ambient != goal.ambient {
         Some(if found.ambient & !goal.ambient != 0 {
-            Step::ClearAmbient
+            Step::LowerAmbient(found.ambient & !goal.ambient)
         } else {
             Step::RaiseAmbient(goal.ambient & !found.ambient)
         })

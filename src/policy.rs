@@ -3,14 +3,15 @@
 use alloc::boxed::Box;
 use alloc::ffi::CString;
 use alloc::vec::Vec;
+use core::ffi::CStr;
 use core::time::Duration;
 
 use crate::cap_sets::{self, CapSets};
 use crate::commit::{self, Before, Root, Scratch, Script};
 use crate::error::{ChrootProblem, Errno, Error, Word};
 use crate::identity;
-use crate::plan::{self, Held, SECUREBITS, Wanted, WantedCaps};
-use crate::stanza::{self, Setting, Value};
+use crate::plan::{self, Held, Refusal, SECUREBITS, Wanted, WantedCaps};
+use crate::stanza::{self, Place, Setting, Value};
 use crate::{cap_text, rehearsal, rendezvous, sys};
 
 /// The option names, in the order of the manual. Append-only.
@@ -30,16 +31,28 @@ pub const OPTIONS: [&str; 12] = [
 ];
 
 const DEADLINE: Duration = Duration::from_secs(5);
+/// How long the rehearsal may take at least, since the deadline is one for threads to stop in.
+const REHEARSAL_DEADLINE: Duration = Duration::from_secs(1);
 
 /// All options.
 pub struct Policy {
     options: Options,
     proc: Option<ProcFolder>,
+    /// The folder that `chroot` has made the root: its path leads elsewhere from there.
+    entered: Option<sys::FileId>,
+}
+
+/// Names are looked up when an option is set: the databases may be out of reach when the policy is applied.
+#[derive(Clone)]
+struct User {
+    uid: u32,
+    /// Primary group, and the groups the user is a member of, where the database has an entry.
+    groups: Option<(u32, Vec<u32>)>,
 }
 
 #[derive(Clone)]
 struct Options {
-    user: Option<identity::User>,
+    user: Option<User>,
     group: Option<u32>,
     caps: WantedCaps,
     optional: CapSets,
@@ -164,7 +177,7 @@ fn securebits(value: &[u8]) -> Result<u32, Error> {
                 return Err(Error::OptionValue {
                     option: "securebits",
                     word: Word::new(word),
-                    expected: "one of noroot, no_setuid_fixup, keep_caps_locked, no_cap_ambient_raise, or one of these with _locked",
+                    expected: "a securebit: noroot, no_setuid_fixup, no_cap_ambient_raise, exec_restrict_file, exec_deny_interactive, one of these with _locked, or keep_caps_locked",
                 });
             }
         }
@@ -172,19 +185,33 @@ fn securebits(value: &[u8]) -> Result<u32, Error> {
     Ok(bits)
 }
 
-fn group_list(value: &[u8]) -> Result<Vec<u32>, Error> {
+fn user(word: &[u8]) -> Result<User, Error> {
+    let identity::User { uid, entry } = identity::user(word)?;
+    let groups = match entry {
+        Some(entry) => Some((entry.gid, identity::memberships(&entry)?)),
+        None => None,
+    };
+    Ok(User { uid, groups })
+}
+
+fn group_list<'a>(names: impl Iterator<Item = &'a [u8]>) -> Result<Vec<u32>, Error> {
     let mut groups = Vec::new();
-    for word in words(value) {
-        groups.try_reserve(1).map_err(|_| Error::OutOfMemory)?;
-        groups.push(identity::group("supplemental_groups", word)?);
+    for name in names {
+        push(&mut groups, identity::group("supplemental_groups", name)?)?;
     }
     identity::checked_group_list("supplemental_groups", groups)
 }
 
+fn push<T>(list: &mut Vec<T>, item: T) -> Result<(), Error> {
+    list.try_reserve(1).map_err(|_| Error::OutOfMemory)?;
+    list.push(item);
+    Ok(())
+}
+
 /// Opens a folder to become the root and makes sure it is one that nobody else can fill.
-fn root_folder(path: &CString) -> Result<sys::Fd, Error> {
-    let bad = |problem| Error::Chroot { path: Word::new(path.as_bytes()), problem };
-    if path.as_bytes().first() != Some(&b'/') {
+fn root_folder(path: &CStr) -> Result<sys::Fd, Error> {
+    let bad = |problem| Error::Chroot { path: Word::new(path.to_bytes()), problem };
+    if path.to_bytes().first() != Some(&b'/') {
         return Err(bad(ChrootProblem::Relative));
     }
     let fd = sys::openat(sys::CWD, path, libc::O_PATH).map_err(|errno| bad(ChrootProblem::System(errno)))?;
@@ -200,13 +227,13 @@ fn root_folder(path: &CString) -> Result<sys::Fd, Error> {
 
 impl Options {
     fn set(&mut self, option: &[u8], value: Option<&[u8]>) -> Result<(), Error> {
-        let Some(name) = OPTIONS.iter().find(|name| name.as_bytes().eq_ignore_ascii_case(option)).copied() else {
+        let Some(name) = known(option) else {
             return Err(Error::UnknownOption { word: Word::new(option), nearest: nearest_option(option) });
         };
         let last_cap = sys::last_cap();
         match (name, value) {
             ("user", None) => self.user = None,
-            ("user", Some(value)) => self.user = Some(identity::user(not_empty("user", value)?)?),
+            ("user", Some(value)) => self.user = Some(user(not_empty("user", value)?)?),
             ("group", None) => self.group = None,
             ("group", Some(value)) => self.group = Some(identity::group("group", not_empty("group", value)?)?),
             ("capabilities", None) => self.caps = DEFAULTS.caps,
@@ -216,10 +243,15 @@ impl Options {
             }
             ("optional_capabilities", None) => self.optional = CapSets::EMPTY,
             ("optional_capabilities", Some(value)) => {
-                self.optional = cap_text::parse(value, last_cap).map_err(cap_error("optional_capabilities"))?;
+                let caps = cap_text::parse(value, last_cap).map_err(cap_error("optional_capabilities"))?;
+                let outside = caps.effective & !caps.permitted;
+                if outside != 0 {
+                    return Err(Error::Plan(Refusal::EffectiveOutsidePermitted { outside }));
+                }
+                self.optional = caps;
             }
             ("supplemental_groups", None) => self.supplemental_groups = None,
-            ("supplemental_groups", Some(value)) => self.supplemental_groups = Some(group_list(value)?),
+            ("supplemental_groups", Some(value)) => self.supplemental_groups = Some(group_list(words(value))?),
             ("chroot", None) => self.chroot = None,
             ("chroot", Some(value)) => {
                 let path = CString::new(not_empty("chroot", value)?)
@@ -240,7 +272,9 @@ impl Options {
                 });
             }
             ("ambient", None) => self.ambient = None,
-            ("ambient", Some(value)) => self.ambient = Some(names(value)?),
+            ("ambient", Some(value)) => {
+                self.ambient = Some(cap_text::parse_names(value, last_cap).map_err(cap_error("ambient"))?);
+            }
             ("securebits", None) => self.securebits = None,
             ("securebits", Some(value)) => self.securebits = Some(securebits(value)?),
             ("deadline", None) => self.deadline = DEADLINE,
@@ -252,46 +286,84 @@ impl Options {
 
     /// One setting of a configuration file.
     fn set_from(&mut self, setting: &Setting) -> Result<(), Error> {
-        let (result, place) = match &setting.value {
-            Value::One(value) => (self.set(&setting.key, Some(value)), &setting.value_place),
-            Value::List(items) => {
+        let at = |place: &Place| {
+            let place = Box::new(place.clone());
+            move |error| match error {
+                Error::UnknownOption { .. } => {
+                    Error::At { place: Box::new(setting.key_place.clone()), error: Box::new(error) }
+                }
+                error => Error::At { place, error: Box::new(error) },
+            }
+        };
+        let items = match &setting.value {
+            Value::One(value) => return self.set(&setting.key, Some(value)).map_err(at(&setting.value_place)),
+            Value::List(items) => items,
+        };
+        let is = |name: &str| name.as_bytes().eq_ignore_ascii_case(&setting.key);
+        if is("supplemental_groups") {
+            // Each item is a name: some have blanks.
+            let mut groups = Vec::new();
+            for (item, place) in items {
+                let group = identity::group("supplemental_groups", item).map_err(at(place))?;
+                push(&mut groups, group).map_err(at(place))?;
+            }
+            let groups =
+                identity::checked_group_list("supplemental_groups", groups).map_err(at(&setting.value_place))?;
+            self.supplemental_groups = Some(groups);
+            return Ok(());
+        }
+        match items.as_slice() {
+            [(item, place)] => self.set(&setting.key, Some(item)).map_err(at(place)),
+            _ if is("capabilities")
+                || is("optional_capabilities")
+                || is("ambient")
+                || is("securebits")
+                || is("privileges") =>
+            {
+                // Each by itself first, for the place of what is wrong; then all of them, as one text.
                 let mut joined = Vec::new();
-                for (item, _) in items {
-                    joined.try_reserve(item.len() + 1).map_err(|_| Error::OutOfMemory)?;
+                for (item, place) in items {
+                    self.clone().set(&setting.key, Some(item)).map_err(at(place))?;
+                    joined.try_reserve(item.len() + 1).map_err(|_| at(place)(Error::OutOfMemory))?;
                     joined.extend_from_slice(item);
                     joined.push(b' ');
                 }
-                (self.set(&setting.key, Some(&joined)), &setting.value_place)
+                self.set(&setting.key, Some(&joined)).map_err(at(&setting.value_place))
             }
-        };
-        result.map_err(|error| {
-            let place = if matches!(error, Error::UnknownOption { .. }) { &setting.key_place } else { place };
-            Error::At { place: Box::new(place.clone()), error: Box::new(error) }
-        })
+            _ => {
+                let Some(name) = known(&setting.key) else {
+                    return self.set(&setting.key, None).map_err(at(&setting.key_place));
+                };
+                let error =
+                    Error::OptionValue { option: name, word: Word::new(b"("), expected: "one value: it takes no list" };
+                Err(at(&setting.value_place)(error))
+            }
+        }
     }
 
     fn wanted(&self) -> Result<(Wanted, Vec<u32>), Error> {
         let mut uid = None;
         let mut gid = self.group;
-        let mut groups = self.supplemental_groups.clone();
+        let mut groups = match &self.supplemental_groups {
+            Some(groups) => Some(copied(groups)?),
+            None => None,
+        };
         if let Some(user) = &self.user {
             uid = Some(user.uid);
-            let primary = match (&user.entry, self.group) {
+            let primary = match (&user.groups, self.group) {
                 (_, Some(group)) => group,
-                (Some(entry), None) => entry.gid,
+                (Some((primary, _)), None) => *primary,
                 (None, None) => return Err(Error::UserNeedsGroup { uid: user.uid }),
             };
             gid = Some(primary);
             if groups.is_none() {
-                groups = Some(match &user.entry {
-                    Some(entry) => identity::supplementary_groups(entry, primary)?,
-                    None => {
-                        let mut one = Vec::new();
-                        one.try_reserve(1).map_err(|_| Error::OutOfMemory)?;
-                        one.push(primary);
-                        one
-                    }
-                });
+                // as initgroups(3) has it: the primary group first, then those the user is a member of
+                let mut all = match &user.groups {
+                    Some((_, memberships)) => copied(memberships)?,
+                    None => Vec::new(),
+                };
+                push(&mut all, primary)?;
+                groups = Some(identity::checked_group_list("user", all)?);
             }
         }
         let wanted = Wanted {
@@ -305,7 +377,6 @@ impl Options {
             must_trim: false,
             securebits: self.securebits,
             no_new_privs: self.no_new_privs,
-            chroot: self.chroot.is_some(),
             last_cap: sys::last_cap(),
         };
         Ok((wanted, groups.unwrap_or_default()))
@@ -319,50 +390,46 @@ fn not_empty<'a>(name: &'static str, value: &'a [u8]) -> Result<&'a [u8], Error>
     Ok(value)
 }
 
-fn names(value: &[u8]) -> Result<u64, Error> {
-    let mut mask = 0;
-    for word in words(value) {
-        match cap_sets::by_name(word) {
-            Some(cap) => mask |= cap_sets::bit(cap),
-            None => {
-                return Err(Error::OptionValue {
-                    option: "ambient",
-                    word: Word::new(word),
-                    expected: "the name of a capability, such as cap_net_bind_service",
-                });
-            }
-        }
-    }
-    Ok(mask)
+fn copied(list: &[u32]) -> Result<Vec<u32>, Error> {
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(list.len() + 1).map_err(|_| Error::OutOfMemory)?;
+    copy.extend_from_slice(list);
+    Ok(copy)
 }
 
-/// The known option that begins or ends most like the word.
+/// The option of that name.
+fn known(word: &[u8]) -> Option<&'static str> {
+    OPTIONS.into_iter().find(|name| name.as_bytes().eq_ignore_ascii_case(word))
+}
+
+/// The known option that was probably meant. Those of other programs are known as well.
 fn nearest_option(word: &[u8]) -> Option<&'static str> {
-    let alike = |name: &str| {
-        let name = name.as_bytes();
-        let same = |a: &u8, b: &u8| a.eq_ignore_ascii_case(b);
-        let front = name.iter().zip(word).take_while(|(a, b)| same(a, b)).count();
-        let back = name.iter().rev().zip(word.iter().rev()).take_while(|(a, b)| same(a, b)).count();
-        (front + back).min(name.len())
-    };
-    OPTIONS
-        .into_iter()
-        .filter(|name| alike(name) * 2 > name.len() && name.len().abs_diff(word.len()) <= 3)
-        .max_by_key(|name| alike(name))
+    const ELSEWHERE: [(&str, &str); 8] = [
+        ("NoNewPrivileges", "no_new_privs"),
+        ("no_new_privileges", "no_new_privs"),
+        ("CapabilityBoundingSet", "bounding"),
+        ("bounding_set", "bounding"),
+        ("AmbientCapabilities", "ambient"),
+        ("ambient_capabilities", "ambient"),
+        ("SupplementaryGroups", "supplemental_groups"),
+        ("RootDirectory", "chroot"),
+    ];
+    cap_sets::nearest(word, OPTIONS.into_iter()).or_else(|| {
+        let near = cap_sets::nearest(word, ELSEWHERE.into_iter().map(|(theirs, _)| theirs))?;
+        ELSEWHERE.into_iter().find(|(theirs, _)| *theirs == near).map(|(_, ours)| ours)
+    })
 }
 
 impl Policy {
     /// Every option at its default; opens what is needed of /proc.
     pub fn new() -> Result<Policy, Error> {
-        Ok(Policy { options: DEFAULTS, proc: ProcFolder::open() })
+        Ok(Policy { options: DEFAULTS, proc: ProcFolder::open(), entered: None })
     }
 
     /// Sets an option; `None` puts it back to its default.
     pub fn set(&mut self, option: &[u8], value: Option<&[u8]>) -> Result<(), Error> {
-        let mut options = self.options.clone();
-        options.set(option, value)?;
-        self.options = options;
-        Ok(())
+        // An option is stored as the last thing, when nothing can go wrong any more.
+        self.options.set(option, value)
     }
 
     fn set_all(&mut self, settings: &[Setting]) -> Result<(), Error> {
@@ -391,7 +458,25 @@ impl Policy {
 
     /// Applies to every thread.
     pub fn apply(&mut self) -> Result<(), Error> {
-        self.run(true)
+        self.run(true)?;
+        if self.options.chroot.is_some() {
+            self.entered = sys::root_id().ok();
+            // Outside of the new root, this descriptor would lead out of it.
+            self.proc = None;
+        }
+        Ok(())
+    }
+
+    /// Opens what the chroot needs.
+    fn root(&self) -> Result<Option<Root>, Error> {
+        let system = |call| move |errno| Error::System { call, errno };
+        let Some(path) = &self.options.chroot else { return Ok(None) };
+        let is_inside = self.entered.is_some() && sys::root_id().ok() == self.entered;
+        let folder = root_folder(if is_inside { c"/" } else { path.as_c_str() })?;
+        let id = sys::file_id(folder.raw()).map_err(system("fstat of the folder for chroot"))?;
+        let old_root = sys::openat(sys::CWD, c"/", libc::O_PATH).map_err(system("opening /"))?;
+        let old_cwd = sys::openat(sys::CWD, c".", libc::O_PATH).map_err(system("opening the working directory"))?;
+        Ok(Some(Root { folder, id, old_root, old_cwd, caller: sys::gettid() }))
     }
 
     /// The thread list of this process, or `None` where it has one thread for sure and no /proc.
@@ -424,14 +509,7 @@ impl Policy {
         let _turn = rendezvous::Turn::take()?;
         let tasks = self.tasks()?;
         let system = |call| move |errno| Error::System { call, errno };
-        let root = match &self.options.chroot {
-            None => None,
-            Some(path) => Some(Root {
-                folder: root_folder(path)?,
-                old_root: sys::openat(sys::CWD, c"/", libc::O_PATH).map_err(system("opening /"))?,
-                old_cwd: sys::openat(sys::CWD, c".", libc::O_PATH).map_err(system("opening the working directory"))?,
-            }),
-        };
+        let root = self.root()?;
         let old_groups = current_groups()?;
         let longest = groups.len().max(old_groups.len()) + 1;
         let mut room = Vec::new();
@@ -464,11 +542,16 @@ fn run_blocked(
     let held: Held =
         commit::held(script).map_err(|errno| Error::System { call: "reading the caller's state", errno })?;
     script.wanted = script.wanted.settled_for(&held);
-    let plan = plan::plan(&script.wanted, &held, true)?;
+    let plan = plan::plan(&script.wanted, &held)?;
     if !plan.steps().is_empty() {
-        rehearsal::rehearse(script, &plan, deadline)?;
+        rehearsal::rehearse(script, &plan, deadline.max(REHEARSAL_DEADLINE))?;
     }
-    let before = Before { held, groups: old_groups, parent_death_signal: sys::parent_death_signal().unwrap_or(0) };
+    let before = Before {
+        held,
+        groups: old_groups,
+        parent_death_signal: sys::parent_death_signal().unwrap_or(0),
+        dumpable: sys::dumpable().unwrap_or(1),
+    };
     rendezvous::meet(&rendezvous::Caller { script, plan: &plan, before: &before, tasks, deadline, commit })
 }
 

@@ -12,7 +12,7 @@ use core::time::Duration;
 
 use crate::commit::{self, Before, Fault, Script};
 use crate::error::{Doing, Errno, Error, ThreadProblem, Word};
-use crate::plan::{self, Plan, Step};
+use crate::plan::{Plan, Step};
 use crate::sys::{self, KernelSigaction, SigInfo};
 
 // ---- one caller at a time -------------------------------------------------------------------------------------------
@@ -163,10 +163,7 @@ fn chain(signal: c_int, info: *mut SigInfo, context: *mut c_void) {
 fn park(session: &Session, slot: &Slot, tid: i32) {
     // SAFETY: the caller keeps the script until every parked thread has left.
     let script = unsafe { &*session.script };
-    let planned = match commit::held(script) {
-        Err(errno) => Err(ThreadProblem::State(errno)),
-        Ok(held) => plan::plan(&script.wanted, &held, false).map_err(ThreadProblem::Plan),
-    };
+    let planned = commit::look_ahead(script);
     if let Err(problem) = planned {
         // SAFETY: this thread's slot; the caller reads it after `parked` has counted this thread.
         unsafe { *slot.problem.get() = Some(problem) };
@@ -181,10 +178,11 @@ fn park(session: &Session, slot: &Slot, tid: i32) {
         phase = session.phase.load(SeqCst);
     }
     if phase == GO
-        && let Ok(plan) = planned
+        && let Ok((held, plan)) = planned
     {
         let progress = AtomicU32::new(0);
-        let done = commit::run(script, &plan, &progress).and_then(|()| commit::verify(script, &plan.goal));
+        let done = commit::plan_now(script, held, &plan)
+            .and_then(|plan| commit::run(script, &plan, &progress).and_then(|()| commit::verify(script, &plan.goal)));
         if let Err(fault) = done {
             die(tid, fault);
         }

@@ -192,6 +192,11 @@ pub(crate) fn ambient_raise(cap: u8) -> Result<()> {
     prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE as usize, usize::from(cap)).map(drop)
 }
 
+/// prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_LOWER).
+pub(crate) fn ambient_lower(cap: u8) -> Result<()> {
+    prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_LOWER as usize, usize::from(cap)).map(drop)
+}
+
 /// prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL).
 pub(crate) fn ambient_clear() -> Result<()> {
     prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL as usize, 0).map(drop)
@@ -314,6 +319,55 @@ pub(crate) fn fstat(fd: c_int) -> Result<libc::stat> {
     }
     // SAFETY: written on success.
     Ok(unsafe { stat.assume_init() })
+}
+
+/// Device and inode.
+pub(crate) type FileId = (u64, u64);
+
+/// The identity of an open file, by a raw call: for parked threads.
+pub(crate) fn file_id(fd: c_int) -> Result<FileId> {
+    stat_id(fd, c"", libc::AT_EMPTY_PATH)
+}
+
+/// The identity of the calling thread's root folder.
+pub(crate) fn root_id() -> Result<FileId> {
+    stat_id(CWD, c"/", 0)
+}
+
+/// The identity of the calling thread's working directory, also where it may not be searched or has been removed.
+pub(crate) fn cwd_id() -> Result<FileId> {
+    stat_id(CWD, c"", libc::AT_EMPTY_PATH)
+}
+
+/// newfstatat(2); libc's struct stat is the kernel's on these architectures.
+#[cfg(not(target_arch = "loongarch64"))]
+fn stat_id(folder: c_int, path: &CStr, flags: c_int) -> Result<FileId> {
+    let mut stat = MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: the path is NUL-terminated, and there is room for one stat.
+    unsafe { call!(libc::SYS_newfstatat, folder, path.as_ptr(), stat.as_mut_ptr(), flags) }?;
+    // SAFETY: written on success.
+    let stat = unsafe { stat.assume_init() };
+    Ok((stat.st_dev, stat.st_ino))
+}
+
+/// statx(2), the only one loongarch has.
+#[cfg(target_arch = "loongarch64")]
+fn stat_id(folder: c_int, path: &CStr, flags: c_int) -> Result<FileId> {
+    let mut stat = MaybeUninit::<libc::statx>::uninit();
+    // SAFETY: the path is NUL-terminated, and there is room for one statx.
+    unsafe { call!(libc::SYS_statx, folder, path.as_ptr(), flags, libc::STATX_INO, stat.as_mut_ptr()) }?;
+    // SAFETY: written on success.
+    let stat = unsafe { stat.assume_init() };
+    Ok((u64::from(stat.stx_dev_major) << 32 | u64::from(stat.stx_dev_minor), stat.stx_ino))
+}
+
+/// Whether the calling thread shares root folder and working directory with another of this process (kcmp(2), KCMP_FS). A
+/// thread's own process is always open to it (kernel/ptrace.c, __ptrace_may_access), but a kernel may lack the call: then no.
+pub(crate) fn shares_root_with(tid: i32) -> bool {
+    const KCMP_FS: c_int = 3;
+    // SAFETY: takes numbers.
+    let compared = unsafe { call!(libc::SYS_kcmp, gettid(), tid, KCMP_FS, 0, 0) };
+    compared == Ok(0)
 }
 
 /// Whether the descriptor is on a proc file system (fstatfs(2)).

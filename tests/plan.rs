@@ -1,0 +1,496 @@
+//! Plans carried out on a model of the kernel's rules: whenever there is a plan, each of its steps is allowed and the end is
+//! what was asked for; whenever there is none, the reason given is true.
+//!
+//! The model is written after kernel/sys.c (__sys_setresuid, __sys_setresgid), kernel/groups.c (may_setgroups), fs/open.c
+//! (chroot) and security/commoncap.c (cap_capset, cap_task_fix_setuid, cap_task_prctl), and shares nothing with src/plan.rs.
+
+use ec_security::cap_sets::CapSets;
+use ec_security::plan::{Held, Plan, Refusal, Step, Wanted, WantedCaps, difference, plan};
+
+const SETGID: u64 = 1 << 6;
+const SETUID: u64 = 1 << 7;
+const SETPCAP: u64 = 1 << 8;
+const SYS_CHROOT: u64 = 1 << 18;
+/// Those that occur: the four that steps need, three others, and in places one that this kernel lacks.
+const CAPS: [u64; 7] = [1 << 0, SETGID, SETUID, SETPCAP, 1 << 10, SYS_CHROOT, 1 << 40];
+const LAST_CAP: u8 = 40;
+const LACKING: u64 = 1 << 41;
+
+const NOROOT: u32 = 1 << 0;
+const FIXUP_OFF: u32 = 1 << 2;
+const KEEP: u32 = 1 << 4;
+const NO_RAISE: u32 = 1 << 6;
+/// Bits 1, 3, 5, 7, 9, 11 lock the bit below.
+const LOCKS: u32 = 0xaaa;
+
+/// A thread as the kernel knows it.
+#[derive(Clone, Copy, PartialEq, Debug)]
+struct Thread {
+    uid: [u32; 3],
+    fsuid: u32,
+    gid: [u32; 3],
+    fsgid: u32,
+    groups_as_wanted: bool,
+    root_as_wanted: bool,
+    p: u64,
+    e: u64,
+    i: u64,
+    bounding: u64,
+    ambient: u64,
+    securebits: u32,
+    no_new_privs: bool,
+}
+
+type Allowed = Result<(), &'static str>;
+
+impl Thread {
+    fn capable(&self, cap: u64) -> bool {
+        self.e & cap != 0
+    }
+
+    fn setresuid(&mut self, uid: u32) -> Allowed {
+        if self.uid == [uid; 3] && self.fsuid == uid {
+            return Ok(());
+        }
+        if !self.uid.contains(&uid) && !self.capable(SETUID) {
+            return Err("setresuid");
+        }
+        let old = self.uid;
+        self.uid = [uid; 3];
+        self.fsuid = uid;
+        if self.securebits & FIXUP_OFF == 0 {
+            if old.contains(&0) && uid != 0 {
+                if self.securebits & KEEP == 0 {
+                    self.p = 0;
+                    self.e = 0;
+                }
+                self.ambient = 0;
+            }
+            if old[1] == 0 && uid != 0 {
+                self.e = 0;
+            }
+            if old[1] != 0 && uid == 0 {
+                self.e = self.p;
+            }
+        }
+        Ok(())
+    }
+
+    fn setresgid(&mut self, gid: u32) -> Allowed {
+        if !self.gid.contains(&gid) && !self.capable(SETGID) {
+            return Err("setresgid");
+        }
+        self.gid = [gid; 3];
+        self.fsgid = gid;
+        Ok(())
+    }
+
+    fn capset(&mut self, caps: &CapSets) -> Allowed {
+        let inheritable = caps.inheritable;
+        if !self.capable(SETPCAP) && inheritable & !(self.i | self.p) != 0 {
+            return Err("capset: inheritable beyond permitted");
+        }
+        if inheritable & !(self.i | self.bounding) != 0 {
+            return Err("capset: inheritable beyond bounding");
+        }
+        if caps.permitted & !self.p != 0 {
+            return Err("capset: permitted grows");
+        }
+        if caps.effective & !caps.permitted != 0 {
+            return Err("capset: effective beyond permitted");
+        }
+        // kernel/capability.c, mk_kernel_cap: unknown bits are masked in silence
+        let known = (1 << (LAST_CAP + 1)) - 1;
+        (self.p, self.e, self.i) = (caps.permitted & known, caps.effective & known, inheritable & known);
+        self.ambient &= self.p & self.i;
+        Ok(())
+    }
+
+    fn set_securebits(&mut self, bits: u32) -> Allowed {
+        let changed = self.securebits ^ bits;
+        let unprivileged = 0xf00;
+        if (self.securebits & LOCKS) >> 1 & changed != 0
+            || self.securebits & LOCKS & !bits != 0
+            || bits & !0xfff != 0
+            || (!self.capable(SETPCAP) && (changed == 0 || changed & !unprivileged != 0))
+        {
+            return Err("prctl(PR_SET_SECUREBITS)");
+        }
+        self.securebits = bits;
+        Ok(())
+    }
+
+    fn step(&mut self, step: Step) -> Allowed {
+        match step {
+            Step::RaiseEffective(caps) | Step::WorkingSets(caps) | Step::CapSet(caps) => self.capset(&caps),
+            Step::Chroot if !self.capable(SYS_CHROOT) => Err("chroot"),
+            Step::Chroot => {
+                self.root_as_wanted = true;
+                Ok(())
+            }
+            Step::SetGroups if !self.capable(SETGID) => Err("setgroups"),
+            Step::SetGroups => {
+                self.groups_as_wanted = true;
+                Ok(())
+            }
+            Step::SetResGid(gid) => self.setresgid(gid),
+            Step::SetResUid(uid) => self.setresuid(uid),
+            Step::KeepCaps(_) if self.securebits & (KEEP << 1) != 0 => Err("prctl(PR_SET_KEEPCAPS)"),
+            Step::KeepCaps(on) => {
+                self.securebits = if on { self.securebits | KEEP } else { self.securebits & !KEEP };
+                Ok(())
+            }
+            Step::DropBounding(_) if !self.capable(SETPCAP) => Err("prctl(PR_CAPBSET_DROP)"),
+            Step::DropBounding(mask) => {
+                self.bounding &= !mask;
+                Ok(())
+            }
+            Step::ClearAmbient => {
+                self.ambient = 0;
+                Ok(())
+            }
+            Step::LowerAmbient(mask) => {
+                self.ambient &= !mask;
+                Ok(())
+            }
+            Step::RaiseAmbient(mask) => {
+                if mask & !(self.p & self.i) != 0 || self.securebits & NO_RAISE != 0 {
+                    return Err("prctl(PR_CAP_AMBIENT_RAISE)");
+                }
+                self.ambient |= mask;
+                Ok(())
+            }
+            Step::SecureBits(bits) => self.set_securebits(bits),
+            Step::NoNewPrivs => {
+                self.no_new_privs = true;
+                Ok(())
+            }
+            Step::ReadBack => Err("reading back is no step"),
+        }
+    }
+
+    fn held(&self) -> Held {
+        Held {
+            uids: [self.uid[0], self.uid[1], self.uid[2], self.fsuid],
+            gids: [self.gid[0], self.gid[1], self.gid[2], self.fsgid],
+            groups_as_wanted: self.groups_as_wanted,
+            root_as_wanted: self.root_as_wanted,
+            caps: CapSets { effective: self.e, permitted: self.p, inheritable: self.i },
+            bounding: self.bounding,
+            ambient: self.ambient,
+            securebits: self.securebits,
+            no_new_privs: self.no_new_privs,
+        }
+    }
+}
+
+// ---- cases by chance ------------------------------------------------------------------------------------------------
+
+/// xorshift64*
+struct Chance(u64);
+
+impl Chance {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16
+    }
+
+    fn one_in(&mut self, n: u64) -> bool {
+        self.next().is_multiple_of(n)
+    }
+
+    fn of<T: Copy>(&mut self, some: &[T]) -> T {
+        some[self.next() as usize % some.len()]
+    }
+
+    /// A subset: often all, often none.
+    fn set(&mut self) -> u64 {
+        match self.next() % 4 {
+            0 => 0,
+            1 => CAPS.iter().sum(),
+            _ => {
+                let mask = self.next();
+                CAPS.iter().enumerate().filter(|(at, _)| mask >> at & 1 != 0).map(|(_, cap)| cap).sum()
+            }
+        }
+    }
+
+    fn securebits(&mut self) -> u32 {
+        match self.next() % 4 {
+            0 | 1 => 0,
+            2 => self.of(&[KEEP, KEEP << 1, NOROOT, NOROOT | NOROOT << 1, FIXUP_OFF, NO_RAISE, 1 << 8, 0x300]),
+            _ => (self.next() & 0xfff) as u32,
+        }
+    }
+
+    fn thread(&mut self) -> Thread {
+        let ids = |chance: &mut Chance| {
+            let id = chance.of(&[0, 0, 1000, 4711]);
+            let mut ids = [id; 4];
+            if chance.one_in(3) {
+                ids = core::array::from_fn(|_| chance.of(&[0, 1000, 4711]));
+            }
+            ids
+        };
+        let (uids, gids) = (ids(self), ids(self));
+        let p = self.set();
+        let e = if self.one_in(3) { p & self.set() } else { p };
+        let i = if self.one_in(2) { 0 } else { self.set() };
+        let ambient = if self.one_in(2) { 0 } else { p & i & self.set() };
+        Thread {
+            uid: [uids[0], uids[1], uids[2]],
+            fsuid: uids[3],
+            gid: [gids[0], gids[1], gids[2]],
+            fsgid: gids[3],
+            groups_as_wanted: self.one_in(2),
+            root_as_wanted: !self.one_in(3),
+            p,
+            e,
+            i,
+            bounding: if self.one_in(3) { self.set() } else { CAPS.iter().sum() },
+            ambient,
+            securebits: self.securebits(),
+            no_new_privs: self.one_in(3),
+        }
+    }
+
+    /// Mostly within what `thread` permits, so that there is a plan in about half of the cases.
+    fn wanted(&mut self, thread: &Thread) -> Wanted {
+        let lacking = if self.one_in(50) { LACKING } else { 0 };
+        let permitted = self.set() & if self.one_in(6) { !0 } else { thread.p } | lacking;
+        let effective = self.set() & if self.one_in(10) { !0 } else { permitted };
+        let inheritable = match self.next() % 4 {
+            0 | 1 => 0,
+            2 => self.set() & (thread.p | thread.i),
+            _ => self.set(),
+        };
+        let optional = if self.one_in(3) {
+            let permitted = self.set();
+            CapSets { effective: permitted & self.set(), permitted, inheritable: self.set() }
+        } else {
+            CapSets::EMPTY
+        };
+        let some = |chance: &mut Chance| (!chance.one_in(3)).then(|| chance.of(&[0, 1000, 4711, 4712]));
+        let ambient = match self.next() % 4 {
+            0 | 1 => None,
+            2 => Some(permitted & self.set()),
+            _ => Some(self.set()),
+        };
+        Wanted {
+            uid: some(self),
+            gid: some(self),
+            groups: true,
+            caps: if self.one_in(4) {
+                WantedCaps::Keep
+            } else {
+                WantedCaps::Exactly(CapSets { effective, permitted, inheritable })
+            },
+            optional,
+            ambient,
+            trim_bounding: !self.one_in(3),
+            must_trim: false,
+            securebits: (!self.one_in(2)).then(|| {
+                let bits = self.securebits();
+                if self.one_in(2) { bits | thread.securebits & LOCKS } else { bits }
+            }),
+            no_new_privs: !self.one_in(3),
+            last_cap: LAST_CAP,
+        }
+    }
+}
+
+// ---- what must hold -------------------------------------------------------------------------------------------------
+
+/// The end that was asked for, said once more in other words than the plan's.
+fn expected(wanted: &Wanted, was: &Thread) -> Thread {
+    let mut end = *was;
+    end.groups_as_wanted = true;
+    end.root_as_wanted = true;
+    if let Some(uid) = wanted.uid {
+        (end.uid, end.fsuid) = ([uid; 3], uid);
+    }
+    if let Some(gid) = wanted.gid {
+        (end.gid, end.fsgid) = ([gid; 3], gid);
+    }
+    if let WantedCaps::Exactly(caps) = wanted.caps {
+        (end.p, end.e, end.i, end.ambient) = (caps.permitted, caps.effective, caps.inheritable, 0);
+    }
+    if let Some(ambient) = wanted.ambient {
+        end.ambient = ambient;
+        end.i |= ambient;
+    }
+    if wanted.trim_bounding && was.p & SETPCAP != 0 {
+        end.bounding &= end.p | end.i;
+    }
+    end.securebits = wanted.securebits.unwrap_or(was.securebits) & !KEEP;
+    end.no_new_privs |= wanted.no_new_privs;
+    end
+}
+
+fn carry_out(plan: &Plan, was: &Thread, say: &dyn Fn() -> String) -> Thread {
+    let mut now = *was;
+    let mut no_way_back = false;
+    for &step in plan.steps() {
+        let before = now;
+        if let Err(what) = now.step(step) {
+            panic!("{what} is refused at {step}: {}", say());
+        }
+        assert_ne!(now, before, "{step} does nothing: {}", say());
+        // With keep-caps locked off there is no other order.
+        if was.securebits & (KEEP << 1) == 0 {
+            let identity = matches!(step, Step::Chroot | Step::SetGroups | Step::SetResGid(_) | Step::SetResUid(_));
+            assert!(!(no_way_back && identity), "{step} comes after what cannot be undone: {}", say());
+        }
+        no_way_back |= step.is_irreversible();
+    }
+    now
+}
+
+/// Whether what a refusal says is so.
+fn is_true(refusal: &Refusal, wanted: &Wanted, was: &Thread) -> bool {
+    let end = expected(wanted, was);
+    let known = (1 << (LAST_CAP + 1)) - 1;
+    let changed = was.securebits ^ end.securebits;
+    let frozen = was.securebits & LOCKS | (was.securebits & LOCKS) >> 1;
+    match *refusal {
+        Refusal::KernelLacks { missing, last_cap } => {
+            missing != 0 && missing == (end.p | end.e | end.i) & !known && last_cap == LAST_CAP
+        }
+        Refusal::EffectiveOutsidePermitted { outside } => outside != 0 && outside == end.e & !end.p,
+        Refusal::NotHeld { missing } => missing != 0 && missing == end.p & !was.p,
+        Refusal::InheritableNotAllowed { outside } => {
+            let allowed = if was.p & SETPCAP != 0 { was.i | was.bounding } else { was.i | (was.p & was.bounding) };
+            outside != 0 && outside == end.i & !allowed
+        }
+        Refusal::AmbientNotPermitted { outside } => outside != 0 && outside == end.ambient & !end.p,
+        Refusal::AmbientRaiseOff { missing } => {
+            let cleared = was.securebits & FIXUP_OFF == 0 && was.uid.contains(&0) && !end.uid.contains(&0);
+            let there = if cleared { 0 } else { was.ambient };
+            was.securebits & NO_RAISE != 0 && missing != 0 && missing == end.ambient & !there
+        }
+        Refusal::SecurebitsLocked { held, wanted } => {
+            held == was.securebits && wanted == end.securebits && changed & frozen != 0
+        }
+        Refusal::KeepCapsLockedOn => changed == KEEP && was.securebits & (KEEP << 1) != 0,
+        Refusal::SecurebitsNeedSetpcap { held, wanted } => {
+            held == was.securebits && wanted == end.securebits && changed & !(KEEP | 0xf00) != 0 && was.p & SETPCAP == 0
+        }
+        Refusal::KeepCapsLockedOff { lost } => {
+            lost != 0
+                && lost == end.p
+                && was.securebits & (KEEP << 1 | KEEP | FIXUP_OFF) == KEEP << 1
+                && was.uid.contains(&0)
+                && !end.uid.contains(&0)
+        }
+        Refusal::CannotTrim { left } => {
+            wanted.must_trim && was.p & SETPCAP == 0 && left != 0 && left == was.bounding & !(end.p | end.i)
+        }
+        Refusal::RootNeedsSysChroot => !was.root_as_wanted && was.p & SYS_CHROOT == 0,
+        Refusal::GroupsNeedSetgid => !was.groups_as_wanted && was.p & SETGID == 0,
+        Refusal::GidNeedsSetgid { gid } => wanted.gid == Some(gid) && !was.gid.contains(&gid) && was.p & SETGID == 0,
+        Refusal::UidNeedsSetuid { uid } => wanted.uid == Some(uid) && !was.uid.contains(&uid) && was.p & SETUID == 0,
+    }
+}
+
+#[test]
+fn plans_keep_their_word_on_a_model_of_the_kernel() {
+    const CASES: u32 = 400_000;
+    let mut chance = Chance(0x1ec5_ec5e_c5ec_5ec5);
+    let (mut planned, mut refusals) = (0u32, [0u32; 16]);
+    for case in 0..CASES {
+        let caller = chance.thread();
+        let asked = chance.wanted(&caller);
+        let wanted = asked.settled_for(&caller.held());
+        // The caller itself, or a thread that holds something else.
+        let thread = if chance.one_in(3) { chance.thread() } else { caller };
+        let say = || format!("case {case}: {wanted:?}\n{thread:?}");
+        match plan(&wanted, &thread.held()) {
+            Ok(found) => {
+                planned += 1;
+                let end = carry_out(&found, &thread, &say);
+                assert_eq!(end, expected(&wanted, &thread), "{}", say());
+                assert_eq!(end.held(), found.goal, "{}", say());
+                assert_eq!(difference(&found.goal, &end.held()), None, "{}", say());
+                // The promise, in so many words.
+                assert_eq!(end.securebits & KEEP, 0, "keep-caps is on: {}", say());
+                assert_eq!(end.ambient & !(end.p & end.i), 0, "{}", say());
+                if thread == caller
+                    && let WantedCaps::Exactly(_) = wanted.caps
+                    && wanted.trim_bounding
+                    && caller.p & SETPCAP != 0
+                {
+                    assert_eq!(end.bounding & !(end.p | end.i), 0, "bounding is not trimmed: {}", say());
+                }
+                // Asking for what is so already takes no call, and succeeds.
+                match plan(&wanted, &end.held()) {
+                    Ok(again) => assert_eq!(again.steps(), [], "{}", say()),
+                    Err(refusal) => panic!("refused the second time ({refusal}): {}", say()),
+                }
+            }
+            Err(refusal) => {
+                assert!(is_true(&refusal, &wanted, &thread), "not true: {refusal:?}: {}", say());
+                refusals[kind(&refusal)] += 1;
+            }
+        }
+    }
+    assert!(planned > CASES / 5, "only {planned} of {CASES} cases have a plan");
+    let never: Vec<usize> = (0..KINDS).filter(|&kind| refusals[kind] < 20).collect();
+    assert!(never.is_empty(), "refusals that hardly occur: {never:?} of {refusals:?}, {planned} planned");
+}
+
+const KINDS: usize = 15;
+
+fn kind(refusal: &Refusal) -> usize {
+    match refusal {
+        Refusal::KernelLacks { .. } => 0,
+        Refusal::EffectiveOutsidePermitted { .. } => 1,
+        Refusal::NotHeld { .. } => 2,
+        Refusal::InheritableNotAllowed { .. } => 3,
+        Refusal::AmbientNotPermitted { .. } => 4,
+        Refusal::AmbientRaiseOff { .. } => 5,
+        Refusal::SecurebitsLocked { .. } => 6,
+        Refusal::KeepCapsLockedOn => 7,
+        Refusal::SecurebitsNeedSetpcap { .. } => 8,
+        Refusal::KeepCapsLockedOff { .. } => 9,
+        Refusal::CannotTrim { .. } => 10,
+        Refusal::RootNeedsSysChroot => 11,
+        Refusal::GroupsNeedSetgid => 12,
+        Refusal::GidNeedsSetgid { .. } => 13,
+        Refusal::UidNeedsSetuid { .. } => 14,
+    }
+}
+
+/// What optional capabilities come to, by a table of their own: (asked, held) to what is retained and what is ambient.
+#[test]
+fn optional_capabilities_are_those_held() {
+    let caps = |permitted, effective| CapSets { effective, permitted, inheritable: 0 };
+    let base = Wanted {
+        uid: None,
+        gid: None,
+        groups: false,
+        caps: WantedCaps::Exactly(caps(1, 1)),
+        optional: caps(0b110, 0b010),
+        ambient: Some(0b011),
+        trim_bounding: true,
+        must_trim: false,
+        securebits: None,
+        no_new_privs: true,
+        last_cap: LAST_CAP,
+    };
+    for (held, permitted, effective, ambient) in
+        [(0b111, 0b111, 0b011, 0b011), (0b001, 0b001, 0b001, 0b001), (0b101, 0b101, 0b001, 0b001)]
+    {
+        let mut chance = Chance(1);
+        let mut caller = chance.thread();
+        caller.p = held;
+        let settled = base.settled_for(&caller.held());
+        assert_eq!(settled.caps, WantedCaps::Exactly(caps(permitted, effective)), "{held:b}");
+        assert_eq!(settled.ambient, Some(ambient), "{held:b}");
+        assert_eq!(settled.optional, CapSets::EMPTY);
+        assert!(!settled.must_trim);
+        caller.p |= SETPCAP;
+        assert!(base.settled_for(&caller.held()).must_trim);
+    }
+}
