@@ -10,7 +10,7 @@ use crate::cap_sets::{self, CapSets};
 use crate::commit::{self, Before, Root, Scratch, Script};
 use crate::error::{ChrootProblem, Errno, Error, Word};
 use crate::identity;
-use crate::plan::{self, Held, Refusal, SECUREBITS, Wanted, WantedCaps};
+use crate::plan::{self, Held, SECUREBITS, Wanted, WantedCaps};
 use crate::stanza::{self, Place, Setting, Value};
 use crate::{cap_text, rehearsal, rendezvous, sys};
 
@@ -244,9 +244,12 @@ impl Options {
             ("optional_capabilities", None) => self.optional = CapSets::EMPTY,
             ("optional_capabilities", Some(value)) => {
                 let caps = cap_text::parse(value, last_cap).map_err(cap_error("optional_capabilities"))?;
-                let outside = caps.effective & !caps.permitted;
-                if outside != 0 {
-                    return Err(Error::Plan(Refusal::EffectiveOutsidePermitted { outside }));
+                if caps.effective & !caps.permitted != 0 {
+                    return Err(Error::OptionValue {
+                        option: "optional_capabilities",
+                        word: Word::new(value),
+                        expected: "permitted where it is effective; write +ep instead of +e",
+                    });
                 }
                 self.optional = caps;
             }

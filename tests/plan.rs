@@ -462,16 +462,16 @@ fn kind(refusal: &Refusal) -> usize {
     }
 }
 
-/// What optional capabilities come to, by a table of their own: (asked, held) to what is retained and what is ambient.
+/// What optional capabilities come to, by a table of their own: held to what is retained and what is ambient.
 #[test]
 fn optional_capabilities_are_those_held() {
-    let caps = |permitted, effective| CapSets { effective, permitted, inheritable: 0 };
+    let caps = |permitted, effective, inheritable| CapSets { effective, permitted, inheritable };
     let base = Wanted {
         uid: None,
         gid: None,
         groups: false,
-        caps: WantedCaps::Exactly(caps(1, 1)),
-        optional: caps(0b110, 0b010),
+        caps: WantedCaps::Exactly(caps(1, 1, 0)),
+        optional: caps(0b110, 0b010, 0b010),
         ambient: Some(0b011),
         trim_bounding: true,
         must_trim: false,
@@ -479,18 +479,43 @@ fn optional_capabilities_are_those_held() {
         no_new_privs: true,
         last_cap: LAST_CAP,
     };
-    for (held, permitted, effective, ambient) in
-        [(0b111, 0b111, 0b011, 0b011), (0b001, 0b001, 0b001, 0b001), (0b101, 0b101, 0b001, 0b001)]
+    for (held, permitted, effective, inheritable, ambient) in
+        [(0b111, 0b111, 0b011, 0b010, 0b011), (0b001, 0b001, 0b001, 0, 0b001), (0b101, 0b101, 0b001, 0, 0b001)]
     {
-        let mut chance = Chance(1);
-        let mut caller = chance.thread();
+        let mut caller = Chance(1).thread();
         caller.p = held;
         let settled = base.settled_for(&caller.held());
-        assert_eq!(settled.caps, WantedCaps::Exactly(caps(permitted, effective)), "{held:b}");
+        assert_eq!(settled.caps, WantedCaps::Exactly(caps(permitted, effective, inheritable)), "{held:b}");
         assert_eq!(settled.ambient, Some(ambient), "{held:b}");
         assert_eq!(settled.optional, CapSets::EMPTY);
         assert!(!settled.must_trim);
         caller.p |= SETPCAP;
         assert!(base.settled_for(&caller.held()).must_trim);
+        assert!(!Wanted { trim_bounding: false, ..base }.settled_for(&caller.held()).must_trim);
+    }
+}
+
+#[test]
+fn every_field_that_differs_is_told() {
+    let goal = Held { groups_as_wanted: true, root_as_wanted: true, ..Chance(7).thread().held() };
+    let caps = goal.caps;
+    let changed = [
+        Held { uids: [goal.uids[0], 1, 2, 3], ..goal },
+        Held { uids: [goal.uids[0], goal.uids[1], goal.uids[2], 77], ..goal },
+        Held { gids: [9, goal.gids[1], goal.gids[2], goal.gids[3]], ..goal },
+        Held { gids: [goal.gids[0], goal.gids[1], goal.gids[2], 77], ..goal },
+        Held { groups_as_wanted: false, ..goal },
+        Held { root_as_wanted: false, ..goal },
+        Held { caps: CapSets { effective: caps.effective ^ 1, ..caps }, ..goal },
+        Held { caps: CapSets { permitted: caps.permitted ^ 1, ..caps }, ..goal },
+        Held { caps: CapSets { inheritable: caps.inheritable ^ 1, ..caps }, ..goal },
+        Held { bounding: goal.bounding ^ 1 << 40, ..goal },
+        Held { ambient: goal.ambient ^ 1, ..goal },
+        Held { securebits: goal.securebits ^ 1, ..goal },
+        Held { no_new_privs: !goal.no_new_privs, ..goal },
+    ];
+    assert_eq!(difference(&goal, &goal), None);
+    for found in changed {
+        assert!(difference(&goal, &found).is_some(), "{found:?}");
     }
 }

@@ -1,0 +1,3 @@
+# Policy, chroot, check, ambient and status, seen from outside.
+OUTSIDE += policy
+LIMIT_policy := 300
