@@ -3,3 +3,5 @@ OUTSIDE += demo
 check-needs: build/demo
 CHECKS += tests/elf.sh
 DEBIAN_PACKAGES += binutils
+CHECKS += tests/install.sh@300
+DEBIAN_PACKAGES += g++
