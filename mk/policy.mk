@@ -1,3 +1,3 @@
 # Policy, chroot, check, ambient and status, seen from outside.
-OUTSIDE += policy
+OUTSIDE += policy chroot check
 LIMIT_policy := 300

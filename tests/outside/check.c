@@ -1,0 +1,327 @@
+/* ec_security_policy_check against ec_security_policy_apply where one system call is denied, or a thread cannot be stopped:
+ * both refuse, in the same words, and nothing has changed. */
+
+#include "outside.h"
+
+#include <ec_security.h>
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum how { WITH_EPERM, WITH_ENOSYS, LIES, KILLS };
+
+struct denied {
+    const char *name;
+    int number;
+    long first, second; /* arguments; -1: any */
+    enum how how;
+    int status;
+    const char *text;
+};
+
+static bool deny(const struct denied *denied)
+{
+    unsigned action = denied->how == KILLS        ? SECCOMP_RET_KILL_PROCESS
+                      : denied->how == LIES       ? SECCOMP_RET_ERRNO
+                      : denied->how == WITH_EPERM ? SECCOMP_RET_ERRNO | EPERM
+                                                  : SECCOMP_RET_ERRNO | ENOSYS;
+    struct sock_filter always = BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)denied->number, 0, 5),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)denied->first, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)denied->second, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, action),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    if (denied->first < 0)
+        code[3] = always;
+    if (denied->second < 0)
+        code[5] = always;
+    struct sock_fprog program = {sizeof code / sizeof *code, code};
+    return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0;
+}
+
+static ec_security_policy *everything(void)
+{
+    static const char *const options[][2] = {
+        {"user", "ecuser"},         {"capabilities", "cap_net_bind_service,cap_kill+ep cap_chown+i"},
+        {"chroot", "/mnt/jail"},    {"ambient", "cap_kill"},
+        {"securebits", "noroot noroot_locked"},
+    };
+    ec_security_policy *policy = ec_security_policy_new();
+    for (size_t at = 0; at < sizeof options / sizeof *options; at++)
+        if (!policy || ec_security_policy_set(policy, options[at][0], options[at][1]))
+            _exit(80);
+    return policy;
+}
+
+static volatile sig_atomic_t children_announced;
+static void announced(int signal)
+{
+    (void)signal;
+    children_announced++;
+}
+
+static void checks_and_applies(ec_security_policy *policy)
+{
+    struct sigaction action = {.sa_handler = announced}, after;
+    sigaction(SIGCHLD, &action, NULL);
+    int dumpable = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
+    ready();
+    int status = ec_security_policy_check(policy);
+    char text[1024];
+    snprintf(text, sizeof text, "%s", status ? ec_security_last_error() : "");
+    report(status, text);
+    ready();
+    status = ec_security_policy_apply(policy);
+    snprintf(text, sizeof text, "%s", status ? ec_security_last_error() : "");
+    sigaction(SIGCHLD, NULL, &after);
+    if (status && prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != dumpable)
+        snprintf(text, sizeof text, "the dumpable flag has changed");
+    if (children_announced || after.sa_handler != announced)
+        snprintf(text, sizeof text, "SIGCHLD has come, or has another handler");
+    report(status, text);
+}
+
+static void is_denied(void *arg)
+{
+    ec_security_policy *policy = everything();
+    /* A first failure, so that this thread has memory for the text of the next one. */
+    if (ec_security_policy_set(policy, "no such option", "") != EC_SECURITY_EOPTION || !deny(arg))
+        _exit(81);
+    idle_threads(3);
+    checks_and_applies(policy);
+}
+
+static bool same_refusal(struct child *child, int status, const char *word)
+{
+    struct process *before = look(child->pid);
+    struct answer *check = go(child);
+    expect(check->came && check->status == status && strstr(check->text, word), "check: %d %s", check->status, check->text);
+    expect_unchanged(before, look(child->pid));
+    go_on(child);
+    struct answer *apply = hear(child);
+    expect(apply->came && apply->status == status && !strcmp(apply->text, check->text), "apply: %d %s; check: %d %s",
+           apply->status, apply->text, check->status, check->text);
+    if (status)
+        expect_unchanged(before, look(child->pid));
+    char path[64], link[256] = "";
+    snprintf(path, sizeof path, "/proc/%d/root", child->pid);
+    expect(readlink(path, link, sizeof link - 1) > 0 && !strcmp(link, status ? "/" : "/mnt/jail"), "root folder %s", link);
+    return !over();
+}
+
+static void one_call_denied(void *arg)
+{
+    struct denied *denied = arg;
+    if (!can_change_ids()) {
+        skip("ids cannot be changed here");
+        return;
+    }
+    struct child *child = start(is_denied, arg);
+    if (child)
+        same_refusal(child, denied->status, denied->text);
+}
+
+/* A thread that nobody can stop: it blocks the signal by a raw call. */
+static long blocks_everything(void *unused)
+{
+    (void)unused;
+    uint64_t all = UINT64_MAX;
+    return syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, 8);
+}
+
+static void has_a_deaf_thread(void *unused)
+{
+    (void)unused;
+    ec_security_policy *policy = everything();
+    if (ec_security_policy_set(policy, "deadline", "0.3"))
+        _exit(82);
+    idle_threads(2);
+    each(crew(1), blocks_everything, NULL);
+    checks_and_applies(policy);
+}
+
+static void deaf_thread(void *unused)
+{
+    (void)unused;
+    if (!can_change_ids()) {
+        skip("ids cannot be changed here");
+        return;
+    }
+    struct child *child = start(has_a_deaf_thread, NULL);
+    if (child)
+        same_refusal(child, EC_SECURITY_ETHREAD, "it blocks the internal signal by a raw system call");
+}
+
+/* A thread that holds less than the caller, and so cannot follow. */
+static long loses_setuid(void *unused)
+{
+    (void)unused;
+    struct {
+        unsigned version;
+        int pid;
+    } header = {0x20080522, 0};
+    unsigned data[6];
+    if (syscall(SYS_capget, &header, data))
+        return 1;
+    data[0] &= ~(1u << 7);
+    data[1] &= ~(1u << 7);
+    return syscall(SYS_capset, &header, data);
+}
+
+static void has_a_poor_thread(void *unused)
+{
+    (void)unused;
+    ec_security_policy *policy = everything();
+    idle_threads(2);
+    if (each(crew(1), loses_setuid, NULL))
+        _exit(83);
+    checks_and_applies(policy);
+}
+
+static void poor_thread(void *unused)
+{
+    (void)unused;
+    if (!can_change_ids()) {
+        skip("ids cannot be changed here");
+        return;
+    }
+    struct child *child = start(has_a_poor_thread, NULL);
+    if (child)
+        same_refusal(child, EC_SECURITY_ETHREAD,
+                     "holds another state than the caller and cannot follow: cannot become user 4711: setresuid needs "
+                     "cap_setuid, which is not held");
+}
+
+static void is_fine(void *unused)
+{
+    (void)unused;
+    ec_security_policy *policy = everything();
+    idle_threads(3);
+    checks_and_applies(policy);
+}
+
+static void fine(void *unused)
+{
+    (void)unused;
+    if (!can_change_ids()) {
+        skip("ids cannot be changed here");
+        return;
+    }
+    struct child *child = start(is_fine, NULL);
+    if (child)
+        same_refusal(child, EC_SECURITY_OK, "");
+}
+
+/* The check of a handler that interrupts anything at all is refused, and so is the apply. */
+static volatile sig_atomic_t handled[2];
+static ec_security_policy *in_handler;
+static void handler(int signal)
+{
+    (void)signal;
+    handled[0] = ec_security_policy_check(in_handler);
+    handled[1] = ec_security_policy_apply(in_handler);
+}
+
+static void calls_in_handler(void *unused)
+{
+    (void)unused;
+    in_handler = everything();
+    struct sigaction action = {.sa_handler = handler};
+    sigaction(SIGUSR1, &action, NULL);
+    idle_threads(2);
+    ready();
+    raise(SIGUSR1);
+    report(handled[0] * 100 + handled[1], ec_security_last_error());
+}
+
+static void in_a_handler(void *unused)
+{
+    (void)unused;
+    if (!can_change_ids()) {
+        skip("ids cannot be changed here");
+        return;
+    }
+    struct child *child = start(calls_in_handler, NULL);
+    struct process *before = look(child->pid);
+    struct answer *answer = go(child);
+    expect(answer->came && answer->status == EC_SECURITY_EBUSY * 101, "%d %s", answer->status, answer->text);
+    expect_unchanged(before, look(child->pid));
+}
+
+int main(int argc, char **argv)
+{
+    only(argc, argv);
+    if (!private_users() || mount("tmpfs", "/mnt", "tmpfs", 0, "mode=0755") < 0 || mkdir("/mnt/jail", 0755) < 0 ||
+        chdir("/") < 0) {
+        perror("surroundings");
+        return 70;
+    }
+    test("check: nothing denied", 20, fine, NULL);
+    static const struct {
+        const char *name;
+        int number;
+        long first, second;
+        const char *step;
+        bool always_lied_to; /* a lie shows in the read-back, or else it is a lie about nothing */
+    } calls[] = {
+        {"fchdir", SYS_fchdir, -1, -1, "chroot", true},
+        {"chroot", SYS_chroot, -1, -1, "chroot", true},
+        {"chdir", SYS_chdir, -1, -1, "chroot", false},
+        {"setgroups", SYS_setgroups, -1, -1, "setgroups", true},
+        {"setresgid", SYS_setresgid, -1, -1, "setresgid(4712, 4712, 4712)", true},
+        {"setresuid", SYS_setresuid, -1, -1, "setresuid(4711, 4711, 4711)", true},
+        {"PR_SET_KEEPCAPS", SYS_prctl, PR_SET_KEEPCAPS, 1, "prctl(PR_SET_KEEPCAPS, 1)", false},
+        {"capset", SYS_capset, -1, -1, "capset", false},
+        {"PR_CAPBSET_DROP", SYS_prctl, PR_CAPBSET_DROP, 21, "prctl(PR_CAPBSET_DROP) of", true},
+        {"PR_CAP_AMBIENT_RAISE", SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, "prctl(PR_CAP_AMBIENT_RAISE) of cap_kill",
+         true},
+        {"PR_SET_SECUREBITS", SYS_prctl, PR_SET_SECUREBITS, -1, "prctl(PR_SET_SECUREBITS, 0x3)", true},
+        {"PR_SET_NO_NEW_PRIVS", SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, "prctl(PR_SET_NO_NEW_PRIVS)", true},
+    };
+    static const char *const HOW[] = {"denied with EPERM", "denied with ENOSYS", "lied about", "deadly"};
+    for (size_t at = 0; at < sizeof calls / sizeof *calls; at++)
+        for (int how = WITH_EPERM; how <= KILLS; how++) {
+            if (how == LIES && !calls[at].always_lied_to)
+                continue;
+            char name[96], text[160];
+            snprintf(name, sizeof name, "check: %s %s", calls[at].name, HOW[how]);
+            snprintf(text, sizeof text, "%s%s", calls[at].step,
+                     how == WITH_EPERM && !strcmp(calls[at].step, "capset") ? " (" : "");
+            struct denied denied = {name, calls[at].number, calls[at].first, calls[at].second, how, EC_SECURITY_EREFUSED, text};
+            test(name, 30, one_call_denied, &denied);
+        }
+    /* What is read before the plan is made. */
+    static const struct denied reads[] = {
+        {"check: capget denied", SYS_capget, -1, -1, WITH_EPERM, EC_SECURITY_EREFUSED, "reading the caller's state failed (EPERM"},
+        {"check: PR_CAPBSET_READ denied", SYS_prctl, PR_CAPBSET_READ, 3, WITH_EPERM, EC_SECURITY_EREFUSED,
+         "reading the caller's state failed (EPERM"},
+        {"check: getgroups denied", SYS_getgroups, -1, -1, WITH_ENOSYS, EC_SECURITY_EREFUSED, "getgroups failed (ENOSYS"},
+        {"check: clone denied", SYS_clone, -1, -1, WITH_EPERM, EC_SECURITY_EREFUSED, "clone for the rehearsal failed (EPERM"},
+        {"check: mmap denied", SYS_mmap, 0, 4096, WITH_EPERM, EC_SECURITY_EREFUSED, "mmap for the rehearsal failed (EPERM"},
+        {"check: rt_tgsigqueueinfo denied", SYS_rt_tgsigqueueinfo, -1, -1, WITH_EPERM, EC_SECURITY_ETHREAD,
+         "cannot be signalled (EPERM"},
+    };
+    for (size_t at = 0; at < sizeof reads / sizeof *reads; at++) {
+        struct denied denied = reads[at];
+        test(denied.name, 30, one_call_denied, &denied);
+    }
+    test("check: a thread that cannot be stopped", 30, deaf_thread, NULL);
+    test("check: a thread that cannot follow", 30, poor_thread, NULL);
+    test("check: in a signal handler", 20, in_a_handler, NULL);
+    return finish();
+}
