@@ -4,9 +4,9 @@
 use core::marker::PhantomData;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use crate::cap_sets;
+use crate::cap_sets::{self, CapSets};
 use crate::error::{Errno, ThreadProblem};
-use crate::plan::{self, Held, Plan, Step, Wanted};
+use crate::plan::{self, Held, Plan, Step, Wanted, WantedCaps};
 use crate::sys;
 
 /// A step that failed, and why. Errno 0: the call said yes, and yet the effect is missing.
@@ -63,6 +63,8 @@ pub(crate) struct Script<'a> {
     /// Where lists too long for the stack are read.
     pub(crate) scratch: &'a Scratch<'a>,
     pub(crate) root: Option<&'a Root>,
+    /// The caller's bounding set, when it has looked: what the others' is taken to be where it does not matter.
+    pub(crate) caller_bounding: u64,
 }
 
 /// One room for long group lists, used by one thread at a time. A thread in it has all its signals blocked.
@@ -105,8 +107,8 @@ const SHORT_LIST: usize = 32;
 
 /// Whether the calling thread's supplementary groups are these.
 fn groups_are(wanted: &[u32], scratch: &Scratch<'_>) -> Result<bool, Errno> {
-    let same = |room: &mut [u32]| -> Result<bool, Errno> {
-        let count = match sys::getgroups(room) {
+    let same = |room: &mut [u32], count: Result<usize, Errno>| -> Result<bool, Errno> {
+        let count = match count {
             // more than there is room for, and there is room for more than are wanted
             Err(Errno(libc::EINVAL)) => return Ok(false),
             other => other?,
@@ -125,29 +127,59 @@ fn groups_are(wanted: &[u32], scratch: &Scratch<'_>) -> Result<bool, Errno> {
         }
         Ok(distinct == wanted.len())
     };
-    let count = sys::getgroups(&mut [])?;
-    if count < wanted.len() {
-        Ok(false)
-    } else if count == 0 {
-        Ok(true)
-    } else if count <= SHORT_LIST {
-        same(&mut [0; SHORT_LIST])
-    } else {
-        scratch.with(same)
+    // Most lists are short, and one call then tells both how many there are and which.
+    let mut short = [0; SHORT_LIST];
+    match sys::getgroups(&mut short) {
+        Ok(count) => same(&mut short[..count], Ok(count)),
+        Err(Errno(libc::EINVAL)) => scratch.with(|room| {
+            let count = sys::getgroups(room);
+            same(room, count)
+        }),
+        Err(errno) => Err(errno),
     }
+}
+
+/// Some of a bounding set: the kernel tells one capability a call (prctl(2), PR_CAPBSET_READ), so only those that matter are
+/// asked for.
+struct Part {
+    /// Those to be asked for.
+    asked: u64,
+    /// What the others are taken to be.
+    others: u64,
 }
 
 /// What the calling thread holds.
 pub(crate) fn held(script: &Script<'_>) -> Result<Held, Errno> {
+    held_with(script, |_| Part { asked: u64::MAX, others: 0 })
+}
+
+/// What another thread holds, as far as it matters for its plan: a capability that the caller has in its bounding set, and
+/// that is to be dropped, can be dropped whether it is there or not.
+fn held_by_another(script: &Script<'_>) -> Result<Held, Errno> {
+    let wanted = &script.wanted;
+    held_with(script, |caps| match wanted.caps {
+        WantedCaps::Exactly(exactly) if !wanted.trim_bounding => {
+            Part { asked: exactly.inheritable | wanted.ambient.unwrap_or(0), others: script.caller_bounding }
+        }
+        WantedCaps::Exactly(exactly) if caps.permitted & cap_sets::bit(cap_sets::SETPCAP) != 0 => {
+            let kept = exactly.permitted | exactly.inheritable | wanted.ambient.unwrap_or(0);
+            Part { asked: kept | !script.caller_bounding, others: script.caller_bounding }
+        }
+        _ => Part { asked: u64::MAX, others: 0 },
+    })
+}
+
+fn held_with(script: &Script<'_>, bounding: impl FnOnce(&CapSets) -> Part) -> Result<Held, Errno> {
     let [r, e, s] = sys::getresuid()?;
     let uids = [r, e, s, sys::getfsuid()?];
     let [r, e, s] = sys::getresgid()?;
     let gids = [r, e, s, sys::getfsgid()?];
     let groups_as_wanted = !script.wanted.groups || groups_are(script.groups, script.scratch)?;
     let caps = sys::capget()?;
-    let last = script.wanted.last_cap;
-    let mut bounding = 0;
-    for cap in 0..=last {
+    let Part { asked, others } = bounding(&caps);
+    let all = cap_sets::up_to(script.wanted.last_cap);
+    let mut bounding = others & all & !asked;
+    for cap in cap_sets::each(all & asked) {
         if sys::bounding_has(cap)? {
             bounding |= cap_sets::bit(cap);
         }
@@ -178,7 +210,7 @@ pub(crate) fn held(script: &Script<'_>) -> Result<Held, Errno> {
 
 /// What a parked thread holds, and the plan for it, before the caller has changed anything.
 pub(crate) fn look_ahead(script: &Script<'_>) -> Result<(Held, Plan), ThreadProblem> {
-    let held = held(script).map_err(ThreadProblem::State)?;
+    let held = held_by_another(script).map_err(ThreadProblem::State)?;
     let mut expected = held;
     if let Some(root) = script.root
         && !held.root_as_wanted
@@ -226,10 +258,30 @@ fn step(script: &Script<'_>, step: Step) -> Result<(), Errno> {
     }
 }
 
+/// How much of a plan is made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// All of it.
+    Whole,
+    /// Of the capabilities to be dropped from the bounding set only the first, which the kernel allows or denies as it does
+    /// all others (security/commoncap.c, cap_prctl_drop): for a rehearsal that no seccomp filter looks at.
+    OneDrop,
+}
+
+impl Extent {
+    fn of(self, mask: u64) -> u64 {
+        match self {
+            Extent::Whole => mask,
+            Extent::OneDrop => mask & mask.wrapping_neg(),
+        }
+    }
+}
+
 /// Makes the steps of a plan in order. `progress` is told the number of the step under way.
-pub(crate) fn run(script: &Script<'_>, plan: &Plan, progress: &AtomicU32) -> Result<(), Fault> {
+pub(crate) fn run(script: &Script<'_>, plan: &Plan, extent: Extent, progress: &AtomicU32) -> Result<(), Fault> {
     for (at, &it) in plan.steps().iter().enumerate() {
         progress.store(at as u32, Ordering::Relaxed);
+        let it = if let Step::DropBounding(mask) = it { Step::DropBounding(extent.of(mask)) } else { it };
         step(script, it).map_err(|errno| Fault { step: it, errno })?;
     }
     progress.store(plan.steps().len() as u32, Ordering::Relaxed);
@@ -237,8 +289,18 @@ pub(crate) fn run(script: &Script<'_>, plan: &Plan, progress: &AtomicU32) -> Res
 }
 
 /// Reads the calling thread's state back and compares it with where its plan leads.
-pub(crate) fn verify(script: &Script<'_>, goal: &Held) -> Result<(), Fault> {
-    let found = held(script).map_err(|errno| Fault { step: Step::ReadBack, errno })?;
+pub(crate) fn verify(script: &Script<'_>, plan: &Plan, extent: Extent) -> Result<(), Fault> {
+    let goal = &plan.goal;
+    let asked = match extent {
+        _ if !script.wanted.trim_bounding => 0,
+        Extent::Whole => u64::MAX,
+        Extent::OneDrop => plan.steps().iter().fold(0, |asked, step| match step {
+            Step::DropBounding(mask) => asked | extent.of(*mask),
+            _ => asked,
+        }),
+    };
+    let found = held_with(script, |_| Part { asked, others: goal.bounding })
+        .map_err(|errno| Fault { step: Step::ReadBack, errno })?;
     match plan::difference(goal, &found) {
         None => Ok(()),
         Some(step) => Err(Fault { step, errno: Fault::NO_EFFECT }),
@@ -264,12 +326,12 @@ pub(crate) fn undo(script: &Script<'_>, plan: &Plan, failed_at: usize, before: &
     let was = &before.held;
     // Each may fail where nothing was changed; what counts is the look at the end.
     if let Ok(now) = sys::capget() {
-        let _ = sys::capset(&cap_sets::CapSets { effective: now.permitted, ..now });
+        let _ = sys::capset(&CapSets { effective: now.permitted, ..now });
     }
     // With any id of root's given up, its capabilities go too, unless keep-caps is on.
     let _ = sys::setresuid([was.uids[0], was.uids[1], was.uids[2]]);
     if let Ok(now) = sys::capget() {
-        let _ = sys::capset(&cap_sets::CapSets { effective: now.permitted, ..now });
+        let _ = sys::capset(&CapSets { effective: now.permitted, ..now });
     }
     let _ = sys::setresgid([was.gids[0], was.gids[1], was.gids[2]]);
     if was.gids[3] != was.gids[1] {
@@ -310,6 +372,7 @@ pub(crate) fn undo(script: &Script<'_>, plan: &Plan, failed_at: usize, before: &
         groups: before.groups,
         scratch: script.scratch,
         root: None,
+        caller_bounding: 0,
     };
     let mut goal = *was;
     goal.groups_as_wanted = true;

@@ -519,7 +519,7 @@ impl Policy {
         room.try_reserve_exact(longest).map_err(|_| Error::OutOfMemory)?;
         room.resize(longest, 0);
         let scratch = Scratch::new(&mut room);
-        let mut script = Script { wanted, groups: &groups, scratch: &scratch, root: root.as_ref() };
+        let mut script = Script { wanted, groups: &groups, scratch: &scratch, root: root.as_ref(), caller_bounding: 0 };
 
         // libc's own broadcast, and any handler, could change the caller between the look and the commit.
         let mask = sys::set_signal_mask(u64::MAX).map_err(system("rt_sigprocmask"))?;
@@ -545,6 +545,7 @@ fn run_blocked(
     let held: Held =
         commit::held(script).map_err(|errno| Error::System { call: "reading the caller's state", errno })?;
     script.wanted = script.wanted.settled_for(&held);
+    script.caller_bounding = held.bounding;
     let plan = plan::plan(&script.wanted, &held)?;
     if !plan.steps().is_empty() {
         rehearsal::rehearse(script, &plan, deadline.max(REHEARSAL_DEADLINE))?;

@@ -6,7 +6,7 @@ use core::ffi::{c_int, c_void};
 use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use core::time::Duration;
 
-use crate::commit::{self, Fault, Script};
+use crate::commit::{self, Extent, Fault, Script};
 use crate::error::{Errno, Error};
 use crate::plan::{Plan, Step};
 use crate::sys;
@@ -37,11 +37,16 @@ const DONE: u32 = 1;
 const REFUSED: u32 = 2;
 const DIFFERS: u32 = 3;
 
+/// Instead of the number of a step: asking whether there is a seccomp filter.
+const ASKING: u32 = u32::MAX;
+
 struct Job<'a> {
     script: &'a Script<'a>,
     plan: &'a Plan,
     report: *mut Report,
     deadline: Duration,
+    /// Whether to ask first if a seccomp filter is there, since without one some calls stand for others.
+    ask_for_filter: bool,
 }
 
 extern "C" fn child(argument: *mut c_void) -> c_int {
@@ -52,8 +57,13 @@ extern "C" fn child(argument: *mut c_void) -> c_int {
     // Without a timer a hanging step would hang the caller: better refused than that.
     let outcome = match sys::kill_me_after(job.deadline) {
         Err(errno) => Err(Fault { step: Step::ReadBack, errno }),
-        Ok(()) => commit::run(job.script, job.plan, &report.progress)
-            .and_then(|()| commit::verify(job.script, &job.plan.goal)),
+        Ok(()) => {
+            report.progress.store(ASKING, Ordering::Relaxed);
+            let unfiltered = job.ask_for_filter && sys::seccomp_mode() == Ok(0);
+            let extent = if unfiltered { Extent::OneDrop } else { Extent::Whole };
+            commit::run(job.script, job.plan, extent, &report.progress)
+                .and_then(|()| commit::verify(job.script, job.plan, extent))
+        }
     };
     let code = match outcome {
         Ok(()) => DONE,
@@ -70,13 +80,26 @@ extern "C" fn child(argument: *mut c_void) -> c_int {
 
 /// Runs the plan in a child. All signals must be blocked, and the caller must have the rendezvous' turn.
 pub(crate) fn rehearse(script: &Script<'_>, plan: &Plan, deadline: Duration) -> Result<(), Error> {
+    match rehearse_once(script, plan, deadline, true) {
+        // A filter that kills for the question need not kill for the plan.
+        Ok(Ended::Asking) => rehearse_once(script, plan, deadline, false).map(drop),
+        other => other.map(drop),
+    }
+}
+
+enum Ended {
+    Well,
+    Asking,
+}
+
+fn rehearse_once(script: &Script<'_>, plan: &Plan, deadline: Duration, ask_for_filter: bool) -> Result<Ended, Error> {
     let system = |call| move |errno| Error::System { call, errno };
     let page = sys::map(4096, true).map_err(system("mmap for the rehearsal"))?;
     let report = page.cast::<Report>();
     // SAFETY: a fresh page, large enough and aligned for a Report.
     unsafe { (&raw mut (*report).differs).write(UnsafeCell::new(Step::ReadBack)) };
     let dumpable = sys::dumpable().unwrap_or(1);
-    let job = Job { script, plan, report, deadline };
+    let job = Job { script, plan, report, deadline, ask_for_filter };
     // SAFETY: see `Stack`.
     let stack = unsafe { &mut *CHILD_STACK.0.get() };
     // SAFETY: the stack is the child's alone; it ends by exit and makes raw system calls only.
@@ -88,15 +111,16 @@ pub(crate) fn rehearse(script: &Script<'_>, plan: &Plan, deadline: Duration) -> 
             let status = sys::wait_for(pid).ok();
             // SAFETY: the child is gone, the page is ours alone.
             let seen = unsafe { &*report };
-            let at = seen.progress.load(Ordering::Relaxed) as usize;
-            let under_way = plan.steps().get(at).copied().unwrap_or(Step::ReadBack);
+            let at = seen.progress.load(Ordering::Relaxed);
+            let under_way = plan.steps().get(at as usize).copied().unwrap_or(Step::ReadBack);
             let errno = Errno(seen.errno.load(Ordering::Relaxed));
             // SAFETY: as above.
             let step = unsafe { *seen.differs.get() };
             match seen.outcome.load(Ordering::Acquire) {
-                DONE => Ok(()),
+                DONE => Ok(Ended::Well),
                 DIFFERS => Err(Error::NotAsAsked { step }),
                 REFUSED => Err(Error::Refused { step, errno }),
+                _ if at == ASKING && ask_for_filter => Ok(Ended::Asking),
                 _ => {
                     let signal = status.map_or(0, |status| status & 0x7f);
                     if signal == libc::SIGKILL {

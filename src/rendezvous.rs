@@ -10,7 +10,7 @@ use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
 use core::time::Duration;
 
-use crate::commit::{self, Before, Fault, Script};
+use crate::commit::{self, Before, Extent, Fault, Script};
 use crate::error::{Doing, Errno, Error, ThreadProblem, Word};
 use crate::plan::{Plan, Step};
 use crate::sys::{self, KernelSigaction, SigInfo};
@@ -79,11 +79,7 @@ struct Slot {
     unsent: AtomicU32,
     /// How often its signal was found to be neither pending nor answered.
     lost: AtomicU32,
-    problem: UnsafeCell<Option<ThreadProblem>>,
 }
-
-// SAFETY: `problem` is written by the slot's thread before it counts itself parked, and read by the caller after that.
-unsafe impl Sync for Slot {}
 
 #[repr(C)]
 struct Session {
@@ -93,6 +89,8 @@ struct Session {
     /// The count of parked threads that the caller waits for.
     target: AtomicU32,
     problems: AtomicU32,
+    /// The first of them, and whose it is.
+    problem: UnsafeCell<Option<(i32, ThreadProblem)>>,
     /// How many have left; what the caller sleeps on then.
     left: AtomicU32,
     /// What the caller sleeps on while threads are being parked.
@@ -140,7 +138,7 @@ extern "C" fn handler(signal: c_int, info: *mut SigInfo, context: *mut c_void) {
     if slot.tid.load(Acquire) != tid || slot.state.compare_exchange(SIGNALLED, PARKED, SeqCst, SeqCst).is_err() {
         return;
     }
-    park(session, slot, tid);
+    park(session, tid);
 }
 
 /// Hands a signal that is not ours to whoever had it before.
@@ -160,14 +158,21 @@ fn chain(signal: c_int, info: *mut SigInfo, context: *mut c_void) {
     }
 }
 
-fn park(session: &Session, slot: &Slot, tid: i32) {
+/// The whole plan on the calling thread, and a look at whether it is where the plan leads.
+fn make(script: &Script<'_>, plan: &Plan, progress: &AtomicU32) -> Result<(), Fault> {
+    commit::run(script, plan, Extent::Whole, progress)?;
+    commit::verify(script, plan, Extent::Whole)
+}
+
+fn park(session: &Session, tid: i32) {
     // SAFETY: the caller keeps the script until every parked thread has left.
     let script = unsafe { &*session.script };
     let planned = commit::look_ahead(script);
-    if let Err(problem) = planned {
-        // SAFETY: this thread's slot; the caller reads it after `parked` has counted this thread.
-        unsafe { *slot.problem.get() = Some(problem) };
-        session.problems.fetch_add(1, SeqCst);
+    if let Err(problem) = planned
+        && session.problems.fetch_add(1, SeqCst) == 0
+    {
+        // SAFETY: only the first gets here; the caller reads it after `parked` has counted this thread.
+        unsafe { *session.problem.get() = Some((tid, problem)) };
     }
     if session.parked.fetch_add(1, SeqCst) + 1 == session.target.load(SeqCst) {
         ring(session);
@@ -181,8 +186,7 @@ fn park(session: &Session, slot: &Slot, tid: i32) {
         && let Ok((held, plan)) = planned
     {
         let progress = AtomicU32::new(0);
-        let done = commit::plan_now(script, held, &plan)
-            .and_then(|plan| commit::run(script, &plan, &progress).and_then(|()| commit::verify(script, &plan.goal)));
+        let done = commit::plan_now(script, held, &plan).and_then(|plan| make(script, &plan, &progress));
         if let Err(fault) = done {
             die(tid, fault);
         }
@@ -260,7 +264,12 @@ pub(crate) fn meet(caller: &Caller<'_>) -> Result<(), Error> {
     let Some(tasks) = caller.tasks else {
         return if caller.commit { commit_alone(caller) } else { Ok(()) };
     };
-    let mut room = thread_count(tasks)? * 2 + 256;
+    let threads = thread_count(tasks)?;
+    if threads == 1 {
+        // The caller, and whoever could make another is the caller.
+        return if caller.commit { commit_alone(caller) } else { Ok(()) };
+    }
+    let mut room = threads * 2 + 256;
     loop {
         match meet_with_room(caller, tasks, room)? {
             Some(()) => return Ok(()),
@@ -271,9 +280,7 @@ pub(crate) fn meet(caller: &Caller<'_>) -> Result<(), Error> {
 
 fn commit_alone(caller: &Caller<'_>) -> Result<(), Error> {
     let progress = AtomicU32::new(0);
-    let done = commit::run(caller.script, caller.plan, &progress)
-        .and_then(|()| commit::verify(caller.script, &caller.plan.goal));
-    let Err(fault) = done else { return Ok(()) };
+    let Err(fault) = make(caller.script, caller.plan, &progress) else { return Ok(()) };
     let at = progress.load(Relaxed) as usize;
     if commit::undo(caller.script, caller.plan, at, caller.before) {
         if fault.errno == Fault::NO_EFFECT {
@@ -321,12 +328,9 @@ fn meet_with_room(caller: &Caller<'_>, tasks: &sys::Fd, capacity: usize) -> Resu
         generation = GENERATION.fetch_add(1, SeqCst).wrapping_add(1);
     }
     // SAFETY: a fresh mapping of zeros, in which the parts laid out above do not overlap; zeros are valid slots (tid 0,
-    // no state, no problem is written before it is read), table entries and names.
+    // no state, not sent, not lost), table entries and names.
     let (session, slots, table, names) = unsafe {
         let slots = memory.add(slots_at).cast::<Slot>();
-        for at in 0..capacity {
-            (&raw mut (*slots.add(at)).problem).write(UnsafeCell::new(None));
-        }
         let session = memory.cast::<Session>();
         session.write(Session {
             generation,
@@ -334,6 +338,7 @@ fn meet_with_room(caller: &Caller<'_>, tasks: &sys::Fd, capacity: usize) -> Resu
             parked: AtomicU32::new(0),
             target: AtomicU32::new(u32::MAX),
             problems: AtomicU32::new(0),
+            problem: UnsafeCell::new(None),
             left: AtomicU32::new(0),
             bell: AtomicU32::new(0),
             script: core::ptr::from_ref(caller.script).cast(),
@@ -465,13 +470,9 @@ impl Meeting<'_> {
                 pause = (pause * 2).min(SLICE);
             }
         }
-        if self.session.problems.load(SeqCst) != 0 {
-            for slot in self.each_used() {
-                // SAFETY: written before its thread was counted as parked, which it was.
-                if let Some(problem) = unsafe { *slot.problem.get() } {
-                    return Err(Off::Because(self.refusal(slot.tid.load(Relaxed), problem)));
-                }
-            }
+        // SAFETY: written, if at all, before its thread was counted as parked, and all are.
+        if let Some((tid, problem)) = unsafe { *self.session.problem.get() } {
+            return Err(Off::Because(self.refusal(tid, problem)));
         }
         Ok(())
     }

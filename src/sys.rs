@@ -227,6 +227,11 @@ pub(crate) fn set_no_new_privs() -> Result<()> {
     prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0).map(drop)
 }
 
+/// prctl(PR_GET_SECCOMP): 0 without a filter. A filter may kill for it.
+pub(crate) fn seccomp_mode() -> Result<usize> {
+    prctl(libc::PR_GET_SECCOMP, 0, 0)
+}
+
 /// prctl(PR_GET_DUMPABLE).
 pub(crate) fn dumpable() -> Result<usize> {
     prctl(libc::PR_GET_DUMPABLE, 0, 0)
