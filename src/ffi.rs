@@ -409,11 +409,13 @@ unsafe fn written(buf: *mut c_char, len: usize, body: impl FnOnce(&mut dyn fmt::
         let room: &mut [u8] = if len == 0 {
             &mut []
         } else {
+            // Some pass SIZE_MAX for "as much as it takes", and no slice is that long; no text is longer than the result tells.
+            let len = len.min(c_int::MAX as usize);
             // SAFETY: not NULL here, and the caller vouches for `len` bytes.
             unsafe { slice::from_raw_parts_mut(buf.cast::<u8>(), len) }
         };
         let keep = room.first().copied();
-        let (text, end) = room.split_at_mut(len.saturating_sub(1));
+        let (text, end) = room.split_at_mut(room.len().saturating_sub(1));
         let mut out = Truncating { room: text, len: 0 };
         let result = body(&mut out);
         match result {
@@ -438,7 +440,7 @@ unsafe fn written(buf: *mut c_char, len: usize, body: impl FnOnce(&mut dyn fmt::
     if status == 0 { c_int::try_from(total).unwrap_or(c_int::MAX) } else { -status }
 }
 
-/// Writes what fits, counts all. Cuts between characters, so that the text stays UTF-8 if it was.
+/// Writes what fits, counts all. Cuts between bytes, as snprintf(3) does.
 struct Truncating<'a> {
     room: &'a mut [u8],
     len: usize,
