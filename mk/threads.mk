@@ -1,3 +1,6 @@
 # Every thread, in every wait; no way back; arguments nobody should pass; the tools that watch a process.
 OUTSIDE += arguments
 build/outside/arguments.o: CFLAGS += -DEC_TEST_VERSION='"$(VERSION)"'
+
+OUTSIDE += rounds
+LIMIT_rounds := 600
