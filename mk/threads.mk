@@ -4,3 +4,9 @@ build/outside/arguments.o: CFLAGS += -DEC_TEST_VERSION='"$(VERSION)"'
 
 OUTSIDE += rounds
 LIMIT_rounds := 600
+
+OUTSIDE += noway
+check-needs: build/outside/tell
+build/outside/tell: tests/outside/tell.c
+	@mkdir -p $(@D)
+	$(CC) $(BASE_CFLAGS) $(CFLAGS) -o $@ $<
