@@ -4,4 +4,5 @@ check-needs: build/demo
 CHECKS += tests/elf.sh
 DEBIAN_PACKAGES += binutils
 CHECKS += tests/install.sh@300
+CHECKS += tests/readme.sh@300
 DEBIAN_PACKAGES += g++
