@@ -162,7 +162,12 @@ pub fn parse_names(text: &[u8], last_cap: u8) -> Result<u64, CapTextError> {
         at.skip(is_separator);
         match at.byte() {
             None => return Ok(mask),
-            Some(byte) if is_word(byte) => mask |= at.name(all)?,
+            Some(byte) if is_word(byte) => {
+                mask |= match at.name()? {
+                    Named::All => all,
+                    Named::One(cap) => bit(cap),
+                }
+            }
             Some(_) => return Err(at.unexpected(Expected::NamesOnly)),
         }
         match at.byte() {
@@ -170,6 +175,12 @@ pub fn parse_names(text: &[u8], last_cap: u8) -> Result<u64, CapTextError> {
             _ => {}
         }
     }
+}
+
+/// What one name of a list stands for.
+enum Named {
+    All,
+    One(u8),
 }
 
 struct Reader<'a> {
@@ -244,21 +255,27 @@ impl Reader<'_> {
         }
     }
 
-    /// `name (, name)*`, at the beginning of the first.
+    /// `name (, name)*`, at the beginning of the first. As libcap has it, `all` replaces what stands before it: `63,all` is
+    /// without 63 where the kernel has no such capability, `all,63` is with it.
     fn names(&mut self, all: u64) -> Result<u64, CapTextError> {
-        let mut mask = self.name(all)?;
-        while self.byte() == Some(b',') {
+        let mut mask = 0;
+        loop {
+            mask = match self.name()? {
+                Named::All => all,
+                Named::One(cap) => mask | bit(cap),
+            };
+            if self.byte() != Some(b',') {
+                return Ok(mask);
+            }
             self.at += 1;
             if !self.byte().is_some_and(is_word) {
                 return Err(self.unexpected(Expected::NameAfterComma));
             }
-            mask |= self.name(all)?;
         }
-        Ok(mask)
     }
 
     /// A name, a number or `all`, at its beginning; moves past it on success only.
-    fn name(&mut self, all: u64) -> Result<u64, CapTextError> {
+    fn name(&mut self) -> Result<Named, CapTextError> {
         let rest = &self.text[self.at..];
         if rest[0].is_ascii_digit() {
             return self.number();
@@ -272,38 +289,39 @@ impl Reader<'_> {
             key.put(len, *byte);
             len += 1;
         }
-        let mask = match key.look_up() {
-            Some(cap) => bit(cap),
-            None if key == const { NameKey::of(b"all") } => all,
+        let named = match key.look_up() {
+            Some(cap) => Named::One(cap),
+            None if key == const { NameKey::of(b"all") } => Named::All,
             None => return Err(self.unknown_name()),
         };
         self.at += len;
-        Ok(mask)
+        Ok(named)
     }
 
-    fn number(&mut self) -> Result<u64, CapTextError> {
+    fn number(&mut self) -> Result<Named, CapTextError> {
+        const TOO_LARGE: u32 = 64;
         let word = self.word();
         let (digits, base) = match word {
             [b'0', b'x' | b'X', digits @ ..] => (digits, 16),
             [b'0', ..] => (word, 8),
             _ => (word, 10),
         };
-        let mut number = 0u32;
+        let mut number = 0;
         for byte in digits {
             match char::from(*byte).to_digit(base) {
                 // Stays small: what is too large already only has to stay so.
-                Some(digit) => number = (number * base + digit).min(64),
+                Some(digit) => number = (number * base + digit).min(TOO_LARGE),
                 None => return Err(self.error(CapTextProblem::MalformedNumber { word: Word::new(word) })),
             }
         }
         if digits.is_empty() {
             return Err(self.error(CapTextProblem::MalformedNumber { word: Word::new(word) }));
         }
-        if number > 63 {
+        if number == TOO_LARGE {
             return Err(self.error(CapTextProblem::NumberTooLarge { word: Word::new(word) }));
         }
         self.at += word.len();
-        Ok(1 << number)
+        Ok(Named::One(number as u8))
     }
 
     /// The word here, to its end.
@@ -548,6 +566,21 @@ mod tests {
         }
         assert_eq!(parse(b"63=p =", 40).map(|caps| caps.permitted), Ok(1 << 63), "= does not reach beyond it");
         assert_eq!(parse(b"63=p =", 63).map(|caps| caps.permitted), Ok(0));
+    }
+
+    #[test]
+    fn all_replaces_the_names_before_it() {
+        for (text, last, mask) in [
+            ("63,all=p", 40, up_to(40)),
+            ("all,63=p", 40, up_to(40) | 1 << 63),
+            ("ALL,50,20,all+p", 40, up_to(40)),
+            ("all,50,all,51=p", 40, up_to(40) | 1 << 51),
+            ("cap_kill,all=p", 3, up_to(3)),
+            ("63,all=p", 63, u64::MAX),
+        ] {
+            assert_eq!(parse(text.as_bytes(), last), Ok(CapSets { permitted: mask, ..CapSets::EMPTY }), "{text}");
+        }
+        assert_eq!(parse_names(b"63,all", 40), Ok(up_to(40) | 1 << 63), "a list that libcap does not have");
     }
 
     #[test]
