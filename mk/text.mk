@@ -1,4 +1,5 @@
-# Capability texts next to libcap's.
-OUTSIDE += cap_text
+# Capability texts next to libcap's, and whole drops next to what daemons write by hand with libcap.
+OUTSIDE += cap_text equivalence
 LIMIT_cap_text := 900
-build/outside/cap_text: LDLIBS += -lcap
+LIMIT_equivalence := 600
+build/outside/cap_text build/outside/equivalence: LDLIBS += -lcap
