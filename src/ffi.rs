@@ -57,11 +57,12 @@ const _: () = {
     assert!(Status::ALL.len() as c_int == EC_SECURITY_EINTERNAL + 1);
 };
 
-/// Longest text taken in any argument, in bytes without the terminating NUL, except a configuration text.
+/// Longest text taken in an argument, in bytes without the terminating NUL: a longer one is EC_SECURITY_EARGUMENT. The texts
+/// of ec_security_policy_parse() and ec_security_caps_from_text() may be longer.
 pub const EC_SECURITY_TEXT_MAX: usize = 65535;
 
 /// A policy: all options of the `Security` stanza. Opaque; made by ec_security_policy_new(), released by
-/// ec_security_policy_free(). One thread at a time may use a policy.
+/// ec_security_policy_free(). Any thread may use a policy, but one at a time; two threads may use two policies.
 #[allow(non_camel_case_types)]
 pub struct ec_security_policy {
     // A name for C only: behind such a pointer is a Policy.
@@ -79,18 +80,21 @@ pub struct ec_security_policy {
 /// supplementary groups stay as they are. "": EC_SECURITY_EARGUMENT, since a variable not set must not mean "stay root".
 ///
 /// group: a name or a decimal id. NULL: the user's primary group; without a user, the group ids stay. "":
-/// EC_SECURITY_EARGUMENT. The supplementary groups become those of the group database for `user`, as initgroups(3) has it;
-/// where the list is already what is wanted, setgroups(2) is not called.
+/// EC_SECURITY_EARGUMENT. With a user, the supplementary groups become those of the group database for it and the group
+/// above, as initgroups(3) has it; where the list is already what is wanted, setgroups(2) is not called.
 ///
 /// caps_text: the text format of cap_from_text(3), for instance "cap_net_bind_service+ep". Exclusive: the permitted,
 /// effective and inheritable sets become exactly what it says, whatever was held. NULL or "": nothing is retained.
 ///
-/// Returns EC_SECURITY_OK (0), or one of EC_SECURITY_E…, of which ec_security_last_error() has the whole story.
+/// Returns EC_SECURITY_OK (0), or one of EC_SECURITY_E…, of which ec_security_last_error() has the whole story:
+/// EARGUMENT, ESYNTAX, EUSER, EGROUP and ELOOKUP for an argument; ECAPABILITY for what this kernel or this process does not
+/// have; EREFUSED for what the rehearsal was refused; ETHREAD, EPROC, EBUSY and ERESOURCE for what stood in the way.
 ///
 /// Threads: may be called from any thread, with any number of others running; two calls at once take turns. The other
 /// threads are stopped by a signal libc keeps for itself (33 on Linux) for the time of the call; slow system calls there
 /// are restarted as with SA_RESTART (signal(7) lists those that fail with EINTR all the same). Not async-signal-safe:
 /// from a signal handler it returns EC_SECURITY_EBUSY. A thread that does not stop within 5 seconds makes the call fail.
+/// A forked child may call it, before execve(2) too. pthread_cancel(3) of the calling thread waits for its end.
 ///
 /// Memory: arguments are copied and stay the caller's; they may lie in the static buffers of getpwnam(3) or getgrnam(3).
 ///
@@ -115,10 +119,11 @@ pub unsafe extern "C" fn ec_security_apply(
 /// ambient set is emptied, the bounding set is trimmed, no_new_privs is set.
 ///
 /// The policy opens what it needs of /proc, so that a daemon may make it, chroot(2) by itself, and apply it afterwards.
-/// The descriptor has close-on-exec set, and a forked child may use the policy.
+/// The descriptor has close-on-exec set, and a forked child may use the policy. A host that closes all descriptors may
+/// close this one too; /proc is then opened again when it is needed.
 ///
-/// Returns the policy, to be released with ec_security_policy_free(), or NULL when out of memory or descriptors
-/// (ec_security_last_error() says which).
+/// Returns the policy, which is the caller's, to be released with ec_security_policy_free(); or NULL when there is no memory
+/// for it, with the reason in ec_security_last_error(). Safe in any thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn ec_security_policy_new() -> *mut ec_security_policy {
     let mut made = ptr::null_mut();
@@ -129,7 +134,8 @@ pub extern "C" fn ec_security_policy_new() -> *mut ec_security_policy {
     made
 }
 
-/// Releases a policy. NULL is allowed and does nothing. What was applied stays applied.
+/// Releases a policy. NULL is allowed and does nothing. What was applied stays applied. No other thread may be using the
+/// policy, and nobody may use it afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ec_security_policy_free(policy: *mut ec_security_policy) {
     if !policy.is_null() {
@@ -157,9 +163,15 @@ pub unsafe extern "C" fn ec_security_policy_free(policy: *mut ec_security_policy
 ///     deadline               seconds that every thread has to stop in, 0.001 to 3600 (default 5)
 ///     privileges             the Solaris key of the same stanza: accepted and ignored
 ///
-/// value: NULL puts the option back to its default.
+/// value: NULL puts the option back to its default. "" is EC_SECURITY_EARGUMENT for user, group and chroot.
 ///
-/// Returns EC_SECURITY_OK, or an error; then the policy is as it was. policy or option NULL: EC_SECURITY_EARGUMENT.
+/// option, value: copied; they stay the caller's, and may lie in the static buffers of getpwnam(3) or getgrnam(3).
+///
+/// Returns EC_SECURITY_OK, or an error; then the policy is as it was. EC_SECURITY_EOPTION for an unknown option (the message
+/// has the nearest known one) or a value the option does not take; ESYNTAX for a capability text; EUSER, EGROUP or ELOOKUP
+/// for a name; ECHROOT for the folder. policy or option NULL: EC_SECURITY_EARGUMENT.
+///
+/// Threads: none is stopped, nothing of the process changes. Not for signal handlers: names may be looked up.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn ec_security_policy_set(
@@ -179,10 +191,11 @@ pub unsafe extern "C" fn ec_security_policy_set(
 /// includes. Other scopes are stepped over. Where several stanzas set an option, the last one counts.
 ///
 /// path: the file; a relative one is taken from the working directory. The file, and every file included, must not be
-/// writable by others than root and the caller.
+/// writable by others than root and the caller. NULL, for path or policy: EC_SECURITY_EARGUMENT.
 ///
 /// Returns EC_SECURITY_OK; EC_SECURITY_ENOSTANZA when there is no such stanza (a server may take that as it likes);
-/// another error that names file, line and column. On any error the policy is as it was.
+/// EC_SECURITY_EFILE for a file; EC_SECURITY_ESYNTAX, or what ec_security_policy_set() returns for an option, with a message
+/// that begins with FILE:LINE:COLUMN. On any error the policy is as it was. Threads: as for ec_security_policy_set().
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn ec_security_policy_load(policy: *mut ec_security_policy, path: *const c_char) -> c_int {
@@ -194,7 +207,8 @@ pub unsafe extern "C" fn ec_security_policy_load(policy: *mut ec_security_policy
 }
 
 /// As ec_security_policy_load(), from a text in memory: a whole configuration file, not only the stanza's inside. Files it
-/// includes are looked for in the working directory. The text may be of any length up to 16 MiB.
+/// includes are looked for in the working directory. The text may be of any length up to 16 MiB, and stays the caller's;
+/// messages call it (text). Results, NULL and threads are as there.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn ec_security_policy_parse(policy: *mut ec_security_policy, text: *const c_char) -> c_int {
@@ -206,9 +220,11 @@ pub unsafe extern "C" fn ec_security_policy_parse(policy: *mut ec_security_polic
 }
 
 /// Finds out, by rehearsal in a throw-away child, whether ec_security_policy_apply() would work now, and changes nothing.
-/// For a server's --check-config.
+/// For a server's --check-config. What names mean was found out when they were set.
 ///
-/// Returns EC_SECURITY_OK or what ec_security_policy_apply() would return.
+/// Threads: all are stopped and let go again, as in ec_security_apply(), since whether they can be is part of the answer.
+///
+/// Returns EC_SECURITY_OK or what ec_security_policy_apply() would return. policy NULL: EC_SECURITY_EARGUMENT.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn ec_security_policy_check(policy: *mut ec_security_policy) -> c_int {
@@ -219,7 +235,8 @@ pub unsafe extern "C" fn ec_security_policy_check(policy: *mut ec_security_polic
 }
 
 /// Applies a policy to every thread of the process. Promise, threads, signals and errors are those of
-/// ec_security_apply(), which is a policy of three options. The policy stays the caller's and may be applied again.
+/// ec_security_apply(), which is a policy of three options; with a chroot, EC_SECURITY_ECHROOT is one more. The policy stays
+/// the caller's and may be applied again. policy NULL: EC_SECURITY_EARGUMENT.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn ec_security_policy_apply(policy: *mut ec_security_policy) -> c_int {
@@ -236,8 +253,8 @@ pub unsafe extern "C" fn ec_security_policy_apply(policy: *mut ec_security_polic
 /// out: written on success only. NULL: EC_SECURITY_EARGUMENT.
 ///
 /// Returns EC_SECURITY_OK, or EC_SECURITY_ESYNTAX with column, word and nearest name in ec_security_last_error(). Takes any
-/// number below 64, whether the running kernel has it or not: ec_security_apply() is what refuses those it lacks. Allocates
-/// nothing; safe in any thread.
+/// number below 64, whether the running kernel has it or not: ec_security_apply() is what refuses those it lacks. The text
+/// may be of any length. Allocates nothing; safe in any thread; needs no privilege and changes none.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn ec_security_caps_from_text(text: *const c_char, out: *mut CapSets) -> c_int {
@@ -255,12 +272,15 @@ pub unsafe extern "C" fn ec_security_caps_from_text(text: *const c_char, out: *m
     })
 }
 
-/// Writes three sets as cap_to_text(3) does, NUL-terminated.
+/// Writes three sets as cap_to_text(3) does, NUL-terminated: what ec_security_caps_from_text() reads as the same sets.
+///
+/// caps: read, and the caller's. NULL: minus EC_SECURITY_EARGUMENT.
 ///
 /// buf: at least `len` bytes; NULL only with `len` 0.
 ///
 /// Returns the length of the whole text without the NUL, as snprintf(3) does: if that is `len` or more, the text was cut
-/// to fit. Negative: minus a status (caps NULL, or buf NULL with a len). Allocates nothing; safe in any thread.
+/// to fit. 1024 bytes are enough for any sets. Negative: minus a status (caps NULL, or buf NULL with a len); buf is as it
+/// was then. Allocates nothing; safe in any thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ec_security_caps_to_text(caps: *const CapSets, buf: *mut c_char, len: usize) -> c_int {
     // SAFETY: the caller vouches for `len` bytes at `buf`.
@@ -285,8 +305,9 @@ pub unsafe extern "C" fn ec_security_caps_to_text(caps: *const CapSets, buf: *mu
 /// buf: at least `len` bytes; NULL only with `len` 0.
 ///
 /// Returns the length of the whole text without the NUL, as snprintf(3) does: if that is `len` or more, the text was cut
-/// to fit (and may have another length next time: threads come and go). Negative: minus a status, such as
-/// -EC_SECURITY_ENOPROCESS. Safe in any thread.
+/// to fit (and may have another length next time: threads come and go). Negative: minus a status: ENOPROCESS for a process
+/// that does not exist or may not be read, EPROC without /proc, ERESOURCE, EARGUMENT for buf NULL with a len; buf is as it
+/// was then. Stops no thread; allocates; safe in any thread, not in signal handlers.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ec_security_status(pid: libc::pid_t, buf: *mut c_char, len: usize) -> c_int {
     // SAFETY: the caller vouches for `len` bytes at `buf`.
@@ -297,9 +318,10 @@ pub unsafe extern "C" fn ec_security_status(pid: libc::pid_t, buf: *mut c_char, 
 /// and raises it round one call. Other threads, and the other sets, stay as they are.
 ///
 /// caps_text: clauses that add effective flags only, such as "cap_net_bind_service+e" or "cap_net_raw,cap_net_admin=e".
+/// NULL: EC_SECURITY_EARGUMENT.
 ///
-/// Returns EC_SECURITY_OK (also when it was raised already), or an error; then nothing has changed. Async-signal-safe;
-/// allocates nothing; errno is kept.
+/// Returns EC_SECURITY_OK (also when it was raised already), or an error; then nothing has changed: ECAPABILITY for one that
+/// is not permitted, ESYNTAX or EARGUMENT for the text. Async-signal-safe; allocates nothing; errno is kept.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn ec_security_raise(caps_text: *const c_char) -> c_int {
@@ -320,7 +342,8 @@ pub unsafe extern "C" fn ec_security_lower(caps_text: *const c_char) -> c_int {
     })
 }
 
-/// The fixed text of a status. Never NULL, never freed; safe in any thread and in signal handlers.
+/// The fixed text of a status; "unknown status" of a number that is none. Never NULL, belongs to the library, never freed;
+/// safe in any thread and in signal handlers.
 #[unsafe(no_mangle)]
 pub extern "C" fn ec_security_strerror(status: c_int) -> *const c_char {
     match usize::try_from(status).ok().and_then(|at| Status::ALL.get(at)) {
@@ -337,7 +360,8 @@ pub extern "C" fn ec_security_last_error() -> *const c_char {
     sys::own_page().map_or(c"".as_ptr(), |page| page.text().cast::<c_char>().cast_const())
 }
 
-/// The version of the library that is loaded, such as "0.1.0". Never freed.
+/// The version of the library that is loaded, such as "0.1.0". Never NULL, belongs to the library, never freed; safe in any
+/// thread and in signal handlers.
 #[unsafe(no_mangle)]
 pub extern "C" fn ec_security_version() -> *const c_char {
     const VERSION: &CStr = match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
