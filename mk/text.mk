@@ -1,5 +1,12 @@
-# Capability texts next to libcap's, and whole drops next to what daemons write by hand with libcap.
-OUTSIDE += cap_text equivalence
+# Capability texts next to libcap's, whole drops next to what daemons write by hand with libcap, users and groups.
+OUTSIDE += cap_text equivalence identity
 LIMIT_cap_text := 900
 LIMIT_equivalence := 600
-build/outside/cap_text build/outside/equivalence: LDLIBS += -lcap
+LIMIT_identity := 600
+build/outside/cap_text build/outside/equivalence build/outside/identity: LDLIBS += -lcap
+
+# A source for nsswitch.conf that fails; identity looks for it in its own folder.
+build/outside/identity: | build/outside/libnss_ecfail.so.2
+build/outside/libnss_ecfail.so.2: tests/outside/nss_ecfail.c
+	@mkdir -p $(@D)
+	$(CC) $(BASE_CFLAGS) $(CFLAGS) -shared -fPIC -o $@ $<

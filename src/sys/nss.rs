@@ -2,13 +2,16 @@
 //!
 //! getpwnam_r(3) and its kin return the error number and do not set errno; "not found" is success without a result, or
 //! one of four error numbers the manual page lists. getgrouplist(3) has no way to report an error at all, so what it
-//! leaves in errno is looked at.
+//! leaves in errno is looked at. Nor do the others report the failure of a source that another one follows
+//! (nsswitch.conf(5)), so the file that is a source nearly everywhere is tried as well.
 
 use core::ffi::{CStr, c_char, c_int};
 use core::{mem, ptr};
 
 use alloc::ffi::CString;
 use alloc::vec::Vec;
+
+use crate::error::Errno;
 
 /// Why a look-up has no answer, which is not the same as "no such name".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,9 +50,13 @@ const MOST_ROOM: usize = 512 << 20;
 const MOST_GROUPS: usize = 1 << 24;
 const INTERRUPTIONS: u32 = 1000;
 
+const PASSWD: &CStr = c"/etc/passwd";
+const GROUP: &CStr = c"/etc/group";
+
 /// getpwnam_r(3).
 pub fn user_by_name(name: &CStr) -> Result<Option<Passwd>, Failure> {
     look_up(
+        PASSWD,
         |entry, buf, len, result| {
             // SAFETY: `name` ends in NUL, the other pointers are those of `look_up`, which is what getpwnam_r asks for.
             unsafe { libc::getpwnam_r(name.as_ptr(), entry, buf, len, result) }
@@ -61,6 +68,7 @@ pub fn user_by_name(name: &CStr) -> Result<Option<Passwd>, Failure> {
 /// getpwuid_r(3).
 pub fn user_by_id(uid: u32) -> Result<Option<Passwd>, Failure> {
     look_up(
+        PASSWD,
         |entry, buf, len, result| {
             // SAFETY: the pointers are those of `look_up`, which is what getpwuid_r asks for.
             unsafe { libc::getpwuid_r(uid, entry, buf, len, result) }
@@ -72,6 +80,7 @@ pub fn user_by_id(uid: u32) -> Result<Option<Passwd>, Failure> {
 /// getgrnam_r(3).
 pub fn group_by_name(name: &CStr) -> Result<Option<Group>, Failure> {
     look_up(
+        GROUP,
         |entry, buf, len, result| {
             // SAFETY: `name` ends in NUL, the other pointers are those of `look_up`, which is what getgrnam_r asks for.
             unsafe { libc::getgrnam_r(name.as_ptr(), entry, buf, len, result) }
@@ -83,6 +92,7 @@ pub fn group_by_name(name: &CStr) -> Result<Option<Group>, Failure> {
 /// getgrgid_r(3).
 pub fn group_by_id(gid: u32) -> Result<Option<Group>, Failure> {
     look_up(
+        GROUP,
         |entry, buf, len, result| {
             // SAFETY: the pointers are those of `look_up`, which is what getgrgid_r asks for.
             unsafe { libc::getgrgid_r(gid, entry, buf, len, result) }
@@ -93,6 +103,7 @@ pub fn group_by_id(gid: u32) -> Result<Option<Group>, Failure> {
 
 /// getgrouplist(3): the groups `name` is a member of, and `gid`, in whatever order and however often they are listed.
 pub fn group_list(name: &CStr, gid: u32) -> Result<Vec<u32>, Failure> {
+    readable(GROUP)?;
     let mut room: usize = 64;
     let mut interruptions = 0;
     loop {
@@ -132,9 +143,10 @@ pub fn group_list(name: &CStr, gid: u32) -> Result<Vec<u32>, Failure> {
     }
 }
 
-/// Calls one of the four functions with more and more room. `E` is `passwd` or `group`: plain old data of pointers and
+/// Calls one of the four functions, which read `file` among others, with more and more room. `E` is `passwd` or `group`: plain old data of pointers and
 /// numbers, for which all zeros is a value.
 fn look_up<E: PlainEntry, T>(
+    file: &CStr,
     call: impl Fn(*mut E, *mut c_char, usize, *mut *mut E) -> c_int,
     take: impl Fn(&E) -> Result<T, Failure>,
 ) -> Result<Option<T>, Failure> {
@@ -148,14 +160,23 @@ fn look_up<E: PlainEntry, T>(
         let mut result = ptr::null_mut();
         let error = call(&mut entry, buf.as_mut_ptr().cast(), room, &mut result);
         match error {
-            0 if result.is_null() => return Ok(None),
+            0 if result.is_null() => return readable(file).map(|()| None),
             0 => return take(&entry).map(Some),
-            libc::ENOENT | libc::ESRCH | libc::EBADF | libc::EPERM => return Ok(None),
+            libc::ENOENT | libc::ESRCH | libc::EBADF | libc::EPERM => return readable(file).map(|()| None),
             libc::EINTR if interruptions < INTERRUPTIONS => interruptions += 1,
             libc::ERANGE if room < MOST_ROOM => room *= 2,
             libc::ENOMEM => return Err(Failure::OutOfMemory),
             errno => return Err(Failure::Errno(errno)),
         }
+    }
+}
+
+/// "Not found" in a file that is there and cannot be read means nothing. One that is not there has no entries.
+fn readable(file: &CStr) -> Result<(), Failure> {
+    match super::openat(super::CWD, file, libc::O_RDONLY) {
+        Ok(_) | Err(Errno(libc::ENOENT | libc::ENOTDIR)) => Ok(()),
+        Err(Errno(libc::ENOMEM)) => Err(Failure::OutOfMemory),
+        Err(Errno(errno)) => Err(Failure::Errno(errno)),
     }
 }
 
