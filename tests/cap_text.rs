@@ -1,4 +1,5 @@
-//! The rows of tests/data/cap_from_text.tsv: what libcap makes of a text, and what it prints for the result.
+//! The rows of tests/data/cap_from_text.tsv: what libcap makes of a text, and what it prints for the result. And what we say
+//! of texts that do not parse, word by word.
 
 use ec_security::cap_sets::CapSets;
 use ec_security::cap_text;
@@ -78,4 +79,122 @@ fn every_row_of_the_table() {
     }
     assert!(wrong.is_empty(), "{} of {rows} rows:\n{}", wrong.len(), wrong.join("\n"));
     assert_eq!((rows, accepted), (ROWS, ACCEPTED));
+}
+
+/// Each is to be read as its reader would: somebody whose server has just refused to start.
+#[test]
+fn what_is_said_of_bad_texts() {
+    let clause = r#"a capability, "all" or ="#;
+    let names = r#"capabilities or "all" before the operator"#;
+    let comma = r#"a capability or "all" after the comma"#;
+    let operator = "=, + or - and flags right after the capabilities, as in cap_chown+ep";
+    let flag = "one or more of the flags e, i and p (lower case)";
+    let flags = "flags e, i and p (lower case), then +, - or a blank before the next clause";
+    let bare =
+        "flags e, i and p (lower case), then a blank before the next clause (+ and - need capabilities before them)";
+    let number = "a capability's number: decimal, octal (begins with 0) or hexadecimal (begins with 0x)";
+    let unexpected = |found: &str, column: usize, expected: &str| {
+        format!("unexpected {found} at column {column}, expected {expected}")
+    };
+    let ends = |column: usize, expected: &str| format!("text ends early at column {column}, expected {expected}");
+    let malformed =
+        |word: &str, column: usize| format!("malformed number {word} at column {column}, expected {number}");
+    let large = |word: &str, column: usize| {
+        format!("capability number {word} at column {column} is too large, expected 0 to 63")
+    };
+    let unknown = |word: &str, column: usize, nearest: &str| {
+        let nearest = if nearest.is_empty() { String::new() } else { format!(" (nearest: {nearest})") };
+        format!("unknown name {word} at column {column}{nearest}")
+    };
+    let long = "x".repeat(100);
+    let rows: &[(&str, String)] = &[
+        // names
+        ("cap_net_bnd_service+ep", unknown(r#""cap_net_bnd_service""#, 1, "cap_net_bind_service")),
+        ("\tcap_kill=p CAP_NET_BIND_SERVCIE=p", unknown(r#""CAP_NET_BIND_SERVCIE""#, 13, "cap_net_bind_service")),
+        ("cap_kill,net_raw=p", unknown(r#""net_raw""#, 10, "cap_net_raw")),
+        ("NET_ADMIN+ep", unknown(r#""NET_ADMIN""#, 1, "cap_net_admin")),
+        ("netadmin+ep", unknown(r#""netadmin""#, 1, "cap_net_admin")),
+        ("cap_netadmin+ep", unknown(r#""cap_netadmin""#, 1, "cap_net_admin")),
+        ("cap_sysadmin+ep", unknown(r#""cap_sysadmin""#, 1, "cap_sys_admin")),
+        ("cap_sys_tim+ep", unknown(r#""cap_sys_tim""#, 1, "cap_sys_time")),
+        ("capnet_raw=p", unknown(r#""capnet_raw""#, 1, "cap_net_raw")),
+        ("cap_setguid=p", unknown(r#""cap_setguid""#, 1, "cap_setgid")),
+        ("Chown=p", unknown(r#""Chown""#, 1, "cap_chown")),
+        ("chwon=p", unknown(r#""chwon""#, 1, "cap_chown")),
+        ("all,cap_kil,cap_chown=p", unknown(r#""cap_kil""#, 5, "cap_kill")),
+        ("none=p", unknown(r#""none""#, 1, "")),
+        ("allx=p", unknown(r#""allx""#, 1, "")),
+        ("_=p", unknown(r#""_""#, 1, "")),
+        ("root", unknown(r#""root""#, 1, "")),
+        ("cap_=p", unknown(r#""cap_""#, 1, "")),
+        (&long, unknown(&format!("\"{}…\"", "x".repeat(64)), 1, "")),
+        // numbers
+        ("08=p", malformed(r#""08""#, 1)),
+        ("0x=p", malformed(r#""0x""#, 1)),
+        ("0b1=p", malformed(r#""0b1""#, 1)),
+        ("0xfg=p", malformed(r#""0xfg""#, 1)),
+        ("cap_kill,1e=p", malformed(r#""1e""#, 10)),
+        ("7_=p", malformed(r#""7_""#, 1)),
+        ("64=p", large(r#""64""#, 1)),
+        ("  0100=p", large(r#""0100""#, 3)),
+        ("0x40,1=p", large(r#""0x40""#, 1)),
+        ("18446744073709551617=p", large(r#""18446744073709551617""#, 1)),
+        ("1.0=p", unexpected(r#"".""#, 2, operator)),
+        // the beginning of a clause
+        (" #", unexpected(r##""#""##, 2, clause)),
+        (",", unexpected(r#"",""#, 1, clause)),
+        ("!cap_kill", unexpected(r#""!""#, 1, clause)),
+        ("~CAP_KILL", unexpected(r#""~""#, 1, clause)),
+        ("\"cap_kill=p\"", unexpected(r#""\"""#, 1, clause)),
+        ("cap_kill=p \\", unexpected(r#""\\""#, 12, clause)),
+        ("cap_kill=p # comment", unexpected(r##""#""##, 12, clause)),
+        ("é=p", unexpected(r#""é" (not ASCII: bytes c3 a9)"#, 1, clause)),
+        ("+ep", unexpected(r#""+""#, 1, names)),
+        ("= -p", unexpected(r#""-""#, 3, names)),
+        ("-1=p", unexpected(r#""-""#, 1, names)),
+        // between names
+        ("cap_kill,=p", unexpected(r#""=""#, 10, comma)),
+        ("cap_kill, cap_chown=p", unexpected(r#"" ""#, 10, comma)),
+        ("cap_kill,,cap_chown=p", unexpected(r#"",""#, 10, comma)),
+        ("cap_kill,", ends(10, comma)),
+        // the operator
+        ("cap_kill", ends(9, operator)),
+        ("all", ends(4, operator)),
+        ("cap_kill =p", unexpected(r#"" ""#, 9, operator)),
+        ("cap_kill cap_chown+ep", unexpected(r#"" ""#, 9, operator)),
+        ("cap_kill\n", unexpected(r#""\n""#, 9, operator)),
+        ("cap_kill:p", unexpected(r#"":""#, 9, operator)),
+        ("cap_kill|cap_chown=p", unexpected(r#""|""#, 9, operator)),
+        ("cap_kill\u{2013}p", unexpected("\"\u{2013}\" (not ASCII: bytes e2 80 93)", 9, operator)),
+        ("cap_k\u{456}ll=p", unexpected("\"\u{456}\" (not ASCII: bytes d1 96)", 6, operator)),
+        // flags
+        ("cap_kill+", ends(10, flag)),
+        ("cap_kill=p- ", unexpected(r#"" ""#, 12, flag)),
+        ("cap_kill=+", ends(11, flag)),
+        ("cap_kill=-", ends(11, flag)),
+        ("cap_kill+P", unexpected(r#""P""#, 10, flag)),
+        ("cap_kill++p", unexpected(r#""+""#, 10, flag)),
+        ("cap_kill=EP", unexpected(r#""EP""#, 10, flags)),
+        ("cap_kill+epx", unexpected(r#""x""#, 12, flags)),
+        ("cap_kill=p,cap_chown=p", unexpected(r#"",""#, 11, flags)),
+        ("cap_kill=p;cap_chown=p", unexpected(r#"";""#, 11, flags)),
+        ("cap_kill=pcap_chown=p", unexpected(r#""cap_chown""#, 11, flags)),
+        ("cap_kill=p=e", unexpected(r#""=""#, 11, flags)),
+        ("cap_kill=p\u{a0}cap_chown=p", unexpected("\"\u{a0}\" (not ASCII: bytes c2 a0)", 11, flags)),
+        ("=ep+p", unexpected(r#""+""#, 4, bare)),
+        ("==", unexpected(r#""=""#, 2, bare)),
+        ("=all", unexpected(r#""all""#, 2, bare)),
+        ("=+ep", unexpected(r#""+""#, 2, bare)),
+    ];
+    assert!(rows.len() >= 70);
+    let message = |text: &[u8]| cap_text::parse(text, LAST_CAP).expect_err("does not parse").to_string();
+    for (text, error) in rows {
+        assert_eq!(message(text.as_bytes()), *error, "{text:?}");
+    }
+    // What is no UTF-8 at all, or cannot be printed.
+    let not_utf8 = r#""\xa0" (not ASCII: bytes a0)"#;
+    assert_eq!(message(b"cap_kill=p\xa0"), unexpected(not_utf8, 11, flags));
+    assert_eq!(message(b"\xff\xfe"), unexpected(r#""\xff" (not ASCII: bytes ff)"#, 1, clause));
+    assert_eq!(message(b"cap_kill=p\0"), unexpected(r#""\x00""#, 11, flags));
+    assert_eq!(message(b"cap_kill=p\x1b[31m"), unexpected(r#""\x1b""#, 11, flags));
 }

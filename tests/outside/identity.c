@@ -124,7 +124,8 @@ static void outcome(void *arg)
 {
     struct scenario *scenario = arg;
     if (scenario->status == EC_SECURITY_OK &&
-        (!can_change_ids() || !has_gid(FIRST + GROUPS_MAX))) {
+        (!can_change_ids() || !has_uid(scenario->uid) || !has_gid(scenario->gid) ||
+         (scenario->many && !has_gid(FIRST + scenario->many)))) {
         skip("ids cannot be changed here");
         return;
     }
