@@ -60,14 +60,16 @@ static void values(void *unused)
         {"capabilities", "all=", EC_SECURITY_OK, NULL},
         {"capabilities", "=ep", EC_SECURITY_OK, NULL},
         {"capabilities", "cap_chown", EC_SECURITY_ESYNTAX,
-         "capabilities: text ends early at column 10, expected =, + or - right after the capabilities"},
+         "capabilities: text ends early at column 10, expected =, + or - and flags right after the capabilities, "
+         "as in cap_chown+ep"},
         {"capabilities", "cap_nett_raw+ep", EC_SECURITY_ESYNTAX,
          "capabilities: unknown name \"cap_nett_raw\" at column 1 (nearest: cap_net_raw)"},
         {"capabilities", "cap_chown+x", EC_SECURITY_ESYNTAX,
          "capabilities: unexpected \"x\" at column 11, expected one or more of the flags e, i and p (lower case)"},
         {"capabilities", "keep ", EC_SECURITY_ESYNTAX, "capabilities: unknown name \"keep\" at column 1"},
         {"capabilities", "cap_chown+ep,", EC_SECURITY_ESYNTAX,
-         "capabilities: unexpected \",\" at column 13, expected flags e, i and p (lower case), then +, - or a blank"},
+         "capabilities: unexpected \",\" at column 13, expected flags e, i and p (lower case), then +, - or a blank "
+         "before the next clause"},
         {"capabilities", "63+p", EC_SECURITY_OK, NULL},
         {"optional_capabilities", "", EC_SECURITY_OK, NULL},
         {"optional_capabilities", "cap_sys_resource+ep", EC_SECURITY_OK, NULL},
