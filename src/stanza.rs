@@ -65,7 +65,18 @@ struct FileName<'a>(&'a [u8]);
 
 impl fmt::Display for FileName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_escaped(f, if self.0.is_empty() { b"(text)" } else { self.0 })
+        // A message has to end before the reader's patience, and before the end of ec_security_last_error(): of a name as
+        // long as no file has, the middle is left out.
+        const LONGEST: usize = 256;
+        match self.0 {
+            b"" => f.write_str("(text)"),
+            name if name.len() <= LONGEST => write_escaped(f, name),
+            name => {
+                write_escaped(f, &name[..LONGEST / 2])?;
+                f.write_str("…")?;
+                write_escaped(f, &name[name.len() - LONGEST / 2..])
+            }
+        }
     }
 }
 
