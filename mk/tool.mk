@@ -1,0 +1,34 @@
+# The command ec-security, the man pages, the fuzzers.
+
+# --- fuzzers: `make fuzz SECONDS=600 TARGETS="stanza cap_text"` ----------------------------------------------------------
+#
+# Needs a nightly compiler and cargo-fuzz (`cargo install cargo-fuzz`). New inputs go to fuzz/target/found/TARGET; what
+# breaks goes to fuzz/artifacts. `make fuzz-corpus` folds what was found into the committed corpora, as small as covers
+# the same.
+
+TARGETS := stanza cap_text
+SECONDS := 600
+FUZZ_TOOLCHAIN ?= nightly
+FUZZ_CARGO = cargo +$(FUZZ_TOOLCHAIN) fuzz
+# No sanitizer: what is fuzzed has no unsafe code, and goes three times as fast without. Overflow is checked for.
+FUZZ_RUN = TMPDIR=$(CURDIR)/fuzz/target/tmp $(FUZZ_CARGO) run --sanitizer none
+# A few of the longest messages and words fit in.
+FUZZ_LONGEST_stanza := 4096
+FUZZ_LONGEST_cap_text := 512
+
+.PHONY: fuzz fuzz-corpus
+fuzz: $(addprefix fuzz-,$(TARGETS))
+fuzz-corpus: $(addprefix fuzz-corpus-,$(TARGETS))
+
+fuzz-%:
+	@mkdir -p fuzz/target/tmp fuzz/target/found/$*
+	$(FUZZ_RUN) $* $(CURDIR)/fuzz/target/found/$* $(CURDIR)/fuzz/corpus/$* -- -max_total_time=$(SECONDS) -timeout=10 \
+	    -max_len=$(FUZZ_LONGEST_$*) -print_final_stats=1 -dict=$(CURDIR)/fuzz/dictionaries/$*.dict
+
+fuzz-corpus-%:
+	@rm -rf fuzz/target/small
+	@mkdir -p fuzz/target/tmp fuzz/target/small fuzz/target/found/$*
+	$(FUZZ_RUN) $* $(CURDIR)/fuzz/target/small $(CURDIR)/fuzz/corpus/$* $(CURDIR)/fuzz/target/found/$* -- -merge=1 \
+	    -max_len=$(FUZZ_LONGEST_$*)
+	rm -rf fuzz/corpus/$*
+	mv fuzz/target/small fuzz/corpus/$*
