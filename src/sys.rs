@@ -57,7 +57,7 @@ pub fn geteuid() -> u32 {
 }
 
 /// getresuid(2): real, effective, saved.
-pub(crate) fn getresuid() -> Result<[u32; 3]> {
+pub fn getresuid() -> Result<[u32; 3]> {
     let mut ids = [0u32; 3];
     let at = ids.as_mut_ptr();
     // SAFETY: three places of the type the call writes.
@@ -218,7 +218,7 @@ pub(crate) fn set_keep_caps(on: bool) -> Result<()> {
 }
 
 /// prctl(PR_GET_NO_NEW_PRIVS).
-pub(crate) fn no_new_privs() -> Result<bool> {
+pub fn no_new_privs() -> Result<bool> {
     prctl(libc::PR_GET_NO_NEW_PRIVS, 0, 0).map(|on| on != 0)
 }
 

@@ -104,10 +104,8 @@ fn run() -> Result<(), Failure> {
 
 fn unknown_command(word: &OsStr) -> Failure {
     let word = word.as_bytes();
-    let near = COMMANDS.iter().find(|command| {
-        let beginning = word.len() >= 2 && command.as_bytes().starts_with(word);
-        beginning || (word.len() > 2 && word.starts_with(&command.as_bytes()[..3]))
-    });
+    let begins = |command: &&str| word.len() >= 2 && command.as_bytes().starts_with(word);
+    let near = ec_security::cap_sets::nearest(word, COMMANDS.into_iter()).or(COMMANDS.into_iter().find(begins));
     let near = near.map_or(String::new(), |near| format!(" (nearest: {near})"));
     Failure::usage("", format!("unknown command {}{near}", ec_security::error::Word::new(word)))
 }

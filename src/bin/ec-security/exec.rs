@@ -5,8 +5,9 @@ use std::io::{self, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
-use ec_security::cap_sets::CapNames;
-use ec_security::status;
+use caps::CapSet;
+use ec_security::status::Set;
+use ec_security::sys;
 
 use crate::{Failure, Source, help, say};
 
@@ -50,7 +51,7 @@ pub(crate) fn run(mut args: lexopt::Parser) -> Result<(), Failure> {
     let mut policy = source.policy().map_err(|error| ours(error.into()))?;
     policy.apply().map_err(|error| ours(error.into()))?;
     if !quiet {
-        warn_of_what_execve_takes();
+        warn_of_what_execve_does();
     }
     let error = Command::new(program).args(arguments).exec();
     let status = if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { CANNOT_EXECUTE };
@@ -61,19 +62,94 @@ pub(crate) fn run(mut args: lexopt::Parser) -> Result<(), Failure> {
     Err(Failure::new(status, format!("{}: {reason}", program.to_string_lossy())))
 }
 
-/// A user other than root loses at execve(2) whatever is not ambient (capabilities(7)), which surprises.
-fn warn_of_what_execve_takes() {
-    // Without /proc, inside a chroot say, there is nothing to be told.
-    let Ok(process) = status::read(0) else { return };
-    let Some(thread) = process.reference() else { return };
-    let holds = &thread.holds;
-    let lost = holds.caps.permitted & !holds.ambient;
-    if lost == 0 || holds.uids[0] == 0 || holds.uids[1] == 0 {
+/// What execve(2) does to the sets of this process, which surprises (capabilities(7), "Transformation of capabilities during
+/// execve()"): a user other than root is left with the ambient set, and root gets back what the bounding set still has.
+/// Asked of the kernel by the caps crate, which needs no /proc: inside a chroot there may be none.
+fn warn_of_what_execve_does() {
+    // Whatever cannot be told here is no reason not to execute.
+    let (Some(permitted), Some(ambient), Some(bounding), Some(inheritable)) =
+        (set(CapSet::Permitted), set(CapSet::Ambient), set(CapSet::Bounding), set(CapSet::Inheritable))
+    else {
         return;
+    };
+    let (Ok(uids), Ok(no_new_privs), Ok(securebits)) = (sys::getresuid(), sys::no_new_privs(), sys::securebits())
+    else {
+        return;
+    };
+    let change =
+        Change::of(uids[..2].contains(&0), no_new_privs, securebits, [permitted, ambient, bounding, inheritable]);
+    let mut err = io::stderr().lock();
+    if change.lost != 0 {
+        let _ = writeln!(
+            err,
+            "ec-security: warning: {} will be lost on execution, not being ambient; name it in -o ambient=… as well (-q: no warning)",
+            Set(change.lost)
+        );
     }
-    let _ = writeln!(
-        io::stderr(),
-        "ec-security: warning: {} will be lost on execution, not being ambient; name it in -o ambient=… as well (-q: no warning)",
-        CapNames(lost)
-    );
+    if change.gained != 0 {
+        let _ = writeln!(
+            err,
+            "ec-security: warning: user 0 gets {} back on execution; use -o bounding=trim, no_new_privs=on or securebits=noroot (-q: no warning)",
+            Set(change.gained)
+        );
+    }
+}
+
+/// A set of the calling thread.
+fn set(which: CapSet) -> Option<u64> {
+    match caps::read(None, which) {
+        Ok(set) => Some(set.iter().map(|cap| cap.bitmask()).sum()),
+        Err(_) => None,
+    }
+}
+
+/// What an execution of a file without capabilities of its own takes and gives.
+#[derive(Debug, PartialEq, Eq)]
+struct Change {
+    lost: u64,
+    gained: u64,
+}
+
+impl Change {
+    fn of(
+        root: bool,
+        no_new_privs: bool,
+        securebits: u32,
+        [permitted, ambient, bounding, inheritable]: [u64; 4],
+    ) -> Change {
+        const NOROOT: u32 = 1;
+        let mut after = ambient;
+        if root && securebits & NOROOT == 0 {
+            after |= inheritable | bounding;
+            // security/commoncap.c, cap_bprm_creds_from_file
+            if no_new_privs {
+                after &= permitted;
+            }
+        }
+        Change { lost: permitted & !after, gained: after & !permitted }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_execution_changes() {
+        let rows = [
+            // root, no_new_privs, securebits, permitted, ambient, bounding, inheritable: lost, gained
+            ((false, true, 0, [0, 0, 0, 0]), (0, 0)),
+            ((false, true, 0, [6, 2, 6, 6]), (4, 0)),
+            ((false, false, 0, [6, 6, !0, 6]), (0, 0)),
+            ((true, true, 0, [6, 0, !0, 0]), (0, 0)),
+            ((true, false, 0, [6, 0, 6, 0]), (0, 0)),
+            ((true, false, 0, [6, 0, 7, 8]), (0, 9)),
+            ((true, false, 1, [6, 2, 7, 8]), (4, 0)),
+            ((true, true, 0, [6, 0, 4, 0]), (2, 0)),
+        ];
+        for ((root, no_new_privs, securebits, sets), (lost, gained)) in rows {
+            let change = Change::of(root, no_new_privs, securebits, sets);
+            assert_eq!(change, Change { lost, gained }, "{root} {no_new_privs} {securebits} {sets:?}");
+        }
+    }
 }

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use ec_security::cap_sets::{self, CapNames};
 use ec_security::error::Error;
+use ec_security::status::Set;
 use ec_security::{cap_text, sys};
 
 use crate::paint::{Ink, Paint};
@@ -38,14 +39,25 @@ pub(crate) fn run(mut args: lexopt::Parser) -> Result<(), Failure> {
         return Err(Failure::usage("explain", "a capability text is missing, such as cap_net_bind_service+ep"));
     };
     let last_cap = sys::last_cap();
-    let caps = cap_text::parse(&text, last_cap).map_err(|error| {
+    let sets = cap_text::parse(&text, last_cap).map_err(|error| {
         let error = Error::CapText { option: "capabilities", error };
         Failure::new(REFUSED, error)
     })?;
-    say(&explained(&caps, last_cap, paint))
+    say(&explained(&sets, last_cap, held_by_root(), paint))
 }
 
-fn explained(caps: &cap_sets::CapSets, last_cap: u8, paint: Paint) -> String {
+/// What this process is permitted, if it is root's.
+fn held_by_root() -> u64 {
+    if sys::geteuid() != 0 {
+        return u64::MAX;
+    }
+    match caps::read(None, caps::CapSet::Permitted) {
+        Ok(set) => set.iter().map(|cap| cap.bitmask()).sum(),
+        Err(_) => u64::MAX,
+    }
+}
+
+fn explained(caps: &cap_sets::CapSets, last_cap: u8, held: u64, paint: Paint) -> String {
     let mut out = String::new();
     let mut normal = String::new();
     // Writing to a String cannot fail.
@@ -87,7 +99,7 @@ fn explained(caps: &cap_sets::CapSets, last_cap: u8, paint: Paint) -> String {
     if raisable != 0 {
         let text = format!(
             "Permitted but not in force until raised, by ec_security_raise(3) or cap_set_proc(3): {}.",
-            CapNames(raisable)
+            Set(raisable)
         );
         notes.push((Ink::Plain, text));
     }
@@ -95,6 +107,12 @@ fn explained(caps: &cap_sets::CapSets, last_cap: u8, paint: Paint) -> String {
         let text = "Inheritable counts only for programs whose file has that capability inheritable as well; for all \
                     others there is the option ambient.";
         notes.push((Ink::Plain, text.into()));
+    }
+    // Only root may expect to hold what a server starts with; anybody else lacks everything.
+    let lacking = caps.permitted & cap_sets::up_to(last_cap) & !held;
+    if lacking != 0 {
+        let text = format!("Not held here, so a server started from here cannot retain it: {}.", Set(lacking));
+        notes.push((Ink::Warn, text));
     }
     let great = caps.permitted & crate::as_good_as_root();
     if great != 0 {

@@ -61,7 +61,7 @@ struct Table {
 impl Table {
     fn new(paint: Paint) -> Table {
         let width = if io::stdout().is_terminal() {
-            env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(100)
+            env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(80)
         } else {
             usize::MAX
         };
