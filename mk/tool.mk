@@ -1,10 +1,12 @@
 # The command ec-security, the man pages, the fuzzers.
 
+CHECKS += tests/tool.py
+DEBIAN_PACKAGES += libcap2-bin bash mount
+
 # --- fuzzers: `make fuzz SECONDS=600 TARGETS="stanza cap_text"` ----------------------------------------------------------
 #
 # Needs a nightly compiler and cargo-fuzz (`cargo install cargo-fuzz`). New inputs go to fuzz/target/found/TARGET; what
-# breaks goes to fuzz/artifacts. `make fuzz-corpus` folds what was found into the committed corpora, as small as covers
-# the same.
+# breaks goes to fuzz/artifacts. `make fuzz-corpus` adds to the committed corpora what of that gets to new code.
 
 TARGETS := stanza cap_text
 SECONDS := 600
@@ -25,10 +27,8 @@ fuzz-%:
 	$(FUZZ_RUN) $* $(CURDIR)/fuzz/target/found/$* $(CURDIR)/fuzz/corpus/$* -- -max_total_time=$(SECONDS) -timeout=10 \
 	    -max_len=$(FUZZ_LONGEST_$*) -print_final_stats=1 -dict=$(CURDIR)/fuzz/dictionaries/$*.dict
 
+# What is there stays; of what was found, that which gets to other code.
 fuzz-corpus-%:
-	@rm -rf fuzz/target/small
-	@mkdir -p fuzz/target/tmp fuzz/target/small fuzz/target/found/$*
-	$(FUZZ_RUN) $* $(CURDIR)/fuzz/target/small $(CURDIR)/fuzz/corpus/$* $(CURDIR)/fuzz/target/found/$* -- -merge=1 \
+	@mkdir -p fuzz/target/tmp fuzz/target/found/$*
+	$(FUZZ_RUN) $* $(CURDIR)/fuzz/corpus/$* $(CURDIR)/fuzz/target/found/$* -- -merge=1 -use_counters=0 \
 	    -max_len=$(FUZZ_LONGEST_$*)
-	rm -rf fuzz/corpus/$*
-	mv fuzz/target/small fuzz/corpus/$*
