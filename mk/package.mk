@@ -1,5 +1,5 @@
 # The library as a package: what was built, what is installed, the programs of cbindings-tests, the README.
-OUTSIDE += demo
+OUTSIDE += demo nomemory
 check-needs: build/demo
 CHECKS += tests/elf.sh
 DEBIAN_PACKAGES += binutils

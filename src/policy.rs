@@ -575,7 +575,11 @@ fn current_groups() -> Result<Vec<u32>, Error> {
 
 /// A policy on the heap, for C.
 pub fn boxed() -> Result<*mut Policy, Error> {
-    Ok(Box::into_raw(Box::new(Policy::new()?)))
+    // Box::new would end the process where memory has run out. A slice of one has the layout of the one.
+    let mut room = Vec::new();
+    room.try_reserve_exact(1).map_err(|_| Error::OutOfMemory)?;
+    room.push(Policy::new()?);
+    Ok(Box::into_raw(room.into_boxed_slice()).cast())
 }
 
 /// The one call: a policy of three options.
