@@ -91,6 +91,10 @@ static void changes_one(void *what)
 static void tells_the_field(void *what)
 {
     unsigned field = *(unsigned *)what;
+    if (field & FIELDS_IDS && !can_change_ids()) {
+        skip("ids cannot be changed here");
+        return;
+    }
     struct child *child = start(changes_one, what);
     struct process *before = look(child->pid);
     struct answer *answer = go(child);
