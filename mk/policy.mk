@@ -2,3 +2,8 @@
 OUTSIDE += policy chroot check ambient status
 build/outside/status: LDLIBS += -lcap
 LIMIT_policy := 300
+
+# How fast the stanza reader is, and that twice the file takes twice the time.
+.PHONY: bench-stanza
+bench-stanza:
+	@CARGO_PROFILE_BENCH_LTO=off CARGO_PROFILE_BENCH_CODEGEN_UNITS=4 $(CARGO) bench --quiet --locked --bench stanza

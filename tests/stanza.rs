@@ -129,3 +129,302 @@ fn table() {
     assert!(wrong.is_empty(), "{wrong}");
     fs::remove_dir_all(copied).unwrap();
 }
+
+// ---- who may write, and what is no file -----------------------------------------------------------------------------
+
+const STANZA: &str = "Security { user = mail }\n";
+
+/// The message, with the folder left out of it.
+fn message(path: &Path, folder: &Path) -> String {
+    match load_path(path) {
+        Ok(settings) => format!("{} settings", settings.len()),
+        Err(error) => error.to_string().replace(&format!("{}", folder.display()), "DIR"),
+    }
+}
+
+#[test]
+fn only_root_and_the_caller_may_write() {
+    let dir = folder("modes");
+    let file = dir.join("a.conf");
+    write(&file, STANZA);
+    for mode in [0o644, 0o600, 0o444, 0o640, 0o755, 0o4755] {
+        chmod(&file, mode);
+        assert_eq!(message(&file, &dir), "1 settings", "{mode:o}");
+    }
+    for mode in [0o666, 0o664, 0o622, 0o620, 0o602, 0o646] {
+        chmod(&file, mode);
+        let uid = std::os::unix::fs::MetadataExt::uid(&fs::metadata(&file).unwrap());
+        assert_eq!(
+            message(&file, &dir),
+            format!("DIR/a.conf: others can write to it (mode {mode:04o}, owner {uid}): chmod go-w")
+        );
+        // Included, it is no better.
+        write(&dir.join("main.conf"), "\n  include a.conf\n");
+        assert_eq!(
+            message(&dir.join("main.conf"), &dir),
+            format!(
+                "DIR/main.conf:2:11: include: DIR/a.conf: others can write to it (mode {mode:04o}, owner {uid}): chmod go-w"
+            )
+        );
+    }
+    chmod(&file, 0o644);
+    // Who can write to the folder can put another file there; not so in a sticky one.
+    for (mode, fine) in [(0o777, false), (0o775, false), (0o757, false), (0o1777, true), (0o700, true)] {
+        chmod(&dir, mode);
+        let got = message(&file, &dir);
+        let uid = std::os::unix::fs::MetadataExt::uid(&fs::metadata(&dir).unwrap());
+        let wanted = if fine {
+            "1 settings".to_owned()
+        } else {
+            format!("DIR/: others can write to it (mode {mode:04o}, owner {uid}): chmod go-w")
+        };
+        assert_eq!(got, wanted, "{mode:o}");
+    }
+    chmod(&dir, 0o755);
+    // A folder that is included.
+    let sub = dir.join("conf.d");
+    fs::create_dir(&sub).unwrap();
+    write(&sub.join("x"), STANZA);
+    write(&dir.join("main.conf"), "include conf.d");
+    chmod(&sub, 0o777);
+    assert!(message(&dir.join("main.conf"), &dir).contains("include: DIR/conf.d: others can write to it (mode 0777"));
+    chmod(&sub, 0o755);
+    assert_eq!(message(&dir.join("main.conf"), &dir), "1 settings");
+    fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn links_are_followed_to_where_they_lead() {
+    use std::os::unix::fs::symlink;
+    let dir = folder("links");
+    for name in ["real", "open", "near"] {
+        fs::create_dir(dir.join(name)).unwrap();
+        chmod(&dir.join(name), 0o755);
+    }
+    write(&dir.join("real/a.conf"), "include b.conf\n");
+    write(&dir.join("real/b.conf"), STANZA);
+    write(&dir.join("open/a.conf"), STANZA);
+    symlink("../real/a.conf", dir.join("near/relative")).unwrap();
+    symlink(dir.join("real/a.conf"), dir.join("near/absolute")).unwrap();
+    symlink("relative", dir.join("near/twice")).unwrap();
+    symlink("../open/a.conf", dir.join("near/to-open")).unwrap();
+    symlink("nowhere", dir.join("near/dangling")).unwrap();
+    symlink("loop", dir.join("near/loop")).unwrap();
+    symlink("../real", dir.join("near/folder")).unwrap();
+    write(&dir.join("near/b.conf"), STANZA);
+    // What a linked file includes is looked for beside its name, which is what the administrator sees.
+    for name in ["relative", "absolute", "twice", "folder/a.conf"] {
+        assert_eq!(message(&dir.join("near").join(name), &dir), "1 settings", "{name}");
+    }
+    assert_eq!(message(&dir.join("near/to-open"), &dir), "1 settings");
+    chmod(&dir.join("open"), 0o777);
+    assert!(
+        message(&dir.join("near/to-open"), &dir).starts_with("DIR/near/../open/: others can write to it (mode 0777")
+    );
+    assert_eq!(message(&dir.join("near/dangling"), &dir), "DIR/near/nowhere: ENOENT: no such file or directory");
+    assert_eq!(message(&dir.join("near/loop"), &dir), "DIR/near/loop: ELOOP: too many symbolic links");
+    // A cycle by another name is a cycle.
+    write(&dir.join("real/b.conf"), "include ../near/again");
+    symlink("../real/b.conf", dir.join("near/again")).unwrap();
+    assert_eq!(
+        message(&dir.join("real/b.conf"), &dir),
+        "DIR/real/b.conf:1:9: include: DIR/real/../near/again: includes itself: DIR/real/b.conf -> DIR/real/../near/again"
+    );
+    fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn what_is_no_file_is_not_opened() {
+    let dir = folder("kinds");
+    let fifo = dir.join("fifo");
+    // Nobody ever writes to it: a reader that opened it would hang.
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let _socket = std::os::unix::net::UnixListener::bind(dir.join("socket")).unwrap();
+    fs::create_dir(dir.join("folder")).unwrap();
+    chmod(&dir.join("folder"), 0o755);
+    for (path, wanted) in [
+        ("DIR/fifo", "DIR/fifo: is neither a file nor a folder"),
+        ("DIR/socket", "DIR/socket: is neither a file nor a folder"),
+        ("/dev/null", "/dev/null: is neither a file nor a folder"),
+        ("/dev/tty", "/dev/tty: is neither a file nor a folder"),
+        ("DIR/folder", "DIR/folder: is a folder: expected a file"),
+        ("DIR/folder/", "DIR/folder/: is a folder: expected a file"),
+        ("DIR/folder/.", "DIR/folder/.: is a folder: expected a file"),
+        ("/", "/: is a folder: expected a file"),
+        ("DIR/nothing", "DIR/nothing: ENOENT: no such file or directory"),
+        ("DIR/fifo/x", "DIR/fifo/: ENOTDIR: not a directory"),
+        ("", "(text): ENOENT: no such file or directory"),
+    ] {
+        let real = path.replace("DIR", dir.to_str().unwrap());
+        // In a user namespace the machine's own files may belong to nobody.
+        let got = message(Path::new(&real), &dir);
+        assert!(got == wanted || got.contains("belongs to another user"), "{path}: {got}");
+        if !path.is_empty() && !path.contains("folder") && path != "/" {
+            write(&dir.join("main.conf"), format!("include \"{real}\""));
+            let got = message(&dir.join("main.conf"), &dir);
+            let wanted = format!("DIR/main.conf:1:9: include: {wanted}");
+            assert!(got == wanted || got.contains("belongs to another user"), "{path}: {got}");
+        }
+    }
+    // In a folder that is included they are left out.
+    write(&dir.join("stanza"), STANZA);
+    fs::remove_file(dir.join("main.conf")).unwrap();
+    let outside = folder("kinds-main");
+    write(&outside.join("main.conf"), format!("include \"{}\"", dir.display()));
+    assert_eq!(message(&outside.join("main.conf"), &dir), "1 settings");
+    fs::remove_dir_all(dir).unwrap();
+    fs::remove_dir_all(outside).unwrap();
+}
+
+// ---- bounds ---------------------------------------------------------------------------------------------------------
+
+#[test]
+fn includes_are_bounded() {
+    let dir = folder("depth");
+    // 1 includes 2, and so on: 16 are allowed.
+    for at in 1..=20 {
+        write(&dir.join(at.to_string()), format!("  include {}", at + 1));
+    }
+    write(&dir.join("16"), STANZA);
+    assert_eq!(message(&dir.join("1"), &dir), "1 settings");
+    write(&dir.join("16"), "\n\n include 17");
+    write(&dir.join("17"), STANZA);
+    assert_eq!(
+        message(&dir.join("1"), &dir),
+        "DIR/16:3:10: include: DIR/17: is included too deep: at most 16 files may include one another"
+    );
+    assert_eq!(message(&dir.join("2"), &dir), "1 settings");
+    // A file that is included again and again, not within itself, is read again and again, up to a bound.
+    write(&dir.join("17"), "# nothing\n");
+    write(&dir.join("many"), "include 17\n".repeat(4095) + STANZA);
+    assert_eq!(message(&dir.join("many"), &dir), "1 settings");
+    write(&dir.join("many"), "include 17\n".repeat(4096) + STANZA);
+    assert_eq!(
+        message(&dir.join("many"), &dir),
+        "DIR/many:4096:9: include: DIR/17: is one file too many: at most 4096 are read"
+    );
+    // So is a folder.
+    let full = dir.join("full");
+    fs::create_dir(&full).unwrap();
+    chmod(&full, 0o755);
+    for at in 0..2100 {
+        write(&full.join(format!("{at:04}")), "");
+    }
+    write(&dir.join("main"), format!("{STANZA}\ninclude full\n"));
+    assert!(message(&dir.join("main"), &dir).contains("is one file too many: at most 4096 are read"));
+    fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn sizes_are_bounded() {
+    const MIB: usize = 1 << 20;
+    let dir = folder("sizes");
+    let file = dir.join("a.conf");
+    let padded = |len: usize| {
+        let mut text = vec![b' '; len];
+        text[..STANZA.len()].copy_from_slice(STANZA.as_bytes());
+        text
+    };
+    write(&file, padded(16 * MIB));
+    assert_eq!(message(&file, &dir), "1 settings");
+    write(&file, padded(16 * MIB + 1));
+    assert_eq!(message(&file, &dir), "DIR/a.conf: is larger than 16777216 bytes");
+    // Nothing of a terabyte is read.
+    fs::File::options().write(true).open(&file).unwrap().set_len(1 << 40).unwrap();
+    assert_eq!(message(&file, &dir), "DIR/a.conf: is larger than 16777216 bytes");
+    write(&file, padded(16 * MIB));
+    write(&dir.join("main.conf"), "include a.conf\n".repeat(5));
+    assert_eq!(
+        message(&dir.join("main.conf"), &dir),
+        "DIR/main.conf:4:9: include: DIR/a.conf: makes more than 67108864 bytes, with all that was included before"
+    );
+    fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn nesting_and_options_are_bounded() {
+    let message = |text: &str| match ec_security::stanza::parse(text.as_bytes()) {
+        Ok(settings) => format!("{} settings", settings.len()),
+        Err(error) => error.to_string(),
+    };
+    let nested = |n: usize| "s {".repeat(n) + &"}".repeat(n) + STANZA;
+    assert_eq!(message(&nested(256)), "1 settings");
+    assert_eq!(message(&nested(257)), "(text):1:771: \"{\": expected at most 256 scopes and arrays within each other");
+    // A million braces are no deeper than the bound.
+    assert_eq!(message(&nested(1_000_000)), message(&nested(257)));
+    assert_eq!(
+        message(&"{".repeat(1_000_000)),
+        "(text):1:1: \"{\": expected an option, a scope, include or the end of the file"
+    );
+    let arrays = |n: usize| "a = ".to_owned() + &"[k=".repeat(n) + "v" + &"]".repeat(n) + "\n" + STANZA;
+    assert_eq!(message(&arrays(256)), "1 settings");
+    assert_eq!(message(&arrays(257)), "(text):1:773: \"[\": expected at most 256 scopes and arrays within each other");
+    assert_eq!(message(&arrays(1_000_000)), message(&arrays(257)));
+    let options = |n: usize| "Security {\n".to_owned() + &"a=b\n".repeat(n) + "}";
+    assert_eq!(message(&options(262_144)), "262144 settings");
+    assert_eq!(
+        message(&options(262_145)),
+        "(text):262146:1: \"a\": expected at most 262144 options and list items in Security stanzas"
+    );
+    let items = |n: usize| format!("Security {{ supplemental_groups = (\n{})}}", "x\n".repeat(n));
+    assert_eq!(message(&items(262_143)), "1 settings");
+    assert_eq!(
+        message(&items(262_144)),
+        "(text):262145:1: \"x\": expected at most 262144 options and list items in Security stanzas"
+    );
+    // Other scopes hold as many as they like.
+    assert_eq!(message(&format!("x {{ {} }}\n{STANZA}", "a=(b c) ".repeat(400_000))), "1 settings");
+}
+
+/// Each of these made some parser somewhere slow or deep. That they end at all within the limit of the test is the point: a
+/// reader that goes twice over a text for each of its signs would take hours.
+#[test]
+fn two_mebibytes_of_anything_end() {
+    for piece in [
+        "{",
+        "}",
+        "[",
+        "(",
+        "=",
+        "\"",
+        "'",
+        "/*",
+        "*/",
+        "/",
+        "#",
+        "#\n",
+        "a ",
+        "a=b ",
+        "a{",
+        "a{}",
+        "a=[",
+        "a=(",
+        "a=()",
+        "\"a\"=",
+        "\"a\" ",
+        "include no/where ",
+        "include\"\"",
+        "security{}",
+        "security{",
+        "security=",
+        "\n",
+        "/**/",
+        "/*/",
+        "'\"",
+        "\"'",
+        "a=b\n",
+        "\u{fffd}",
+        "\x7f",
+        "a='b'",
+        "x y{}",
+    ] {
+        let text = piece.repeat((2 << 20) / piece.len());
+        let result = ec_security::stanza::parse(text.as_bytes());
+        let fine = matches!(piece, "security{}");
+        assert_eq!(result.is_ok(), fine, "{piece:?}");
+        if let Err(error) = result {
+            let message = error.to_string();
+            assert!(message.len() < 512 && message.starts_with("(text)"), "{piece:?}: {message}");
+        }
+    }
+}
