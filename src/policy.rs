@@ -43,14 +43,12 @@ pub struct Policy {
 }
 
 /// Names are looked up when an option is set: the databases may be out of reach when the policy is applied.
-#[derive(Clone)]
 struct User {
     uid: u32,
     /// Primary group, and the groups the user is a member of, where the database has an entry.
     groups: Option<(u32, Vec<u32>)>,
 }
 
-#[derive(Clone)]
 struct Options {
     user: Option<User>,
     group: Option<u32>,
@@ -257,8 +255,7 @@ impl Options {
             ("supplemental_groups", Some(value)) => self.supplemental_groups = Some(group_list(words(value))?),
             ("chroot", None) => self.chroot = None,
             ("chroot", Some(value)) => {
-                let path = CString::new(not_empty("chroot", value)?)
-                    .map_err(|_| Error::Argument { name: "chroot", problem: "holds a NUL byte" })?;
+                let path = path_of(not_empty("chroot", value)?)?;
                 root_folder(&path)?;
                 self.chroot = Some(path);
             }
@@ -326,7 +323,8 @@ impl Options {
                 // Each by itself first, for the place of what is wrong; then all of them, as one text.
                 let mut joined = Vec::new();
                 for (item, place) in items {
-                    self.clone().set(&setting.key, Some(item)).map_err(at(place))?;
+                    let mut alone = DEFAULTS;
+                    alone.set(&setting.key, Some(item)).map_err(at(place))?;
                     joined.try_reserve(item.len() + 1).map_err(|_| at(place)(Error::OutOfMemory))?;
                     joined.extend_from_slice(item);
                     joined.push(b' ');
@@ -342,6 +340,25 @@ impl Options {
                 Err(at(&setting.value_place)(error))
             }
         }
+    }
+
+    fn copy(&self) -> Result<Options, Error> {
+        let user = match &self.user {
+            None => None,
+            Some(User { uid, groups: None }) => Some(User { uid: *uid, groups: None }),
+            Some(User { uid, groups: Some((primary, memberships)) }) => {
+                Some(User { uid: *uid, groups: Some((*primary, copied(memberships)?)) })
+            }
+        };
+        let supplemental_groups = match &self.supplemental_groups {
+            None => None,
+            Some(groups) => Some(copied(groups)?),
+        };
+        let chroot = match &self.chroot {
+            None => None,
+            Some(path) => Some(path_of(path.as_bytes())?),
+        };
+        Ok(Options { user, supplemental_groups, chroot, ..*self })
     }
 
     fn wanted(&self) -> Result<(Wanted, Vec<u32>), Error> {
@@ -393,6 +410,14 @@ fn not_empty<'a>(name: &'static str, value: &'a [u8]) -> Result<&'a [u8], Error>
     Ok(value)
 }
 
+fn path_of(path: &[u8]) -> Result<CString, Error> {
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(path.len() + 1).map_err(|_| Error::OutOfMemory)?;
+    copy.extend_from_slice(path);
+    copy.push(0);
+    CString::from_vec_with_nul(copy).map_err(|_| Error::Argument { name: "chroot", problem: "holds a NUL byte" })
+}
+
 fn copied(list: &[u32]) -> Result<Vec<u32>, Error> {
     let mut copy = Vec::new();
     copy.try_reserve_exact(list.len() + 1).map_err(|_| Error::OutOfMemory)?;
@@ -436,7 +461,7 @@ impl Policy {
     }
 
     fn set_all(&mut self, settings: &[Setting]) -> Result<(), Error> {
-        let mut options = self.options.clone();
+        let mut options = self.options.copy()?;
         for setting in settings {
             options.set_from(setting)?;
         }

@@ -579,6 +579,18 @@ impl Source<'_> {
         }
     }
 
+    fn copied(&self, token: Token) -> Result<Vec<u8>, StanzaError> {
+        let said = self.said(token);
+        let mut copy = Vec::new();
+        copy.try_reserve_exact(said.len()).map_err(|_| self.out_of_memory())?;
+        copy.extend_from_slice(said);
+        Ok(copy)
+    }
+
+    fn out_of_memory(&self) -> StanzaError {
+        unusable(&self.name, None, FileProblem::System(Errno(libc::ENOMEM)))
+    }
+
     fn unexpected(
         &mut self,
         token: Token,
@@ -765,22 +777,24 @@ impl Reader {
         }
         self.keep(source, key)?;
         let key_place = source.place(key.start);
-        let key = source.said(key).to_vec();
+        let key = source.copied(key)?;
         let first = source.next()?;
         let value_place = source.place(first.start);
         let value = match first.kind {
-            Kind::Word | Kind::Quoted => Value::One(source.said(first).to_vec()),
+            Kind::Word | Kind::Quoted => Value::One(source.copied(first)?),
             Kind::Sign(b'(') => {
                 let mut items = Vec::new();
                 while let Some(item) = self.list_item(source, first)? {
                     self.keep(source, item)?;
                     let place = source.place(item.start);
-                    items.push((source.said(item).to_vec(), place));
+                    items.try_reserve(1).map_err(|_| source.out_of_memory())?;
+                    items.push((source.copied(item)?, place));
                 }
                 Value::List(items)
             }
             _ => return Err(source.unexpected(first, "a word, a quoted string or a list ( … )", self.within(source))),
         };
+        self.settings.try_reserve(1).map_err(|_| source.out_of_memory())?;
         self.settings.push(Setting { key, key_place, value, value_place });
         Ok(())
     }

@@ -237,6 +237,44 @@ static void others_folder(void *unused)
     ec_security_policy_free(policy);
 }
 
+/* A file that somebody else owns, or whose folder or link does: who owns can write. */
+static void others_files(void *unused)
+{
+    (void)unused;
+    static const struct {
+        const char *owned, *file, *error;
+    } rows[] = {
+        {"/mnt/conf/a.conf", "/mnt/conf/a.conf",
+         "/mnt/conf/a.conf: belongs to another user (mode 0644, owner 4711): chown root"},
+        {"/mnt/conf", "/mnt/conf/a.conf", "/mnt/conf/: belongs to another user (mode 0755, owner 4711): chown root"},
+        {"/mnt/conf/a.conf", "/mnt/conf/main.conf",
+         "/mnt/conf/main.conf:1:9: include: /mnt/conf/a.conf: belongs to another user (mode 0644, owner 4711): chown root"},
+        {"/mnt/conf/d", "/mnt/conf/folder.conf",
+         "/mnt/conf/folder.conf:1:18: include: /mnt/conf/d: belongs to another user (mode 0755, owner 4711): chown root"},
+        {"/mnt/sticky/link", "/mnt/sticky/link",
+         "/mnt/sticky/link: belongs to another user (mode 0777, owner 4711): chown root"},
+        {"/mnt/conf/link", "/mnt/conf/link", NULL}, /* nobody else can have put it there */
+        {"/mnt/conf", "/mnt/sticky/link", "/mnt/conf/: belongs to another user (mode 0755, owner 4711): chown root"},
+    };
+    if (!has_uid(ECUSER_UID) || !can_change_ids()) {
+        skip("no other id here");
+        return;
+    }
+    ec_security_policy *policy = ec_security_policy_new();
+    for (size_t at = 0; at < sizeof rows / sizeof *rows; at++) {
+        expect(ec_security_policy_load(policy, rows[at].file) == 0, "%s before: %s", rows[at].file, ec_security_last_error());
+        expect(lchown(rows[at].owned, ECUSER_UID, 0) == 0, "lchown %s: %s", rows[at].owned, strerror(errno));
+        int status = ec_security_policy_load(policy, rows[at].file);
+        if (rows[at].error)
+            expect(status == EC_SECURITY_EFILE && !strcmp(ec_security_last_error(), rows[at].error), "%s: %d %s",
+                   rows[at].file, status, ec_security_last_error());
+        else
+            expect(status == 0, "%s: %d %s", rows[at].file, status, ec_security_last_error());
+        expect(lchown(rows[at].owned, 0, 0) == 0, "lchown back: %s", strerror(errno));
+    }
+    ec_security_policy_free(policy);
+}
+
 /* --- what each option comes to ------------------------------------------------------------------------------------- */
 
 #define OPTIONS_MAX 6
@@ -750,7 +788,12 @@ static bool room(void)
     bool made = !mkdir("/mnt/jail", 0755) && !mkdir("/mnt/open", 0755) && !chmod("/mnt/open", 0777) &&
                 !mkdir("/mnt/sticky", 0755) && !chmod("/mnt/sticky", 01777) && !mkdir("/mnt/group", 0755) &&
                 !chmod("/mnt/group", 0775) && !mkdir("/mnt/other", 0755) && !symlink("jail", "/mnt/link") &&
-                !mkfifo("/mnt/fifo", 0644);
+                !mkfifo("/mnt/fifo", 0644) && !mkdir("/mnt/conf", 0755) && !mkdir("/mnt/conf/d", 0755) &&
+                !symlink("a.conf", "/mnt/conf/link") && !symlink("/mnt/conf/a.conf", "/mnt/sticky/link");
+    write_file("/mnt/conf/a.conf", "Security { user = root }");
+    write_file("/mnt/conf/d/a.conf", "Security { user = root }");
+    write_file("/mnt/conf/main.conf", "include a.conf");
+    write_file("/mnt/conf/folder.conf", "readonly_include d");
     write_file("/mnt/file", "");
     write_file("/mnt/single.conf",
                "Security {\n  user = ecuser\n  group = ecuser\n"
@@ -771,6 +814,7 @@ int main(int argc, char **argv)
     }
     test("policy: values of every option", 20, values, NULL);
     test("policy: somebody else's folder is no root", 10, others_folder, NULL);
+    test("policy: somebody else's file is not read", 10, others_files, NULL);
     for (int place = 0; place < PLACES; place++)
         for (size_t at = 0; at < sizeof rows / sizeof *rows; at++) {
             char name[160];
