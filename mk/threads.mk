@@ -10,3 +10,8 @@ check-needs: build/outside/tell
 build/outside/tell: tests/outside/tell.c
 	@mkdir -p $(@D)
 	$(CC) $(BASE_CFLAGS) $(CFLAGS) -o $@ $<
+
+# libpsx(3): its pthread_create has to be the one that is called, or it does not know the threads.
+OUTSIDE += ratio
+LIMIT_ratio := 300
+build/outside/ratio: LDLIBS += -Wl,-Bstatic -lcap -lpsx -Wl,-Bdynamic -Wl,-wrap,pthread_create
