@@ -1,6 +1,7 @@
 # Every thread, in every wait; no way back; arguments nobody should pass; the tools that watch a process.
 OUTSIDE += arguments
-build/outside/arguments.o: CFLAGS += -DEC_TEST_VERSION='"$(VERSION)"'
+TEST_VERSION := -DEC_TEST_VERSION='"$(VERSION)"'
+build/outside/arguments.o: CFLAGS += $(TEST_VERSION)
 
 OUTSIDE += rounds
 LIMIT_rounds := 600
@@ -15,3 +16,52 @@ build/outside/tell: tests/outside/tell.c
 OUTSIDE += ratio
 LIMIT_ratio := 300
 build/outside/ratio: LDLIBS += -Wl,-Bstatic -lcap -lpsx -Wl,-Bdynamic -Wl,-wrap,pthread_create
+
+# --- tools that watch a process -----------------------------------------------------------------------------------------
+
+# libc6-dbg: valgrind needs the symbols of the loader.
+DEBIAN_PACKAGES += valgrind libc6-dbg
+CHECKS += tests/memory.sh@400
+
+SANITIZE := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+SANITIZED := arguments drop noway tell
+check-needs: $(addprefix build/asan/,$(SANITIZED))
+
+build/asan/%.o: tests/outside/%.c tests/outside/outside.h include/ec_security.h
+	@mkdir -p $(@D)
+	$(CC) $(BASE_CFLAGS) $(CFLAGS) $(SANITIZE) -c -o $@ $<
+
+build/asan/arguments.o: CFLAGS += $(TEST_VERSION)
+
+build/asan/%: build/asan/%.o build/asan/outside.o build/libec_security.so
+	$(CC) $(BASE_CFLAGS) $(CFLAGS) $(SANITIZE) -o $@ $< build/asan/outside.o -Lbuild -Wl,-rpath,'$$ORIGIN/..' -lec_security
+
+# What others execute is no subject here.
+build/asan/tell build/asan-rust/tell: build/outside/tell
+	@mkdir -p $(@D)
+	cp $< $@
+
+# The Rust side instrumented as well, which takes a nightly.
+.PHONY: check-asan asan-rust check-miri
+NIGHTLY ?= nightly
+ASAN_LIB = $(firstword $(wildcard build/cargo-asan/*/c-library/libec_security.a))
+
+check-asan:
+	@tests/packages $(DEBIAN_PACKAGES)
+	@$(CARGO) +$(NIGHTLY) --version >/dev/null 2>&1 || { \
+	    echo "check-asan needs a nightly Rust, for -Zsanitizer=address: rustup toolchain install nightly" >&2; exit 1; }
+	@mkdir -p build
+	RUSTFLAGS="-Zsanitizer=address -Cforce-frame-pointers=yes" $(CARGO) +$(NIGHTLY) rustc --quiet --locked \
+	    --profile c-library --no-default-features --lib --crate-type staticlib --target-dir build/cargo-asan \
+	    --target $$($(CARGO) +$(NIGHTLY) -vV | sed -n 's/^host: //p')
+	@$(MAKE) --no-print-directory asan-rust
+	@SANITIZED=build/asan-rust tests/as-root tests/run tests/memory.sh@400
+
+asan-rust: $(addprefix build/asan-rust/,$(SANITIZED))
+
+build/asan-rust/%: build/asan/%.o build/asan/outside.o FORCE
+	@mkdir -p $(@D)
+	$(CC) $(BASE_CFLAGS) $(CFLAGS) $(SANITIZE) -o $@ $< build/asan/outside.o $(ASAN_LIB)
+
+check-miri:
+	@NIGHTLY=$(NIGHTLY) tests/run tests/miri.cargo@3600
