@@ -39,9 +39,9 @@ sed -n 's/^[a-z][a-z_ ]*[ *]\(ec_security_[a-z_0-9]*\)(.*/\1/p' $header | sort >
 # --- the shared library -------------------------------------------------------------------------------------------------
 
 nm -D --defined-only --with-symbol-versions $so | awk '$2 != "A" { print $3 }' | sort >"$work/exported"
-sed 's/@@EC_SECURITY_0$//' "$work/exported" >"$work/exported.names"
+sed 's/$/@@EC_SECURITY_0/' "$work/declared" | sort >"$work/declared.versioned"
 verdict "shared library exports the header's functions, with version EC_SECURITY_0, and nothing else" \
-    "$(differences "$work/exported.names" "$work/declared" exported declared)"
+    "$(differences "$work/exported" "$work/declared.versioned" exported declared)"
 
 readelf -dW $so >"$work/dynamic"
 readelf -lW $so >"$work/segments"
