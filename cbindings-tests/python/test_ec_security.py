@@ -156,7 +156,7 @@ def retained_capability_works():
         for port in range(1, 1024):
             with socket.socket() as listener:
                 try:
-                    listener.bind(("127.0.0.1", port))
+                    listener.bind(("", port))
                     bound = port
                     break
                 except PermissionError:
@@ -174,7 +174,7 @@ def retained_capability_works():
         raise Skip("ids cannot be changed here")
     with socket.socket() as listener:
         try:
-            listener.bind(("127.0.0.1", 1023))
+            listener.bind(("", 1023))
         except PermissionError:
             raise Skip("root of this user namespace cannot bind a low port of the machine's network") from None
         except OSError:
