@@ -15,7 +15,7 @@ finds_nothing() {
         echo "ok $name"
     else
         status=$?
-        printf '%s\n' "$out"
+        printf '%s\n' "$out" | sed 's/^/    /' # its cases are counted where it runs by itself
         echo "FAIL $name: exit status $status, see above"
         failed=1
     fi

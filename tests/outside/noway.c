@@ -624,7 +624,7 @@ static const struct request {
     {true, NULL, NULL, "keep", "supplemental_groups", ""},
     {false, NULL, NULL, "keep", "ambient", "cap_chown"},
     {false, NULL, NULL, "keep", "securebits", "noroot"},
-    {false, NULL, NULL, "keep", "chroot", "/"},
+    {false, NULL, NULL, "keep", "chroot", place},
 };
 
 static int makes(const struct request *request)
@@ -645,7 +645,7 @@ static long widens(void *unused)
     (void)unused;
     long back = 0;
     for (size_t at = 0; at < sizeof WIDER / sizeof *WIDER; at++) {
-        if (WIDER[at].needs_ids && !user)
+        if ((WIDER[at].needs_ids && !user) || (WIDER[at].value == place && no_place))
             continue;
         int status = makes(&WIDER[at]);
         if (status != EC_SECURITY_EREFUSED && status != EC_SECURITY_ECAPABILITY) {
