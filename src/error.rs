@@ -435,7 +435,7 @@ pub enum ThreadProblem {
     )]
     OwnRoot,
     /// It cannot be sent a signal.
-    #[error("cannot be signalled ({0})")]
+    #[error("cannot be signalled ({0}{limit})", limit = if .0.0 == libc::EAGAIN { "; RLIMIT_SIGPENDING" } else { "" })]
     Signal(Errno),
 }
 
@@ -461,6 +461,9 @@ impl fmt::Display for Doing {
         }
         if self.blocks_signal {
             return f.write_str("it blocks the internal signal by a raw system call");
+        }
+        if self.tracer != 0 {
+            write!(f, "traced by process {}, which may swallow its signals; ", self.tracer)?;
         }
         match self.state {
             b'R' => f.write_str("running")?,

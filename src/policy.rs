@@ -84,10 +84,13 @@ struct ProcFolder {
 }
 
 impl ProcFolder {
-    fn open() -> Option<ProcFolder> {
-        let fd = sys::openat(sys::CWD, c"/proc", libc::O_PATH | libc::O_DIRECTORY).ok()?;
-        let inode = sys::fstat(fd.raw()).ok()?.st_ino;
-        sys::is_on_proc(fd.raw()).then_some(ProcFolder { fd: Some(fd), inode })
+    fn open() -> Result<ProcFolder, Errno> {
+        let fd = sys::openat(sys::CWD, c"/proc", libc::O_PATH | libc::O_DIRECTORY)?;
+        let inode = sys::fstat(fd.raw())?.st_ino;
+        if !sys::is_on_proc(fd.raw()) {
+            return Err(Errno(libc::ENOENT));
+        }
+        Ok(ProcFolder { fd: Some(fd), inode })
     }
 
     /// A host that closes all descriptors to become a daemon closes this one too, and may have given its number away.
@@ -451,7 +454,7 @@ fn nearest_option(word: &[u8]) -> Option<&'static str> {
 impl Policy {
     /// Every option at its default; opens what is needed of /proc.
     pub fn new() -> Result<Policy, Error> {
-        Ok(Policy { options: DEFAULTS, proc: ProcFolder::open(), entered: None })
+        Ok(Policy { options: DEFAULTS, proc: ProcFolder::open().ok(), entered: None })
     }
 
     /// Sets an option; `None` puts it back to its default.
@@ -481,11 +484,13 @@ impl Policy {
 
     /// Whether [`Policy::apply`] would work; changes nothing.
     pub fn check(&mut self) -> Result<(), Error> {
+        not_in_a_handler()?;
         self.run(false)
     }
 
     /// Applies to every thread.
     pub fn apply(&mut self) -> Result<(), Error> {
+        not_in_a_handler()?;
         self.run(true)?;
         if self.options.chroot.is_some() {
             self.entered = sys::root_id().ok();
@@ -509,12 +514,13 @@ impl Policy {
 
     /// The thread list of this process, or `None` where it has one thread for sure and no /proc.
     fn tasks(&mut self) -> Result<Option<sys::Fd>, Error> {
+        let mut why = Errno(libc::ENOENT);
         if !self.proc.as_ref().is_some_and(ProcFolder::is_still_it) {
-            self.proc = ProcFolder::open();
+            self.proc = ProcFolder::open().map_err(|errno| why = errno).ok();
         }
         let opened = match self.proc.as_ref().and_then(|proc| proc.fd.as_ref()) {
             Some(proc) => sys::openat(proc.raw(), c"self/task", libc::O_RDONLY | libc::O_DIRECTORY),
-            None => Err(Errno(libc::ENOENT)),
+            None => Err(why),
         };
         match opened {
             Ok(tasks) => Ok(Some(tasks)),
@@ -548,16 +554,19 @@ impl Policy {
 
         // libc's own broadcast, and any handler, could change the caller between the look and the commit.
         let mask = sys::set_signal_mask(u64::MAX).map_err(system("rt_sigprocmask"))?;
-        let result = if (mask != 0 || sys::on_alternate_stack())
-            && (sys::on_alternate_stack() || sys::below_is_signal_frame())
-        {
-            Err(Error::Busy { problem: "called from a signal handler" })
-        } else {
-            run_blocked(&mut script, &old_groups, tasks.as_ref(), self.options.deadline, commit)
-        };
+        let result = run_blocked(&mut script, &old_groups, tasks.as_ref(), self.options.deadline, commit);
         let _ = sys::set_signal_mask(mask);
         result
     }
+}
+
+/// A handler may have interrupted malloc(3) or the loader with a lock held, so this comes before anything that allocates.
+/// Not every handler has signals blocked (SA_NODEFER), so the mask tells nothing.
+fn not_in_a_handler() -> Result<(), Error> {
+    if sys::on_alternate_stack() || sys::below_is_signal_frame() {
+        return Err(Error::Busy { problem: "called from a signal handler" });
+    }
+    Ok(())
 }
 
 fn run_blocked(
@@ -609,6 +618,7 @@ pub fn boxed() -> Result<*mut Policy, Error> {
 
 /// The one call: a policy of three options.
 pub fn apply(user: Option<&[u8]>, group: Option<&[u8]>, caps: Option<&[u8]>) -> Result<(), Error> {
+    not_in_a_handler()?;
     let mut policy = Policy::new()?;
     policy.set(b"user", user)?;
     policy.set(b"group", group)?;
@@ -620,7 +630,7 @@ pub fn apply(user: Option<&[u8]>, group: Option<&[u8]>, caps: Option<&[u8]>) -> 
         }
         None => policy.options.caps = WantedCaps::Exactly(CapSets::EMPTY),
     }
-    policy.apply()
+    policy.run(true)
 }
 
 fn effective_only(text: &[u8]) -> Result<u64, Error> {

@@ -123,7 +123,7 @@ fn rehearse_once(script: &Script<'_>, plan: &Plan, deadline: Duration, ask_for_f
                 _ if at == ASKING && ask_for_filter => Ok(Ended::Asking),
                 _ => {
                     let signal = status.map_or(0, |status| status & 0x7f);
-                    if signal == libc::SIGKILL {
+                    if signal == libc::SIGKILL || signal == libc::SIGALRM {
                         Err(Error::RehearsalHung { step: under_way })
                     } else {
                         Err(Error::Killed { step: under_way, signal })

@@ -67,6 +67,10 @@ const PARKED: u32 = 2;
 const SKIPPED: u32 = 3;
 const DEAD: u32 = 4;
 const CANCELLED: u32 = 5;
+/// Parked and counted. One that ends while it is PARKED was killed in the handler, by a seccomp filter of its own.
+const COUNTED: u32 = 6;
+/// Has left the session's memory.
+const LEFT: u32 = 7;
 
 /// One thread.
 #[repr(C, align(64))]
@@ -138,7 +142,7 @@ extern "C" fn handler(signal: c_int, info: *mut SigInfo, context: *mut c_void) {
     if slot.tid.load(Acquire) != tid || slot.state.compare_exchange(SIGNALLED, PARKED, SeqCst, SeqCst).is_err() {
         return;
     }
-    park(session, tid);
+    park(session, slot, tid);
 }
 
 /// Hands a signal that is not ours to whoever had it before.
@@ -164,7 +168,7 @@ fn make(script: &Script<'_>, plan: &Plan, progress: &AtomicU32) -> Result<(), Fa
     commit::verify(script, plan, Extent::Whole)
 }
 
-fn park(session: &Session, tid: i32) {
+fn park(session: &Session, slot: &Slot, tid: i32) {
     // SAFETY: the caller keeps the script until every parked thread has left.
     let script = unsafe { &*session.script };
     let planned = commit::look_ahead(script);
@@ -174,6 +178,7 @@ fn park(session: &Session, tid: i32) {
         // SAFETY: only the first gets here; the caller reads it after `parked` has counted this thread.
         unsafe { *session.problem.get() = Some((tid, problem)) };
     }
+    slot.state.store(COUNTED, SeqCst);
     if session.parked.fetch_add(1, SeqCst) + 1 == session.target.load(SeqCst) {
         ring(session);
     }
@@ -194,6 +199,7 @@ fn park(session: &Session, tid: i32) {
     // The caller may unmap the session as soon as it has seen the last increment, so that is the last access to it: what
     // is compared with is read before, and the wake takes the word for an address only.
     let (target, left) = (session.target.load(SeqCst), &raw const session.left);
+    slot.state.store(LEFT, SeqCst);
     // SAFETY: this thread has not been counted yet, so the session is still there.
     if unsafe { &*left }.fetch_add(1, SeqCst) + 1 == target {
         sys::futex_wake_at(left, 1);
@@ -207,13 +213,15 @@ fn ring(session: &Session) {
 
 /// The end of the process: something differs after a change that cannot be taken back.
 pub(crate) fn die(tid: i32, fault: Fault) -> ! {
-    const WHEN: &str = "after the change of privileges had begun: aborting";
     let Fault { step, errno } = fault;
+    // The step comes last: it may be a list of forty names, and the line may be cut.
     if errno == Fault::NO_EFFECT {
-        sys::die(format_args!("{step} had no effect on thread {tid} {WHEN}"))
+        sys::die(format_args!("{WHY} {tid}: no effect of {step}"))
     }
-    sys::die(format_args!("{step} failed on thread {tid} ({errno}) {WHEN}"))
+    sys::die(format_args!("{WHY} {tid}: {errno}, from {step}"))
 }
+
+const WHY: &str = "aborting: the change of privileges that has begun cannot be completed on thread";
 
 // ---- the caller -----------------------------------------------------------------------------------------------------
 
@@ -586,7 +594,8 @@ impl Meeting<'_> {
         let mut next = 0;
         loop {
             let target =
-                self.each_used().filter(|slot| matches!(slot.state.load(SeqCst), SIGNALLED | PARKED)).count() as u32;
+                self.each_used().filter(|slot| matches!(slot.state.load(SeqCst), SIGNALLED | PARKED | COUNTED)).count()
+                    as u32;
             self.session.target.store(target, SeqCst);
             let bell = self.session.bell.load(SeqCst);
             if self.session.parked.load(SeqCst) >= target {
@@ -620,7 +629,11 @@ impl Meeting<'_> {
                         && let Look::Alive(doing) = self.look_at(slot.tid.load(Relaxed))
                         && slot.state.load(SeqCst) == SIGNALLED
                     {
-                        return Err(Off::Because(self.refusal(slot.tid.load(Relaxed), ThreadProblem::Deadline(doing))));
+                        let problem = match slot.unsent.load(Relaxed) {
+                            1 => ThreadProblem::Signal(Errno(libc::EAGAIN)),
+                            _ => ThreadProblem::Deadline(doing),
+                        };
+                        return Err(Off::Because(self.refusal(slot.tid.load(Relaxed), problem)));
                     }
                 }
             }
@@ -638,6 +651,7 @@ impl Meeting<'_> {
 
     /// Looks at a thread that has not answered: whether it still can, and whether it has lost its signal.
     fn look_after(&mut self, index: usize) -> Result<(), Off> {
+        self.bury(index);
         let slot = &self.slots[index];
         if slot.state.load(SeqCst) != SIGNALLED || slot.unsent.load(Relaxed) == 1 {
             return Ok(());
@@ -666,9 +680,33 @@ impl Meeting<'_> {
         Ok(())
     }
 
+    /// Whether a thread has ended inside our handler: its own seccomp filter kills it for a call made there.
+    fn ended_inside(&self, index: usize) -> bool {
+        let slot = &self.slots[index];
+        matches!(slot.state.load(SeqCst), PARKED | COUNTED)
+            && matches!(self.look_at(slot.tid.load(Relaxed)), Look::Gone | Look::Ended)
+            // it may have left and ended in good order since
+            && matches!(slot.state.load(SeqCst), PARKED | COUNTED)
+    }
+
+    /// Takes out of the count, before anything changes, a thread that has ended inside our handler.
+    fn bury(&self, index: usize) -> bool {
+        let slot = &self.slots[index];
+        let state = slot.state.load(SeqCst);
+        let ended = self.ended_inside(index);
+        if ended {
+            slot.state.store(DEAD, SeqCst);
+            if state == COUNTED {
+                self.session.parked.fetch_sub(1, SeqCst);
+            }
+        }
+        ended
+    }
+
     /// Waits until every parked thread has committed. One that does not come back is the end.
     fn wait_until_done(&mut self, parked: u32) {
         let mut last = 0;
+        let mut next = 0;
         let mut patience = Patience::new(self.caller.deadline);
         loop {
             let left = self.session.left.load(SeqCst);
@@ -684,9 +722,17 @@ impl Meeting<'_> {
             if patience.spend(sys::now().saturating_sub(slice), SLICE * 10) {
                 let tid = self
                     .each_used()
-                    .find(|slot| slot.state.load(Relaxed) == PARKED)
+                    .find(|slot| slot.state.load(Relaxed) == COUNTED)
                     .map_or(0, |slot| slot.tid.load(Relaxed));
                 die(tid, Fault { step: Step::ReadBack, errno: Errno(libc::ETIMEDOUT) });
+            }
+            for _ in 0..self.used.min(LOOKS) {
+                next = if next + 1 < self.used { next + 1 } else { 0 };
+                if self.ended_inside(next) {
+                    // What it held (locks, memory half written) is nobody's now.
+                    let tid = self.slots[next].tid.load(Relaxed);
+                    sys::die(format_args!("{WHY} {tid}: it was killed (by a seccomp filter of its own?)"))
+                }
             }
         }
     }
@@ -697,7 +743,7 @@ impl Meeting<'_> {
         for slot in self.each_used() {
             match slot.state.compare_exchange(SIGNALLED, CANCELLED, SeqCst, SeqCst) {
                 Ok(_) => {}
-                Err(PARKED) => answered += 1,
+                Err(PARKED | COUNTED | LEFT) => answered += 1,
                 Err(_) => {}
             }
         }
@@ -708,24 +754,29 @@ impl Meeting<'_> {
         self.session.phase.store(RELEASE, SeqCst);
         sys::futex_wake(&self.session.phase, u32::MAX >> 1);
         // The script is on the caller's stack: whoever has answered must have left before it goes.
+        let mut next = 0;
         loop {
             let left = self.session.left.load(SeqCst);
             if left >= answered {
                 break;
             }
             sys::futex_wait(&self.session.left, left, Some(SLICE));
+            for _ in 0..self.used.min(LOOKS) {
+                next = if next + 1 < self.used { next + 1 } else { 0 };
+                answered -= u32::from(self.bury(next));
+            }
         }
     }
 
     fn text_of(&self, tid: i32, what: &CStr) -> Word {
         let mut room = [0; 128];
-        let len = self.read_of(tid, what, &mut room);
+        let len = self.read_of(tid, what, &mut room).unwrap_or(0);
         let text = &room[..len];
         Word::new(text.strip_suffix(b"\n").unwrap_or(text))
     }
 
     /// Reads the beginning of a file of a thread's folder.
-    fn read_of(&self, tid: i32, what: &CStr, room: &mut [u8]) -> usize {
+    fn read_of(&self, tid: i32, what: &CStr, room: &mut [u8]) -> Result<usize, Errno> {
         let mut path = [0u8; 48];
         let mut at = 0;
         let mut digits = [0u8; 12];
@@ -746,8 +797,8 @@ impl Meeting<'_> {
             path[at] = byte;
             at += 1;
         }
-        let Ok(path) = CStr::from_bytes_until_nul(&path) else { return 0 };
-        let Ok(file) = sys::openat(self.tasks.raw(), path, libc::O_RDONLY) else { return 0 };
+        let path = CStr::from_bytes_until_nul(&path).map_err(|_| Errno(libc::ENAMETOOLONG))?;
+        let file = sys::openat(self.tasks.raw(), path, libc::O_RDONLY)?;
         let mut len = 0;
         while len < room.len() {
             match sys::read(file.raw(), &mut room[len..]) {
@@ -755,13 +806,19 @@ impl Meeting<'_> {
                 Ok(more) => len += more,
             }
         }
-        len
+        Ok(len)
     }
 
     /// What /proc says of a thread that has not answered.
     fn look_at(&self, tid: i32) -> Look {
         let mut room = [0; 1024];
-        let len = self.read_of(tid, c"stat", &mut room);
+        let unknown = Doing { state: 0, blocks_signal: false, tracer: 0, pending: true, wchan: Word::new(b"") };
+        let len = match self.read_of(tid, c"stat", &mut room) {
+            Ok(len) => len,
+            Err(Errno(libc::ENOENT | libc::ESRCH)) => return Look::Gone,
+            // No descriptor left, say: it may be there.
+            Err(_) => return Look::Alive(unknown),
+        };
         let stat = &room[..len];
         // proc_pid_stat(5): the name stands in parentheses and may hold any; then state, and the flags as field 9
         let Some(close) = stat.iter().rposition(|&byte| byte == b')') else { return Look::Gone };
@@ -780,7 +837,7 @@ impl Meeting<'_> {
             return Look::Worker { carries_credentials: !name.starts_with(b"iou-wrk-") };
         }
         let mut status = [0; 4096];
-        let len = self.read_of(tid, c"status", &mut status);
+        let len = self.read_of(tid, c"status", &mut status).unwrap_or(0);
         let mut doing =
             Doing { state, blocks_signal: false, tracer: 0, pending: false, wchan: self.text_of(tid, c"wchan") };
         for line in status[..len].split(|&byte| byte == b'\n') {

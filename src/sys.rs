@@ -658,7 +658,8 @@ pub(crate) fn wait_for(pid: i32) -> Result<c_int> {
     }
 }
 
-/// Has the calling process killed after a time (timer_create(2), timer_settime(2)), whatever it is doing then.
+/// Has the calling process killed after a time, whatever it is doing then: by SIGKILL, or, where no signal can be queued
+/// (RLIMIT_SIGPENDING; timer_create(2) reserves one), by SIGALRM, which is unblocked for that.
 pub(crate) fn kill_me_after(time: Duration) -> Result<()> {
     // SAFETY: zeros are valid for a sigevent.
     let mut event: libc::sigevent = unsafe { MaybeUninit::zeroed().assume_init() };
@@ -666,7 +667,16 @@ pub(crate) fn kill_me_after(time: Duration) -> Result<()> {
     event.sigev_signo = libc::SIGKILL;
     let mut timer: c_int = 0;
     // SAFETY: a sigevent, and room for the kernel's timer id, an int.
-    unsafe { call!(libc::SYS_timer_create, libc::CLOCK_MONOTONIC, &raw const event, &raw mut timer) }?;
+    let made = unsafe { call!(libc::SYS_timer_create, libc::CLOCK_MONOTONIC, &raw const event, &raw mut timer) };
+    if made == Err(Errno(libc::EAGAIN)) {
+        sigaction(libc::SIGALRM, Some(&KernelSigaction::DEFAULT))?;
+        set_signal_mask(!(1 << (libc::SIGALRM - 1)))?;
+        let at_least = time.max(Duration::from_micros(1));
+        let spec = [0, 0, at_least.as_secs() as c_long, c_long::from(at_least.subsec_micros() as i32)];
+        // SAFETY: an itimerval is two timevals: interval and value.
+        return unsafe { call!(libc::SYS_setitimer, libc::ITIMER_REAL, spec.as_ptr(), 0) }.map(drop);
+    }
+    made?;
     let spec = [timespec(Duration::ZERO), timespec(time)];
     // SAFETY: an itimerspec is two timespecs: interval and value.
     unsafe { call!(libc::SYS_timer_settime, timer, 0, spec.as_ptr(), 0) }.map(drop)
