@@ -519,6 +519,8 @@ static bool play(struct tally *tally, struct round *round, char *why, size_t len
     return as_asked;
 }
 
+static unsigned all_rounds, all_short;
+
 static void rounds(void *arg)
 {
     const unsigned *wanted = arg; /* rounds, threads */
@@ -530,6 +532,8 @@ static void rounds(void *arg)
             snprintf(tally.first, sizeof tally.first, "round %u, called from %s: %s", tally.rounds + 1,
                      round.from_main ? "main" : "another thread", why);
     }
+    all_rounds += tally.rounds;
+    all_short += tally.too_short;
     printf("%u round%s of %u threads, %u short; %lu threads looked at, %lu of them born after the call\n", tally.rounds,
            tally.rounds == 1 ? "" : "s", wanted[1], tally.too_short, tally.looked_at, tally.born_after);
     expect(tally.rounds == wanted[0] && tally.too_short == 0, "%u of %u rounds are short; %s", tally.too_short, tally.rounds,
@@ -687,6 +691,21 @@ static void several_at_once(void *unused)
     expect_threads(look(child->pid), &want, FIELDS_ALL, CALLERS + 1);
 }
 
+/* Many times a hundred rounds: `make soak`. */
+static int soak(unsigned in_all)
+{
+    unsigned played = 0;
+    while (played < in_all) {
+        char name[80];
+        unsigned hundred[] = {in_all - played < 100 ? in_all - played : 100, 32};
+        snprintf(name, sizeof name, "rounds %u to %u of %u", played + 1, played + hundred[0], in_all);
+        test(name, 600, rounds, hundred);
+        played += hundred[0];
+    }
+    printf("%u rounds, %u short\n", all_rounds, all_short);
+    return finish();
+}
+
 int main(int argc, char **argv)
 {
     only(argc, argv);
@@ -694,6 +713,8 @@ int main(int argc, char **argv)
         perror("private_users");
     user = can_change_ids() ? "ecuser" : NULL;
     unsigned hundred[] = {100, 32}, crowd[] = {1, 2000};
+    if (getenv("SOAK_ROUNDS"))
+        return soak((unsigned)strtoul(getenv("SOAK_ROUNDS"), NULL, 10));
     test("100 rounds of 32 threads in different waits, others coming and going", 400, rounds, hundred);
     test("2000 threads in different waits, others coming and going", 120, rounds, crowd);
     test("the rounds change ids", 5, needs_ids, NULL);

@@ -1,0 +1,14 @@
+# The situations a process may be in when the call comes: tests/outside/situations*.c, docs/situations.md.
+OUTSIDE += situations
+LIMIT_situations := 400
+SITUATIONS := $(patsubst %,build/outside/situations_%.o,threads signals processes limits)
+$(SITUATIONS) build/outside/situations.o: tests/outside/situations.h
+build/outside/situations: $(SITUATIONS)
+build/outside/situations: LDLIBS += $(SITUATIONS) -ldl
+
+# Long: the rounds of tests/outside/rounds.c, many times, and the situation of the most threads this machine has room for.
+SOAK_ROUNDS ?= 10000
+.PHONY: soak
+soak: build/outside/rounds build/outside/situations
+	@SITUATIONS_MANY=1 tests/as-root tests/run build/outside/situations@900
+	@SOAK_ROUNDS=$(SOAK_ROUNDS) tests/as-root tests/run build/outside/rounds@86400

@@ -1,0 +1,78 @@
+/* Situations: what a process may be in when the call comes. Each ends in one of three outcomes, and in the one expected:
+ * done on every thread; an error, and nothing changed; or the process gone by abort, with one line on standard error. */
+
+#ifndef SITUATIONS_H
+#define SITUATIONS_H
+
+#include "outside.h"
+
+#include <ec_security.h>
+
+enum outcome { DONE = 1, REFUSED = 2, GONE = 4 };
+
+struct situation {
+    const char *name;
+    const char *(*cannot)(void); /* why it cannot be made here, or NULL; in the parent */
+    void (*make)(void);          /* in the child, before the parent looks for the first time */
+    void (*body)(void);          /* instead of make: has to come to go_through() by itself */
+    int (*call)(void);           /* instead of drop() */
+    void (*then)(void);          /* in the child, after the call has been reported; see complain() */
+    void (*beside)(pid_t);       /* in the parent, while the call runs */
+    void (*after)(pid_t);        /* in the parent, with the call over */
+    unsigned outcomes;           /* those that are right here */
+    int status;                  /* of a refusal */
+    const char *says[3];         /* what its text, or the line before the end, has to hold */
+    bool names_thread;           /* … and "thread N" of shared->tid */
+    unsigned threads;            /* at least so many are looked at; 1 unless set */
+    unsigned seconds;            /* 60 unless set */
+    bool needs_ids;              /* nothing to try where there is no other id */
+    const char *user, *group, *caps; /* as asked for; ecuser's unless set */
+    unsigned fields;             /* those compared when done; all unless set */
+};
+
+void situation(const struct situation *it);
+
+/* What parent and child share. */
+struct shared {
+    pid_t subject; /* the process that makes the call, if it is not the child itself */
+    volatile pid_t tid; /* the thread that is in the way */
+    volatile int flag, count;
+    char complaint[512];
+    /* The sets asked for, where they are not those of the request. */
+    bool have_want;
+    struct thread want;
+};
+extern struct shared *shared;
+
+/* The situation under way. */
+extern const struct situation *current;
+
+/* In the child. */
+void go_through(void);                                   /* ready, call, report, and then */
+void complain(const char *format, ...) PRINTF_LIKE(1, 2); /* something is wrong that only the inside can see */
+int drop(void);                                          /* ec_security_apply, as asked for */
+int drop_within(const char *seconds);                    /* the same with a deadline */
+int refusable_drop(void);                                /* with a short deadline */
+void must(bool held, const char *what);                  /* else the child ends: the situation could not be made */
+void thread(void *(*body)(void *), void *arg);           /* detached */
+void wait_for(volatile int *word, int value);            /* until it has the value */
+void nap(unsigned milliseconds);
+pid_t gettid_raw(void);
+char state_of(pid_t pid, pid_t tid);                     /* the letter of /proc/PID/task/TID/stat, 0 if there is none */
+bool ids(void);                                          /* whether the request names a user */
+
+/* A seccomp filter for the calling thread (all threads with `sync`): `action` for a system call, where its first argument
+ * is `argument` unless that is -1. */
+void filter(long number, long argument, unsigned action, bool sync);
+
+/* malloc and its like fail from the n-th call on, once, in the thread that asks: 0 switches that off. */
+extern volatile long fail_at;
+extern volatile long allocations;
+extern volatile pid_t failing_thread;
+
+void situations_of_threads(void);
+void situations_of_signals(void);
+void situations_of_processes(void);
+void situations_of_limits(void);
+
+#endif

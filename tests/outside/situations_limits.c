@@ -1,0 +1,233 @@
+/* Situations in which something has run out: descriptors, processes, address space, memory, thread numbers. */
+
+#include "situations.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* --- descriptors -------------------------------------------------------------------------------------------------------------- */
+
+/* Leaves room for `left` more descriptors. */
+static void fill_descriptors(int left)
+{
+    struct rlimit limit = {64, 64};
+    must(setrlimit(RLIMIT_NOFILE, &limit) == 0, "RLIMIT_NOFILE");
+    int last = -1;
+    for (int fd; (fd = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0;)
+        last = fd;
+    must(errno == EMFILE && last > left, "a full table");
+    for (int at = 0; at < left; at++)
+        close(last - at);
+}
+
+static void no_descriptor(void)
+{
+    idle_threads(2);
+    fill_descriptors(0);
+}
+
+static int by_number(void)
+{
+    ec_security_policy *policy = ec_security_policy_new();
+    if (!policy)
+        return EC_SECURITY_ERESOURCE;
+    int status = ec_security_policy_set(policy, "capabilities", "cap_net_bind_service+ep");
+    if (status == EC_SECURITY_OK)
+        status = ec_security_policy_apply(policy);
+    ec_security_policy_free(policy);
+    return status;
+}
+
+/* With room for none, one, two … descriptors, each in a child: an error that says so, or done. */
+static int each_number_of_descriptors(void)
+{
+    bool done = false;
+    for (int left = 0; left < 12; left++) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            idle_threads(2);
+            fill_descriptors(left);
+            int status = drop();
+            const char *text = ec_security_last_error();
+            if (status == EC_SECURITY_OK)
+                _exit(0);
+            if (!strstr(text, "EMFILE"))
+                complain("%d descriptors left: %d %s", left, status, text);
+            struct process *seen = look(getpid());
+            if (seen && seen->len && seen->threads[0].nnp)
+                complain("%d descriptors left: refused, and yet changed", left);
+            _exit(status == EC_SECURITY_ERESOURCE || status == EC_SECURITY_ELOOKUP ? 1 : 2);
+        }
+        int status;
+        waitpid(pid, &status, 0);
+        if (!WIFEXITED(status) || WEXITSTATUS(status) > 1)
+            complain("%d descriptors left: wait status %x", left, (unsigned)status);
+        done = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+        shared->count += !done;
+    }
+    if (!done)
+        complain("not done with 11 descriptors left");
+    return drop();
+}
+
+static void tell_refusals(pid_t pid)
+{
+    (void)pid;
+    printf("    refused before it was done: %d times\n", shared->count);
+}
+
+/* --- processes ------------------------------------------------------------------------------------------------------------------ */
+
+static void at_process_limit(void)
+{
+    idle_threads(2);
+    /* Root is not held to the limit, and neither is who has CAP_SYS_ADMIN or CAP_SYS_RESOURCE (kernel/fork.c). */
+    if (ec_security_apply("4711", "4712", "cap_setuid,cap_setgid,cap_net_bind_service+ep") != EC_SECURITY_OK)
+        must(false, ec_security_last_error());
+    struct rlimit none = {1, 1};
+    must(setrlimit(RLIMIT_NPROC, &none) == 0, "RLIMIT_NPROC");
+}
+
+static int become_nobody(void) { return ec_security_apply("nobody", NULL, NULL); }
+
+/* --- memory --------------------------------------------------------------------------------------------------------------------- */
+
+/* With one page more of address space each time, each in a child. */
+static int each_size_of_memory(void)
+{
+    bool done = false;
+    for (int pages = 0; pages < 60; pages++) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            idle_threads(2);
+            unsigned long have = 0;
+            FILE *file = fopen("/proc/self/statm", "re");
+            must(file && fscanf(file, "%lu", &have) == 1, "statm");
+            fclose(file);
+            rlim_t bytes = (rlim_t)(have + (unsigned long)pages) * 4096;
+            struct rlimit limit = {bytes, bytes};
+            must(setrlimit(RLIMIT_AS, &limit) == 0, "RLIMIT_AS");
+            int status = drop();
+            if (status == EC_SECURITY_OK)
+                _exit(0);
+            const char *text = ec_security_last_error();
+            /* Without a page for the text, the status has to do. */
+            if (status != EC_SECURITY_ERESOURCE ||
+                (*text && !strstr(text, "out of memory") && !strstr(text, "ENOMEM")))
+                complain("%d pages left: %d %s", pages, status, text);
+            _exit(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 0 ? 1 : 2);
+        }
+        int status;
+        waitpid(pid, &status, 0);
+        if (!WIFEXITED(status) || WEXITSTATUS(status) > 1)
+            complain("%d pages left: wait status %x", pages, (unsigned)status);
+        done = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+        shared->count += !done;
+    }
+    if (!done)
+        complain("not done with 59 pages left");
+    return drop();
+}
+
+/* Each allocation of a call fails once, each in a child. With `theirs`, glibc's look-up of names may end the process, before
+ * anything is changed: without memory glibc 2.36 runs into an assertion or a NULL pointer, or finds nobody. */
+static int each_allocation(int (*call)(void), bool theirs)
+{
+    long made = 0;
+    int aborts = 0, words = memfd_create("words of glibc", MFD_CLOEXEC);
+    for (long at = 0; at <= made; at++) {
+        if (ftruncate(words, 0) < 0 || lseek(words, 0, SEEK_SET) < 0)
+            complain("memfd: %s", strerror(errno));
+        pid_t pid = fork();
+        if (pid == 0) {
+            if (theirs)
+                dup2(words, 2);
+            idle_threads(2);
+            fail_at = at;
+            failing_thread = gettid_raw();
+            int status = call();
+            failing_thread = 0;
+            if (at == 0)
+                shared->count = (int)allocations;
+            if (status == EC_SECURITY_OK)
+                _exit(0);
+            if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 0)
+                complain("allocation %ld: refused, and yet changed", at);
+            const char *text = ec_security_last_error();
+            bool nobody = status == EC_SECURITY_EUSER || status == EC_SECURITY_EGROUP;
+            bool plain = status == EC_SECURITY_ERESOURCE || status == EC_SECURITY_ELOOKUP;
+            if (!(theirs && nobody) && !(plain && (strstr(text, "out of memory") || strstr(text, "ENOMEM"))))
+                complain("allocation %ld: %d %s", at, status, text);
+            _exit(1);
+        }
+        int status;
+        waitpid(pid, &status, 0);
+        char said[256];
+        ssize_t len = pread(words, said, sizeof said - 1, 0);
+        said[len > 0 ? len : 0] = 0;
+        if (theirs && (WIFSIGNALED(status) || strstr(said, "thread-local data: ABORT")) && !strstr(said, "libec_security"))
+            aborts++;
+        else if (!WIFEXITED(status) || WEXITSTATUS(status) > 1)
+            complain("allocation %ld: wait status %x %s", at, (unsigned)status, said);
+        if (at == 0)
+            made = shared->count;
+    }
+    if (made < 2)
+        complain("%ld allocations in a call: none was counted?", made);
+    shared->flag = aborts;
+    return call();
+}
+
+static int drop_without_names(void)
+{
+    ec_security_policy *policy = ec_security_policy_new();
+    if (!policy)
+        return EC_SECURITY_ERESOURCE;
+    int status = ec_security_policy_set(policy, "capabilities", "cap_net_bind_service+ep");
+    if (status == EC_SECURITY_OK)
+        status = ec_security_policy_apply(policy);
+    ec_security_policy_free(policy);
+    return status;
+}
+
+static int each_allocation_of_ours(void) { return each_allocation(drop_without_names, false); }
+static int each_allocation_of_names(void) { return each_allocation(drop, true); }
+
+static void tell_allocations(pid_t pid)
+{
+    (void)pid;
+    printf("    allocations of a call, each failed once: %d; glibc's look-up of names ended the process: %d times\n", shared->count,
+           shared->flag);
+}
+
+static void idle_two(void) { idle_threads(2); }
+
+void situations_of_limits(void)
+{
+    static const struct situation all[] = {
+        {.name = "the descriptor table is full (RLIMIT_NOFILE)", .make = no_descriptor, .call = by_number,
+         .outcomes = REFUSED, .status = EC_SECURITY_ERESOURCE, .says = {"EMFILE"}},
+        {.name = "room for 0 to 11 more descriptors", .make = idle_two, .call = each_number_of_descriptors,
+         .after = tell_refusals, .outcomes = DONE, .threads = 3},
+        {.name = "no more processes (RLIMIT_NPROC)", .needs_ids = true, .make = at_process_limit, .call = become_nobody,
+         .outcomes = REFUSED, .status = EC_SECURITY_ERESOURCE, .says = {"clone", "EAGAIN"}},
+        {.name = "address space for 0 to 59 more pages (RLIMIT_AS)", .make = idle_two, .call = each_size_of_memory,
+         .after = tell_refusals, .outcomes = DONE, .threads = 3},
+        {.name = "out of memory at each allocation, names looked up", .make = idle_two, .call = each_allocation_of_names,
+         .after = tell_allocations, .outcomes = DONE, .threads = 3},
+        {.name = "out of memory at each allocation, nothing looked up", .make = idle_two, .call = each_allocation_of_ours,
+         .after = tell_allocations, .outcomes = DONE, .threads = 3, .fields = FIELDS_CAPS | FIELD_NNP},
+    };
+    for (size_t at = 0; at < sizeof all / sizeof *all; at++)
+        situation(&all[at]);
+}

@@ -1,0 +1,390 @@
+/* Situations that the process itself is in: its /proc, its namespaces, its parents, its seccomp filter, its securebits. */
+
+#include "situations.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <linux/seccomp.h>
+#include <linux/securebits.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* --- /proc ---------------------------------------------------------------------------------------------------------------- */
+
+static void hide_proc(void)
+{
+    must(private_mounts(), "a mount namespace");
+    /* Covered, where it cannot be taken away: a namespace below the one that mounted it. */
+    if (umount2("/proc", MNT_DETACH) < 0)
+        must(mount("none", "/proc", "tmpfs", 0, NULL) == 0, "mount over /proc");
+}
+
+static void hide_proc_and_have_threads(void)
+{
+    hide_proc();
+    idle_threads(2);
+}
+
+/* The caller is process 1 of a new namespace; /proc is that of the one outside, unless its own is mounted. */
+static void foreign_proc(bool threads, bool mounts)
+{
+    int pipes[2];
+    must(pipe(pipes) == 0, "pipe");
+    pid_t middle = fork();
+    if (middle == 0) {
+        must(unshare(CLONE_NEWPID) == 0, "unshare(CLONE_NEWPID)");
+        pid_t inner = fork(); /* its number as seen from here: the namespace outside */
+        if (inner > 0) {
+            if (write(pipes[1], &inner, sizeof inner) != sizeof inner)
+                _exit(76);
+            for (;;)
+                pause();
+        }
+        must(inner == 0, "fork");
+        if (mounts)
+            must(private_mounts() && mount("proc", "/proc", "proc", 0, NULL) == 0, "mount of /proc");
+        if (threads)
+            idle_threads(2);
+        wait_for(&shared->flag, 1);
+        go_through();
+        stay();
+    }
+    pid_t inner;
+    must(read(pipes[0], &inner, sizeof inner) == sizeof inner, "the number of the inner process");
+    shared->subject = inner;
+    shared->flag = 1;
+    for (;;)
+        pause();
+}
+
+static void foreign_proc_threads(void) { foreign_proc(true, false); }
+static void foreign_proc_alone(void) { foreign_proc(false, false); }
+static void own_proc_threads(void) { foreign_proc(true, true); }
+
+/* --- children ---------------------------------------------------------------------------------------------------------------- */
+
+enum way { FORK, UNDERSCORE_FORK, RAW_CLONE };
+
+static pid_t child_by(enum way way)
+{
+    static pid_t (*underscore_fork)(void);
+    switch (way) {
+    case FORK:
+        return fork();
+    case UNDERSCORE_FORK:
+        *(void **)&underscore_fork = dlsym(RTLD_DEFAULT, "_Fork");
+        return underscore_fork ? underscore_fork() : -1;
+    case RAW_CLONE:
+        return (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+    }
+    return -1;
+}
+
+static const char *no_underscore_fork(void)
+{
+    return dlsym(RTLD_DEFAULT, "_Fork") ? NULL : "this libc has no _Fork (glibc 2.34)";
+}
+
+/* A child of a process with threads makes the call; the parent must stay as it is. */
+static void in_child_by(enum way way, bool used_before)
+{
+    idle_threads(2);
+    if (used_before) {
+        ec_security_policy *policy = ec_security_policy_new();
+        must(policy && ec_security_policy_check(policy) == EC_SECURITY_OK, "the first use");
+        ec_security_policy_free(policy);
+    }
+    pid_t pid = child_by(way);
+    must(pid >= 0, "fork");
+    if (pid == 0) {
+        /* fork(3) gives a child that may have threads again; the other ways say nothing about that. */
+        if (way == FORK)
+            idle_threads(2);
+        wait_for(&shared->flag, 1);
+        go_through();
+        stay();
+    }
+    shared->subject = pid;
+    shared->tid = getpid();
+    shared->flag = 1;
+    for (;;)
+        pause();
+}
+
+static void fork_before(void) { in_child_by(FORK, false); }
+static void fork_after(void) { in_child_by(FORK, true); }
+static void underscore_before(void) { in_child_by(UNDERSCORE_FORK, false); }
+static void underscore_after(void) { in_child_by(UNDERSCORE_FORK, true); }
+static void clone_before(void) { in_child_by(RAW_CLONE, false); }
+static void clone_after(void) { in_child_by(RAW_CLONE, true); }
+
+static void parent_is_as_before(pid_t pid)
+{
+    (void)pid;
+    struct process *parent = look(shared->tid);
+    struct process *self = look(getpid()); /* the test itself, of which the parent is a copy */
+    expect_threads(parent, &self->threads[0], FIELDS_ALL, 3);
+}
+
+static void *checks_always(void *unused)
+{
+    (void)unused;
+    ec_security_policy *policy = ec_security_policy_new();
+    for (;;) {
+        if (!policy || ec_security_policy_check(policy) != EC_SECURITY_OK)
+            complain("check: %s", ec_security_last_error());
+        shared->count++;
+    }
+    return NULL;
+}
+
+/* Children made while a call is under way in another thread: what that has begun is not theirs. */
+static void forks_amid_calls(void)
+{
+    idle_threads(2);
+    thread(checks_always, NULL);
+    while (shared->count < 3)
+        nap(1);
+    for (int at = 0; at < 60; at++) {
+        pid_t pid = child_by(at & 1 ? FORK : RAW_CLONE);
+        must(pid >= 0, "fork");
+        if (pid == 0)
+            _exit(drop_within("5") == EC_SECURITY_OK ? 0 : 1);
+        int status;
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+            ;
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+            complain("child %d, forked amid a call: wait status %x", at, (unsigned)status);
+    }
+}
+
+/* --- user namespaces ---------------------------------------------------------------------------------------------------------- */
+
+static const char *no_user_namespace(void)
+{
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(unshare(CLONE_NEWUSER) == 0 ? 0 : 1);
+    int status;
+    waitpid(pid, &status, 0);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? NULL : "no user namespace can be made here";
+}
+
+/* Reads its own state, which is what the test compares with: only the sets are to change. */
+static void want_as_it_is(uint64_t caps)
+{
+    shared->have_want = true;
+    shared->want = look(getpid())->threads[0];
+    shared->want.eff = shared->want.prm = caps;
+    shared->want.inh = 0;
+    shared->want.bnd = bounding_after(&look(getpid())->threads[0], caps, 0);
+    shared->want.nnp = 1;
+    shared->want.groups_len = 0; /* not compared: the list is in this process's memory */
+}
+
+static void in_setgroups_denied(void)
+{
+    must(user_namespace_of(true, true), "a user namespace");
+    idle_threads(2);
+    want_as_it_is(BIT(10));
+}
+
+static void in_single_id(void)
+{
+    must(user_namespace_of(true, false), "a user namespace");
+    idle_threads(2);
+}
+
+static int own_user_with_groups_denied(void)
+{
+    /* What already is so needs no call: the list is that of the namespace's maker, and stays. */
+    return ec_security_apply(NULL, "0", "cap_net_bind_service+ep");
+}
+
+static int other_groups(void)
+{
+    ec_security_policy *policy = ec_security_policy_new();
+    int status = ec_security_policy_set(policy, "supplemental_groups", "0 1 2 3");
+    if (status == EC_SECURITY_OK)
+        status = ec_security_policy_apply(policy);
+    ec_security_policy_free(policy);
+    return status;
+}
+
+static int unmapped_user(void) { return ec_security_apply("4711", "0", ""); }
+static int unmapped_group(void) { return ec_security_apply(NULL, "4712", ""); }
+
+/* --- securebits ---------------------------------------------------------------------------------------------------------------- */
+
+static void with_bits(unsigned bits)
+{
+    idle_threads(0);
+    must(prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) == 0, "PR_SET_SECUREBITS");
+    idle_threads(2);
+}
+
+static const char *no_setpcap(void)
+{
+    return prctl(PR_CAPBSET_READ, 8) == 1 ? NULL : "no CAP_SETPCAP here";
+}
+
+static void bits_noroot(void) { with_bits(SECBIT_NOROOT | SECBIT_NOROOT_LOCKED); }
+static void bits_noroot_off(void) { with_bits(SECBIT_NOROOT_LOCKED); }
+static void bits_no_fixup(void) { with_bits(SECBIT_NO_SETUID_FIXUP | SECBIT_NO_SETUID_FIXUP_LOCKED); }
+static void bits_no_fixup_off(void) { with_bits(SECBIT_NO_SETUID_FIXUP_LOCKED); }
+static void bits_keep_on(void) { with_bits(SECBIT_KEEP_CAPS | SECBIT_KEEP_CAPS_LOCKED); }
+static void bits_keep_off(void) { with_bits(SECBIT_KEEP_CAPS_LOCKED); }
+static void bits_ambient(void) { with_bits(SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED); }
+static void bits_ambient_off(void) { with_bits(SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED); }
+
+static int ambient_drop(void)
+{
+    ec_security_policy *policy = ec_security_policy_new();
+    int status = ids() ? ec_security_policy_set(policy, "user", "ecuser") : EC_SECURITY_OK;
+    if (status == EC_SECURITY_OK)
+        status = ec_security_policy_set(policy, "capabilities", "cap_net_bind_service+ep");
+    if (status == EC_SECURITY_OK)
+        status = ec_security_policy_set(policy, "ambient", "cap_net_bind_service");
+    if (status == EC_SECURITY_OK)
+        status = ec_security_policy_apply(policy);
+    ec_security_policy_free(policy);
+    return status;
+}
+
+static int bits_drop(void)
+{
+    ec_security_policy *policy = ec_security_policy_new();
+    int status = ec_security_policy_set(policy, "securebits", "noroot noroot_locked");
+    if (status == EC_SECURITY_OK)
+        status = ec_security_policy_apply(policy);
+    ec_security_policy_free(policy);
+    return status;
+}
+
+/* --- filters of the whole process ---------------------------------------------------------------------------------------------- */
+
+static void filtered(long number, long argument, unsigned action)
+{
+    idle_threads(2);
+    filter(number, argument, action, true);
+}
+
+static void kills_at_capset(void) { filtered(SYS_capset, -1, SECCOMP_RET_KILL_PROCESS); }
+static void kills_at_nnp(void) { filtered(SYS_prctl, PR_SET_NO_NEW_PRIVS, SECCOMP_RET_KILL_PROCESS); }
+static void kills_thread_at_capset(void) { filtered(SYS_capset, -1, SECCOMP_RET_KILL_THREAD); }
+static void traps_at_capset(void) { filtered(SYS_capset, -1, SECCOMP_RET_TRAP); }
+static void refuses_capset(void) { filtered(SYS_capset, -1, SECCOMP_RET_ERRNO | EACCES); }
+static void lies_at_capset(void) { filtered(SYS_capset, -1, SECCOMP_RET_ERRNO | 0); }
+static void lies_at_setresuid(void) { filtered(SYS_setresuid, -1, SECCOMP_RET_ERRNO | 0); }
+static void refuses_clone(void) { filtered(SYS_clone, -1, SECCOMP_RET_ERRNO | EPERM); }
+static void refuses_signals(void) { filtered(SYS_rt_tgsigqueueinfo, -1, SECCOMP_RET_ERRNO | ENOSYS); }
+
+/* --- again ---------------------------------------------------------------------------------------------------------------------- */
+
+static void drop_once(const char *caps)
+{
+    idle_threads(2);
+    if (ec_security_apply(ids() ? "ecuser" : NULL, NULL, caps) != EC_SECURITY_OK)
+        must(false, ec_security_last_error());
+}
+
+static void with_two_capabilities(void)
+{
+    drop_once("cap_net_bind_service,cap_chown+ep");
+    /* The bounding set stays: CAP_SETPCAP has gone with the first call. */
+    want_as_it_is(BIT(10));
+}
+
+static void with_one_capability(void) { drop_once("cap_net_bind_service+ep"); }
+
+void situations_of_processes(void)
+{
+    static const struct situation all[] = {
+        {.name = "no /proc, one thread", .make = hide_proc, .outcomes = DONE, .user = "4711", .group = "4712",
+         .needs_ids = true, .fields = FIELDS_ALL & ~FIELD_GROUPS},
+        {.name = "no /proc, more threads", .make = hide_proc_and_have_threads, .outcomes = REFUSED,
+         .status = EC_SECURITY_EPROC, .says = {"/proc", "mount"}},
+        {.name = "/proc of another pid namespace, more threads", .body = foreign_proc_threads, .outcomes = REFUSED,
+         .status = EC_SECURITY_EPROC, .says = {"another pid namespace"}},
+        {.name = "/proc of another pid namespace, one thread", .body = foreign_proc_alone, .outcomes = DONE},
+        {.name = "a pid namespace of its own, with its /proc", .body = own_proc_threads, .outcomes = DONE, .threads = 3},
+        {.name = "a child of fork, before a first use", .body = fork_before, .after = parent_is_as_before,
+         .outcomes = DONE, .threads = 3},
+        {.name = "a child of fork, after a first use", .body = fork_after, .after = parent_is_as_before, .outcomes = DONE,
+         .threads = 3},
+        {.name = "a child of _Fork, before a first use", .cannot = no_underscore_fork, .body = underscore_before,
+         .after = parent_is_as_before, .outcomes = DONE},
+        {.name = "a child of _Fork, after a first use", .cannot = no_underscore_fork, .body = underscore_after,
+         .after = parent_is_as_before, .outcomes = DONE},
+        {.name = "a child of raw clone, before a first use", .body = clone_before, .after = parent_is_as_before,
+         .outcomes = DONE},
+        {.name = "a child of raw clone, after a first use", .body = clone_after, .after = parent_is_as_before,
+         .outcomes = DONE},
+        {.name = "children forked amid calls of another thread", .make = forks_amid_calls, .outcomes = DONE, .threads = 4},
+        {.name = "a second call that narrows", .make = with_two_capabilities, .outcomes = DONE, .threads = 3,
+         .fields = FIELDS_ALL & ~FIELD_GROUPS},
+        {.name = "a second call that widens", .make = with_one_capability, .caps = "cap_net_bind_service,cap_chown+ep",
+         .outcomes = REFUSED, .status = EC_SECURITY_ECAPABILITY, .says = {"cap_chown"}},
+        {.name = "a second call for another user", .needs_ids = true, .make = with_one_capability, .user = "nobody",
+         .outcomes = REFUSED, .status = EC_SECURITY_EREFUSED, .says = {"cap_setgid", "not held"}},
+        {.name = "a user namespace that denies setgroups", .cannot = no_user_namespace, .make = in_setgroups_denied,
+         .call = other_groups, .outcomes = REFUSED, .status = EC_SECURITY_EREFUSED, .says = {"setgroups"}},
+        {.name = "a user namespace that denies setgroups, where the list stays", .cannot = no_user_namespace,
+         .make = in_setgroups_denied, .call = own_user_with_groups_denied, .outcomes = DONE, .threads = 3,
+         .fields = FIELDS_ALL & ~FIELD_GROUPS},
+        {.name = "a user namespace without the user", .cannot = no_user_namespace, .make = in_single_id,
+         .call = unmapped_user, .outcomes = REFUSED, .status = EC_SECURITY_EREFUSED},
+        {.name = "a user namespace without the group", .cannot = no_user_namespace, .make = in_single_id,
+         .call = unmapped_group, .outcomes = REFUSED, .status = EC_SECURITY_EREFUSED, .says = {"setresgid"}},
+        {.name = "securebit noroot locked on", .cannot = no_setpcap, .make = bits_noroot, .outcomes = DONE, .threads = 3},
+        {.name = "securebit noroot locked off, and wanted on", .cannot = no_setpcap, .make = bits_noroot_off,
+         .call = bits_drop, .outcomes = REFUSED, .status = EC_SECURITY_ECAPABILITY, .says = {"securebits", "lock"}},
+        {.name = "securebit no_setuid_fixup locked on", .cannot = no_setpcap, .make = bits_no_fixup, .outcomes = DONE,
+         .threads = 3},
+        {.name = "securebit no_setuid_fixup locked off", .cannot = no_setpcap, .make = bits_no_fixup_off, .outcomes = DONE,
+         .threads = 3},
+        {.name = "securebit keep_caps locked on", .cannot = no_setpcap, .make = bits_keep_on, .outcomes = REFUSED,
+         .status = EC_SECURITY_ECAPABILITY, .says = {"keep_caps is locked on"}},
+        {.name = "securebit keep_caps locked off, and a capability to be kept", .needs_ids = true, .cannot = no_setpcap,
+         .make = bits_keep_off, .outcomes = REFUSED, .status = EC_SECURITY_ECAPABILITY, .says = {"keep_caps is locked off"}},
+        {.name = "securebit keep_caps locked off, and nothing to be kept", .cannot = no_setpcap, .make = bits_keep_off,
+         .caps = "", .outcomes = DONE, .threads = 3},
+        {.name = "securebit no_cap_ambient_raise locked on, and an ambient capability wanted", .cannot = no_setpcap,
+         .make = bits_ambient, .call = ambient_drop, .outcomes = REFUSED, .status = EC_SECURITY_ECAPABILITY,
+         .says = {"no_cap_ambient_raise"}},
+        {.name = "securebit no_cap_ambient_raise locked on", .cannot = no_setpcap, .make = bits_ambient, .outcomes = DONE,
+         .threads = 3},
+        {.name = "securebit no_cap_ambient_raise locked off", .cannot = no_setpcap, .make = bits_ambient_off,
+         .outcomes = DONE, .threads = 3},
+        {.name = "the process's seccomp filter kills it at capset", .make = kills_at_capset, .outcomes = REFUSED,
+         .status = EC_SECURITY_EREFUSED, .says = {"capset", "kills", "seccomp"}},
+        {.name = "the process's seccomp filter kills it at PR_SET_NO_NEW_PRIVS", .make = kills_at_nnp, .outcomes = REFUSED,
+         .status = EC_SECURITY_EREFUSED, .says = {"PR_SET_NO_NEW_PRIVS", "kills"}},
+        {.name = "the process's seccomp filter kills the thread at capset", .make = kills_thread_at_capset,
+         .outcomes = REFUSED, .status = EC_SECURITY_EREFUSED, .says = {"capset", "kills"}},
+        {.name = "the process's seccomp filter traps at capset (SIGSYS)", .make = traps_at_capset, .outcomes = REFUSED,
+         .status = EC_SECURITY_EREFUSED, .says = {"capset"}},
+        {.name = "the process's seccomp filter refuses capset", .make = refuses_capset, .outcomes = REFUSED,
+         .status = EC_SECURITY_EREFUSED, .says = {"capset", "EACCES"}},
+        {.name = "the process's seccomp filter pretends that capset worked", .make = lies_at_capset, .outcomes = REFUSED,
+         .status = EC_SECURITY_EREFUSED, .says = {"PR_CAPBSET_DROP", "EPERM"}},
+        {.name = "the process's seccomp filter pretends that setresuid worked", .needs_ids = true,
+         .make = lies_at_setresuid, .outcomes = REFUSED, .status = EC_SECURITY_EREFUSED,
+         .says = {"setresuid", "did not take effect"}},
+        {.name = "the process's seccomp filter refuses clone", .make = refuses_clone, .outcomes = REFUSED,
+         .status = EC_SECURITY_EREFUSED, .says = {"clone"}},
+        {.name = "the process's seccomp filter refuses rt_tgsigqueueinfo", .make = refuses_signals, .outcomes = REFUSED,
+         .status = EC_SECURITY_ETHREAD, .says = {"cannot be signalled", "ENOSYS"}},
+    };
+    for (size_t at = 0; at < sizeof all / sizeof *all; at++)
+        situation(&all[at]);
+}

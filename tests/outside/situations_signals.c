@@ -1,0 +1,466 @@
+/* Situations that signals make. */
+
+#include "situations.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* The signal that the library borrows: glibc's for its own set*id. libc's sigaction(3) refuses to touch it. */
+#define BORROWED 33
+
+struct kernel_action {
+    void (*handler)(int);
+    unsigned long flags;
+    void (*restorer)(void);
+    uint64_t mask;
+};
+
+static struct kernel_action raw_action(const struct kernel_action *set)
+{
+    struct kernel_action was;
+    memset(&was, 0, sizeof was);
+    must(syscall(SYS_rt_sigaction, BORROWED, set, &was, 8) == 0, "rt_sigaction");
+    return was;
+}
+
+/* --- the caller in a handler ------------------------------------------------------------------------------------------ */
+
+static volatile int status_in_handler;
+
+static void calls(int signal)
+{
+    (void)signal;
+    status_in_handler = drop();
+}
+
+static void handles(int flags, void (*handler)(int))
+{
+    struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
+    must(sigaction(SIGUSR1, &action, NULL) == 0, "sigaction");
+    idle_threads(2);
+}
+
+static int drop_in_handler(void)
+{
+    raise(SIGUSR1);
+    return status_in_handler;
+}
+
+static void plain_handler(void) { handles(0, calls); }
+static void nodefer_handler(void) { handles(SA_NODEFER, calls); }
+static void alternate_stack(void)
+{
+    static char stack[65536];
+    stack_t alternate = {.ss_sp = stack, .ss_size = sizeof stack};
+    must(sigaltstack(&alternate, NULL) == 0, "sigaltstack");
+    handles(SA_ONSTACK, calls);
+}
+
+/* In the middle of malloc, whose lock this thread then holds: a call that allocates would never come back. */
+static void calls_in_malloc(int signal)
+{
+    (void)signal;
+    status_in_handler = drop();
+    if (status_in_handler != EC_SECURITY_EBUSY)
+        complain("in a handler, with malloc interrupted: %d", status_in_handler);
+    shared->count++;
+}
+
+static void malloc_interrupted(void) { handles(0, calls_in_malloc); }
+
+static int in_malloc(void)
+{
+    timer_t timer;
+    struct itimerspec often = {{0, 200000}, {0, 200000}};
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
+    timer_create(CLOCK_MONOTONIC, &event, &timer);
+    timer_settime(timer, 0, &often, NULL);
+    while (shared->count < 300) {
+        void *some[64];
+        for (size_t at = 0; at < 64; at++)
+            some[at] = malloc(at * 999 + 1);
+        for (size_t at = 0; at < 64; at++)
+            free(some[at]);
+    }
+    timer_delete(timer);
+    return status_in_handler;
+}
+
+static void idle_two(void) { idle_threads(2); }
+
+/* --- storms ----------------------------------------------------------------------------------------------------------- */
+
+static void counts_signal(int signal)
+{
+    (void)signal;
+    __atomic_add_fetch(&shared->count, 1, __ATOMIC_SEQ_CST);
+}
+
+static pthread_t targets[3];
+
+static void *takes_signals(void *unused)
+{
+    (void)unused;
+    for (;;)
+        usleep(200);
+    return NULL;
+}
+
+static void *sends_signals(void *unused)
+{
+    (void)unused;
+    for (unsigned at = 0;; at++) {
+        pthread_kill(targets[at % 3], at & 1 ? SIGUSR1 : SIGRTMIN + 1);
+        kill(getpid(), SIGUSR2);
+    }
+    return NULL;
+}
+
+static void make_storm(void)
+{
+    struct sigaction action = {.sa_handler = counts_signal};
+    sigaction(SIGUSR1, &action, NULL);
+    sigaction(SIGUSR2, &action, NULL);
+    sigaction(SIGRTMIN + 1, &action, NULL);
+    for (size_t at = 0; at < 3; at++)
+        must(pthread_create(&targets[at], NULL, takes_signals, NULL) == 0, "pthread_create");
+    thread(sends_signals, NULL);
+    while (shared->count < 10)
+        nap(1);
+}
+
+static int ten_checks_and_drop(void)
+{
+    ec_security_policy *policy = ec_security_policy_new();
+    if (!policy || (ids() && ec_security_policy_set(policy, "user", "ecuser") != EC_SECURITY_OK))
+        return -1;
+    for (int at = 0; at < 10; at++) {
+        int status = ec_security_policy_check(policy);
+        if (status != EC_SECURITY_OK)
+            return status;
+    }
+    ec_security_policy_free(policy);
+    return drop();
+}
+
+/* The borrowed signal itself, from a process beside, all the time. */
+static void make_storm_of_borrowed(void)
+{
+    pid_t self = getpid();
+    idle_threads(3);
+    if (fork() == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (;;) {
+            kill(self, BORROWED);
+            shared->count++;
+        }
+    }
+    while (shared->count < 10)
+        nap(1);
+}
+
+static void stop_and_continue(pid_t pid)
+{
+    for (int at = 0; at < 40; at++) {
+        kill(pid, SIGSTOP);
+        nap(5);
+        kill(pid, SIGCONT);
+        usleep(500 + 137 * (useconds_t)at);
+    }
+}
+
+static int checks_while_stopped(void)
+{
+    ec_security_policy *policy = ec_security_policy_new();
+    if (!policy || (ids() && ec_security_policy_set(policy, "user", "ecuser") != EC_SECURITY_OK))
+        return -1;
+    struct timespec from, now;
+    clock_gettime(CLOCK_MONOTONIC, &from);
+    do {
+        int status = ec_security_policy_check(policy);
+        if (status != EC_SECURITY_OK)
+            return status;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    } while ((now.tv_sec - from.tv_sec) * 1000 + (now.tv_nsec - from.tv_nsec) / 1000000 < 400);
+    ec_security_policy_free(policy);
+    return drop();
+}
+
+/* Stopped for longer than the deadline, and continued: the time stopped must not count. */
+static void stop_for_long(pid_t pid)
+{
+    nap(30);
+    kill(pid, SIGSTOP);
+    nap(1200);
+    kill(pid, SIGCONT);
+}
+
+static int checks_with_short_deadline(void)
+{
+    ec_security_policy *policy = ec_security_policy_new();
+    if (!policy || (ids() && ec_security_policy_set(policy, "user", "ecuser") != EC_SECURITY_OK) ||
+        ec_security_policy_set(policy, "deadline", "0.5") != EC_SECURITY_OK)
+        return -1;
+    struct timespec from, now;
+    clock_gettime(CLOCK_MONOTONIC, &from);
+    do {
+        int status = ec_security_policy_check(policy);
+        if (status != EC_SECURITY_OK)
+            return status;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    } while (now.tv_sec - from.tv_sec < 2);
+    ec_security_policy_free(policy);
+    return drop();
+}
+
+/* --- the queue --------------------------------------------------------------------------------------------------------- */
+
+static void make_no_queue(void)
+{
+    idle_threads(2);
+    struct rlimit none = {0, 0};
+    must(setrlimit(RLIMIT_SIGPENDING, &none) == 0, "RLIMIT_SIGPENDING");
+}
+
+static void *drains_later(void *unused)
+{
+    (void)unused;
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGRTMIN + 2);
+    wait_for(&shared->flag, 1);
+    nap(200);
+    while (sigtimedwait(&set, NULL, &(struct timespec){0, 0}) > 0)
+        ;
+    for (;;)
+        pause();
+    return NULL;
+}
+
+static void make_full_queue(void)
+{
+    struct rlimit few = {50, 50};
+    must(setrlimit(RLIMIT_SIGPENDING, &few) == 0, "RLIMIT_SIGPENDING");
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGRTMIN + 2);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    idle_threads(2);
+    thread(drains_later, NULL);
+    int sent = 0;
+    while (sigqueue(getpid(), SIGRTMIN + 2, (union sigval){.sival_int = sent}) == 0 && sent < 100)
+        sent++;
+    must(sent < 100, "a full queue");
+}
+
+static int drop_with_full_queue(void)
+{
+    shared->flag = 1;
+    return drop();
+}
+
+/* --- the handler of before --------------------------------------------------------------------------------------------- */
+
+static struct kernel_action action_before;
+
+static void *takes_borrowed(void *unused)
+{
+    (void)unused;
+    shared->tid = gettid_raw();
+    shared->flag = 1;
+    for (;;)
+        syscall(SYS_tgkill, getpid(), shared->tid, BORROWED);
+    return NULL;
+}
+
+static void make_own_handler(void)
+{
+    idle_threads(2);
+    /* After the first thread: glibc puts its own in place then. The restorer is glibc's. */
+    action_before = raw_action(NULL);
+    action_before.handler = counts_signal;
+    action_before.flags &= ~(unsigned long)SA_SIGINFO;
+    raw_action(&action_before);
+    thread(takes_borrowed, NULL);
+    wait_for(&shared->flag, 1);
+}
+
+static void handler_is_back(void)
+{
+    struct kernel_action now = raw_action(NULL);
+    if (memcmp(&now, &action_before, sizeof now))
+        complain("the handler of before is not back");
+    int seen = shared->count;
+    for (int at = 0; at < 2000 && shared->count == seen; at++)
+        nap(1);
+    if (shared->count == seen)
+        complain("signals of others do not arrive any more");
+}
+
+static int checks_and_count(void)
+{
+    int seen = shared->count;
+    int status = ten_checks_and_drop();
+    if (shared->count == seen)
+        complain("no signal of others has arrived during the calls");
+    return status;
+}
+
+static void glibc_sets_ids(void)
+{
+    /* A broadcast of glibc's, by the signal that was borrowed. */
+    if (setresuid((uid_t)-1, (uid_t)-1, (uid_t)-1) < 0)
+        complain("setresuid after the call: %s", strerror(errno));
+}
+
+/* --- dlopen, use, dlclose ------------------------------------------------------------------------------------------------ */
+
+static char copy[] = "/tmp/libec_security.XXXXXX";
+
+/* A file of its own, so that the one this program is linked with does not stand in for it. */
+static void copy_library(void)
+{
+    Dl_info info;
+    void *symbol = dlsym(RTLD_DEFAULT, "ec_security_apply");
+    must(symbol && dladdr(symbol, &info), "dladdr");
+    int from = open(info.dli_fname, O_RDONLY | O_CLOEXEC), to = mkostemp(copy, O_CLOEXEC);
+    must(from >= 0 && to >= 0, info.dli_fname);
+    char block[65536];
+    for (ssize_t got; (got = read(from, block, sizeof block)) > 0;)
+        must(write(to, block, (size_t)got) == got, copy);
+    close(from);
+    close(to);
+}
+
+static void make_plug_in(void)
+{
+    copy_library();
+    idle_threads(3);
+}
+
+static int drop_by_plug_in(void)
+{
+    void *handle = dlopen(copy, RTLD_NOW | RTLD_LOCAL);
+    unlink(copy);
+    if (!handle) {
+        complain("%s", dlerror());
+        return -1;
+    }
+    int (*apply)(const char *, const char *, const char *);
+    *(void **)&apply = dlsym(handle, "ec_security_apply");
+    if (apply == ec_security_apply)
+        complain("dlopen has given the library that was there already");
+    int status = apply(ids() ? "ecuser" : NULL, NULL, "cap_net_bind_service+ep");
+    dlclose(handle);
+    glibc_sets_ids();
+    return status;
+}
+
+/* --- children that others wait for --------------------------------------------------------------------------------------- */
+
+static void sees_child(int signal)
+{
+    (void)signal;
+    complain("SIGCHLD has come");
+}
+
+static void *waits_for_any(void *unused)
+{
+    (void)unused;
+    for (;;) {
+        int status;
+        pid_t pid = waitpid(-1, &status, 0);
+        if (pid > 0)
+            complain("waitpid(-1) has seen a child");
+        shared->count++;
+    }
+    return NULL;
+}
+
+static void make_waiter(void)
+{
+    struct sigaction action = {.sa_handler = sees_child};
+    sigaction(SIGCHLD, &action, NULL);
+    thread(waits_for_any, NULL);
+    idle_threads(2);
+}
+
+static void *ends_on_death(void *unused)
+{
+    (void)unused;
+    for (;;)
+        pause();
+    return NULL;
+}
+
+static void make_parent_signal(void)
+{
+    thread(ends_on_death, NULL);
+    prctl(PR_SET_PDEATHSIG, SIGUSR2);
+    prctl(PR_SET_DUMPABLE, 1);
+    /* A refusal by the rehearsal, in which the ids have changed already. */
+    filter(SYS_prctl, PR_SET_NO_NEW_PRIVS, SECCOMP_RET_ERRNO | EPERM, true);
+}
+
+static int refused_keeps_flags(void)
+{
+    int status = drop(), sig = 0;
+    prctl(PR_GET_PDEATHSIG, &sig);
+    if (sig != SIGUSR2)
+        complain("the parent-death signal became %d", sig);
+    if (prctl(PR_GET_DUMPABLE) != 1)
+        complain("dumpable became %d", prctl(PR_GET_DUMPABLE));
+    return status;
+}
+
+void situations_of_signals(void)
+{
+    static const struct situation all[] = {
+        {.name = "the caller is inside a signal handler", .make = plain_handler, .call = drop_in_handler,
+         .outcomes = REFUSED, .status = EC_SECURITY_EBUSY, .says = {"signal handler"}},
+        {.name = "the caller is inside a signal handler that blocks nothing (SA_NODEFER)", .make = nodefer_handler,
+         .call = drop_in_handler, .outcomes = REFUSED, .status = EC_SECURITY_EBUSY, .says = {"signal handler"}},
+        {.name = "the caller is inside a signal handler on an alternate stack", .make = alternate_stack,
+         .call = drop_in_handler, .outcomes = REFUSED, .status = EC_SECURITY_EBUSY, .says = {"signal handler"}},
+        {.name = "the caller is inside a signal handler that has interrupted malloc", .make = malloc_interrupted,
+         .call = in_malloc, .outcomes = REFUSED, .status = EC_SECURITY_EBUSY, .says = {"signal handler"}},
+        {.name = "signals storm, without SA_RESTART", .make = make_storm, .call = ten_checks_and_drop, .outcomes = DONE,
+         .threads = 5},
+        {.name = "another process sends the borrowed signal all the time", .make = make_storm_of_borrowed,
+         .call = ten_checks_and_drop, .outcomes = DONE, .threads = 4},
+        {.name = "the whole process is stopped and continued all the time", .make = idle_two, .call = checks_while_stopped,
+         .beside = stop_and_continue, .outcomes = DONE, .threads = 3},
+        {.name = "the whole process is stopped for longer than the deadline, and continued", .make = idle_two,
+         .call = checks_with_short_deadline, .beside = stop_for_long, .outcomes = DONE, .threads = 3},
+        {.name = "no signal can be queued (RLIMIT_SIGPENDING is 0)", .make = make_no_queue, .call = refusable_drop,
+         .outcomes = REFUSED, .status = EC_SECURITY_ETHREAD, .says = {"RLIMIT_SIGPENDING"}},
+        {.name = "the queue of signals is full, and is emptied later", .make = make_full_queue, .call = drop_with_full_queue,
+         .outcomes = DONE, .threads = 4},
+        {.name = "the borrowed signal had a handler: put back, and called meanwhile", .make = make_own_handler,
+         .call = checks_and_count, .then = handler_is_back, .outcomes = DONE, .threads = 4},
+        {.name = "glibc's setresuid afterwards", .make = idle_two, .then = glibc_sets_ids, .outcomes = DONE, .threads = 3},
+        {.name = "dlopen, use, dlclose, then glibc's setresuid", .make = make_plug_in, .call = drop_by_plug_in,
+         .outcomes = DONE, .threads = 4},
+        {.name = "a SIGCHLD handler and waitpid(-1) see nothing", .make = make_waiter, .call = ten_checks_and_drop,
+         .outcomes = DONE, .threads = 4},
+        {.name = "a refusal leaves dumpable flag and parent-death signal", 
+         .make = make_parent_signal, .call = refused_keeps_flags, .outcomes = REFUSED, .status = EC_SECURITY_EREFUSED,
+         .says = {"PR_SET_NO_NEW_PRIVS"}},
+    };
+    for (size_t at = 0; at < sizeof all / sizeof *all; at++)
+        situation(&all[at]);
+}
