@@ -1,8 +1,12 @@
 //! All threads parked at the same time, once; the caller commits first, then all; each reads itself back.
 //!
 //! Memory order: everything a parked thread reads (script, slots) is written before the signal that makes it look, and the
-//! signal's delivery orders that; what it writes (its slot) is published by the SeqCst increments of `parked` and `left`,
-//! which the caller reads before it looks at slots. `phase` is stored before the futex wake and loaded after it.
+//! signal's delivery orders that; what it writes (its slot, a problem) is published by the SeqCst increments of `parked` and
+//! `done`, which the caller reads before it looks there. `phase` and `gate` are stored before a futex wake and loaded after it.
+//! `left` is a thread's last access to the session: the caller may unmap it as soon as it has seen the last increment.
+//!
+//! No thread goes back to its own work before all have committed, so that code of the host never runs in a thread that has
+//! dropped beside one that has not; and a busy thread does not keep the processor from those still to come.
 
 use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_int, c_void};
@@ -61,6 +65,14 @@ const PARK: u32 = 0;
 const GO: u32 = 1;
 const RELEASE: u32 = 2;
 
+const SHUT: u32 = 0;
+const OPEN: u32 = 1;
+
+/// How many sleepers each thread that goes wakes in its turn: one that woke all would be at it for as long as their work takes,
+/// and all would come for the same processors at once.
+const FAN: u32 = 2;
+const ALL: u32 = u32::MAX >> 1;
+
 // 0: the slot is not used yet
 const SIGNALLED: u32 = 1;
 const PARKED: u32 = 2;
@@ -69,8 +81,10 @@ const DEAD: u32 = 4;
 const CANCELLED: u32 = 5;
 /// Parked and counted. One that ends while it is PARKED was killed in the handler, by a seccomp filter of its own.
 const COUNTED: u32 = 6;
+/// Has committed, and waits at the gate.
+const COMMITTED: u32 = 7;
 /// Has left the session's memory.
-const LEFT: u32 = 7;
+const LEFT: u32 = 8;
 
 /// One thread.
 #[repr(C, align(64))]
@@ -85,18 +99,37 @@ struct Slot {
     lost: AtomicU32,
 }
 
+/// A word on a cache line of its own.
+#[repr(C, align(64))]
+struct Line(AtomicU32);
+
+impl Line {
+    const fn new(value: u32) -> Line {
+        Line(AtomicU32::new(value))
+    }
+}
+
+impl core::ops::Deref for Line {
+    type Target = AtomicU32;
+    fn deref(&self) -> &AtomicU32 {
+        &self.0
+    }
+}
+
 #[repr(C)]
 struct Session {
     generation: u32,
-    phase: AtomicU32,
-    parked: AtomicU32,
+    // What many wait on and what many count up stand apart, each on a line of the cache.
+    phase: Line,
+    gate: Line,
+    parked: Line,
+    done: Line,
     /// The count of parked threads that the caller waits for.
     target: AtomicU32,
     problems: AtomicU32,
     /// The first of them, and whose it is.
     problem: UnsafeCell<Option<(i32, ThreadProblem)>>,
-    /// How many have left; what the caller sleeps on then.
-    left: AtomicU32,
+    left: Line,
     /// What the caller sleeps on while threads are being parked.
     bell: AtomicU32,
     script: *const Script<'static>,
@@ -190,20 +223,22 @@ fn park(session: &Session, slot: &Slot, tid: i32) {
     if phase == GO
         && let Ok((held, plan)) = planned
     {
+        sys::futex_wake(&session.phase, FAN);
         let progress = AtomicU32::new(0);
         let done = commit::plan_now(script, held, &plan).and_then(|plan| make(script, &plan, &progress));
         if let Err(fault) = done {
             die(tid, fault);
         }
+        slot.state.store(COMMITTED, SeqCst);
+        if session.done.fetch_add(1, SeqCst) + 1 == session.target.load(SeqCst) {
+            sys::futex_wake(&session.done, 1);
+        }
+        while session.gate.load(SeqCst) == SHUT {
+            sys::futex_wait(&session.gate, SHUT, None);
+        }
     }
-    // The caller may unmap the session as soon as it has seen the last increment, so that is the last access to it: what
-    // is compared with is read before, and the wake takes the word for an address only.
-    let (target, left) = (session.target.load(SeqCst), &raw const session.left);
     slot.state.store(LEFT, SeqCst);
-    // SAFETY: this thread has not been counted yet, so the session is still there.
-    if unsafe { &*left }.fetch_add(1, SeqCst) + 1 == target {
-        sys::futex_wake_at(left, 1);
-    }
+    session.left.fetch_add(1, SeqCst);
 }
 
 fn ring(session: &Session) {
@@ -277,6 +312,7 @@ pub(crate) fn meet(caller: &Caller<'_>) -> Result<(), Error> {
         // The caller, and whoever could make another is the caller.
         return if caller.commit { commit_alone(caller) } else { Ok(()) };
     }
+    let_retired_go(caller.deadline);
     let mut room = threads * 2 + 256;
     loop {
         match meet_with_room(caller, tasks, room)? {
@@ -326,7 +362,7 @@ enum Off {
 fn meet_with_room(caller: &Caller<'_>, tasks: &sys::Fd, capacity: usize) -> Result<Option<()>, Error> {
     const NAMES: usize = 32 << 10;
     let table_len = (capacity * 2).next_power_of_two();
-    let slots_at = 256;
+    let slots_at = size_of::<Session>().next_multiple_of(align_of::<Slot>());
     let table_at = slots_at + capacity * size_of::<Slot>();
     let names_at = (table_at + table_len * 4).next_multiple_of(8);
     let bytes = (names_at + NAMES).next_multiple_of(4096);
@@ -342,12 +378,14 @@ fn meet_with_room(caller: &Caller<'_>, tasks: &sys::Fd, capacity: usize) -> Resu
         let session = memory.cast::<Session>();
         session.write(Session {
             generation,
-            phase: AtomicU32::new(PARK),
-            parked: AtomicU32::new(0),
+            phase: Line::new(PARK),
+            gate: Line::new(SHUT),
+            parked: Line::new(0),
+            done: Line::new(0),
             target: AtomicU32::new(u32::MAX),
             problems: AtomicU32::new(0),
             problem: UnsafeCell::new(None),
-            left: AtomicU32::new(0),
+            left: Line::new(0),
             bell: AtomicU32::new(0),
             script: core::ptr::from_ref(caller.script).cast(),
             slots,
@@ -390,19 +428,22 @@ fn meet_with_room(caller: &Caller<'_>, tasks: &sys::Fd, capacity: usize) -> Resu
             return Err(Off::Because(error));
         }
         session.phase.store(GO, SeqCst);
-        sys::futex_wake(&session.phase, u32::MAX >> 1);
+        sys::futex_wake(&session.phase, FAN);
         meeting.wait_until_done(parked);
+        session.gate.store(OPEN, SeqCst);
+        sys::futex_wake(&session.gate, ALL);
         Ok(())
     });
     if let_go {
         meeting.release();
     }
-    let clean = !meeting.outstanding;
+    let outstanding = meeting.outstanding;
     CURRENT.store(core::ptr::null_mut(), SeqCst);
-    if clean {
+    if !outstanding {
         restore();
-        // SAFETY: every signal sent was answered, and every thread that answered has left.
-        unsafe { sys::unmap(memory, bytes) };
+        // Threads leave when they get a processor, which the caller need not wait for.
+        RETIRED.set(Retired { memory, bytes, pid: sys::getpid() });
+        let_retired_go(Duration::ZERO);
     }
     match result {
         Ok(()) => Ok(Some(())),
@@ -427,20 +468,67 @@ fn install() -> Result<(), Error> {
     Ok(())
 }
 
-struct Previous(UnsafeCell<KernelSigaction>);
+/// A value for whoever has the turn.
+struct OfTheTurn<T>(UnsafeCell<T>);
 // SAFETY: reached only by the thread that has the turn.
-unsafe impl Sync for Previous {}
-impl Previous {
-    fn set(&self, action: KernelSigaction) {
+unsafe impl<T> Sync for OfTheTurn<T> {}
+impl<T: Copy> OfTheTurn<T> {
+    fn set(&self, value: T) {
         // SAFETY: only the thread with the turn gets here.
-        unsafe { *self.0.get() = action }
+        unsafe { *self.0.get() = value }
     }
-    fn get(&self) -> KernelSigaction {
+    fn get(&self) -> T {
         // SAFETY: only the thread with the turn gets here.
         unsafe { *self.0.get() }
     }
 }
-static PREVIOUS: Previous = Previous(UnsafeCell::new(KernelSigaction::DEFAULT));
+static PREVIOUS: OfTheTurn<KernelSigaction> = OfTheTurn(UnsafeCell::new(KernelSigaction::DEFAULT));
+
+/// The last session, which threads on their way out may still read.
+#[derive(Clone, Copy)]
+struct Retired {
+    memory: *mut u8,
+    bytes: usize,
+    pid: i32,
+}
+const NONE: Retired = Retired { memory: core::ptr::null_mut(), bytes: 0, pid: 0 };
+static RETIRED: OfTheTurn<Retired> = OfTheTurn(UnsafeCell::new(NONE));
+
+/// Unmaps the last session if all have left it. With the patience of a deadline, waits for that; a session that somebody stays
+/// in even then is kept for ever.
+fn let_retired_go(deadline: Duration) {
+    let Retired { memory, bytes, pid } = RETIRED.get();
+    if memory.is_null() {
+        return;
+    }
+    // SAFETY: set with a session that is still mapped.
+    let session = unsafe { &*memory.cast::<Session>() };
+    let target = session.target.load(SeqCst);
+    let mut patience = Patience::new(deadline);
+    loop {
+        let left = session.left.load(SeqCst);
+        if pid != sys::getpid() {
+            // The child of a fork, or of somebody who shares memory with it.
+            RETIRED.set(NONE);
+            return;
+        }
+        if left >= target {
+            RETIRED.set(NONE);
+            // SAFETY: every signal sent was answered, and every thread that answered has left.
+            unsafe { sys::unmap(memory, bytes) };
+            return;
+        }
+        if patience.left.is_zero() {
+            if !deadline.is_zero() {
+                RETIRED.set(NONE);
+            }
+            return;
+        }
+        let slice = sys::now();
+        sys::futex_wait(&session.left, left, Some(SLICE));
+        patience.spend(sys::now().saturating_sub(slice), SLICE);
+    }
+}
 
 fn restore() {
     // Ours only: with the first pthread_create(3), libc puts its own in place.
@@ -709,16 +797,18 @@ impl Meeting<'_> {
         let mut next = 0;
         let mut patience = Patience::new(self.caller.deadline);
         loop {
-            let left = self.session.left.load(SeqCst);
-            if left >= parked {
+            let done = self.session.done.load(SeqCst);
+            if done >= parked {
                 return;
             }
-            if left != last {
-                last = left;
+            if done != last {
+                last = done;
                 patience = Patience::new(self.caller.deadline);
             }
             let slice = sys::now();
-            sys::futex_wait(&self.session.left, left, Some(SLICE * 10));
+            sys::futex_wait(&self.session.done, done, Some(SLICE * 10));
+            // Those that were to wake others may be stopped by a debugger.
+            sys::futex_wake(&self.session.phase, FAN);
             if patience.spend(sys::now().saturating_sub(slice), SLICE * 10) {
                 let tid = self
                     .each_used()
@@ -752,20 +842,22 @@ impl Meeting<'_> {
         }
         self.session.target.store(answered, SeqCst);
         self.session.phase.store(RELEASE, SeqCst);
-        sys::futex_wake(&self.session.phase, u32::MAX >> 1);
-        // The script is on the caller's stack: whoever has answered must have left before it goes.
+        sys::futex_wake(&self.session.phase, ALL);
+        // The script is on the caller's stack: whoever has answered must be past reading it before it goes.
         let mut next = 0;
         loop {
-            let left = self.session.left.load(SeqCst);
-            if left >= answered {
+            let bell = self.session.bell.load(SeqCst);
+            if self.session.parked.load(SeqCst) >= answered {
                 break;
             }
-            sys::futex_wait(&self.session.left, left, Some(SLICE));
+            sys::futex_wait(&self.session.bell, bell, Some(SLICE));
             for _ in 0..self.used.min(LOOKS) {
                 next = if next + 1 < self.used { next + 1 } else { 0 };
                 answered -= u32::from(self.bury(next));
             }
         }
+        // As many as will leave.
+        self.session.target.store(answered, SeqCst);
     }
 
     fn text_of(&self, tid: i32, what: &CStr) -> Word {

@@ -592,14 +592,8 @@ pub(crate) fn futex_wait(word: &AtomicU32, expected: u32, at_most: Option<Durati
 
 /// futex(2), FUTEX_WAKE_PRIVATE.
 pub(crate) fn futex_wake(word: &AtomicU32, how_many: u32) {
-    futex_wake_at(word, how_many);
-}
-
-/// As [`futex_wake`], of a word that may be gone: the kernel takes its address as a key and does not read it
-/// (kernel/futex/core.c, get_futex_key).
-pub(crate) fn futex_wake_at(word: *const AtomicU32, how_many: u32) {
-    // SAFETY: takes numbers.
-    let _ = unsafe { call!(libc::SYS_futex, word, libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG, how_many) };
+    // SAFETY: the word is ours and aligned.
+    let _ = unsafe { call!(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG, how_many) };
 }
 
 fn timespec(time: Duration) -> libc::timespec {
