@@ -652,8 +652,8 @@ pub(crate) fn wait_for(pid: i32) -> Result<c_int> {
     }
 }
 
-/// Has the calling process killed after a time, whatever it is doing then: by SIGKILL, or, where no signal can be queued
-/// (RLIMIT_SIGPENDING; timer_create(2) reserves one), by SIGALRM, which is unblocked for that.
+/// Has the calling process killed after a time, whatever it is doing then: by SIGKILL, or, where there is no such timer or no
+/// signal can be queued (RLIMIT_SIGPENDING; timer_create(2) reserves one), by SIGALRM, which is unblocked for that.
 pub(crate) fn kill_me_after(time: Duration) -> Result<()> {
     // SAFETY: zeros are valid for a sigevent.
     let mut event: libc::sigevent = unsafe { MaybeUninit::zeroed().assume_init() };
@@ -662,7 +662,7 @@ pub(crate) fn kill_me_after(time: Duration) -> Result<()> {
     let mut timer: c_int = 0;
     // SAFETY: a sigevent, and room for the kernel's timer id, an int.
     let made = unsafe { call!(libc::SYS_timer_create, libc::CLOCK_MONOTONIC, &raw const event, &raw mut timer) };
-    if made == Err(Errno(libc::EAGAIN)) {
+    if made.is_err() {
         sigaction(libc::SIGALRM, Some(&KernelSigaction::DEFAULT))?;
         set_signal_mask(!(1 << (libc::SIGALRM - 1)))?;
         let at_least = time.max(Duration::from_micros(1));
@@ -670,7 +670,6 @@ pub(crate) fn kill_me_after(time: Duration) -> Result<()> {
         // SAFETY: an itimerval is two timevals: interval and value.
         return unsafe { call!(libc::SYS_setitimer, libc::ITIMER_REAL, spec.as_ptr(), 0) }.map(drop);
     }
-    made?;
     let spec = [timespec(Duration::ZERO), timespec(time)];
     // SAFETY: an itimerspec is two timespecs: interval and value.
     unsafe { call!(libc::SYS_timer_settime, timer, 0, spec.as_ptr(), 0) }.map(drop)
