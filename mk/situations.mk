@@ -1,7 +1,7 @@
 # The situations a process may be in when the call comes: tests/outside/situations*.c, docs/situations.md.
 OUTSIDE += situations
 LIMIT_situations := 400
-SITUATIONS := $(patsubst %,build/outside/situations_%.o,threads signals processes limits)
+SITUATIONS := $(patsubst %,build/outside/situations_%.o,threads signals processes limits features)
 $(SITUATIONS) build/outside/situations.o: tests/outside/situations.h
 build/outside/situations: $(SITUATIONS)
 build/outside/situations: LDLIBS += $(SITUATIONS) -ldl
@@ -12,3 +12,4 @@ SOAK_ROUNDS ?= 10000
 soak: build/outside/rounds build/outside/situations
 	@SITUATIONS_MANY=1 tests/as-root tests/run build/outside/situations@900
 	@SOAK_ROUNDS=$(SOAK_ROUNDS) tests/as-root tests/run build/outside/rounds@86400
+CHECKS += tests/docs.sh

@@ -392,8 +392,8 @@ int main(int argc, char **argv)
         perror("situations");
         return 70;
     }
-    /* SITUATIONS_OF=tspl: of threads, signals, processes, limits; some of these letters for some of the groups. */
-    const char *groups = getenv("SITUATIONS_OF") ? getenv("SITUATIONS_OF") : "tspl";
+    /* SITUATIONS_OF=tsplf: of threads, signals, processes, limits, features; fewer letters for some of the groups. */
+    const char *groups = getenv("SITUATIONS_OF") ? getenv("SITUATIONS_OF") : "tsplf";
     if (strchr(groups, 't'))
         situations_of_threads();
     if (strchr(groups, 's'))
@@ -402,7 +402,9 @@ int main(int argc, char **argv)
         situations_of_processes();
     if (strchr(groups, 'l'))
         situations_of_limits();
-    if (argc < 2 && strlen(groups) == 4 && !getenv("SITUATIONS_MANY"))
+    if (strchr(groups, 'f'))
+        situations_of_features();
+    if (argc < 2 && strlen(groups) == 5 && !getenv("SITUATIONS_MANY"))
         test("docs/situations.md has every situation with its outcome", 10, documented, NULL);
     size_t done = 0, refused = 0, gone = 0;
     printf("\n");

@@ -7,6 +7,7 @@
 #include "outside.h"
 
 #include <ec_security.h>
+#include <stdio.h>
 
 enum outcome { DONE = 1, REFUSED = 2, GONE = 4 };
 
@@ -74,5 +75,6 @@ void situations_of_threads(void);
 void situations_of_signals(void);
 void situations_of_processes(void);
 void situations_of_limits(void);
+void situations_of_features(void);
 
 #endif

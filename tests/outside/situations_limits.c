@@ -223,7 +223,7 @@ void situations_of_limits(void)
          .outcomes = REFUSED, .status = EC_SECURITY_ERESOURCE, .says = {"clone", "EAGAIN"}},
         {.name = "address space for 0 to 59 more pages (RLIMIT_AS)", .make = idle_two, .call = each_size_of_memory,
          .after = tell_refusals, .outcomes = DONE, .threads = 3},
-        {.name = "out of memory at each allocation, names looked up", .make = idle_two, .call = each_allocation_of_names,
+        {.name = "out of memory at each allocation, names looked up", .needs_ids = true, .make = idle_two, .call = each_allocation_of_names,
          .after = tell_allocations, .outcomes = DONE, .threads = 3},
         {.name = "out of memory at each allocation, nothing looked up", .make = idle_two, .call = each_allocation_of_ours,
          .after = tell_allocations, .outcomes = DONE, .threads = 3, .fields = FIELDS_CAPS | FIELD_NNP},

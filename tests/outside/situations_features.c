@@ -1,0 +1,147 @@
+/* Kernels that lack something, as far as a seccomp filter can play one: see docs/kernel-features.md. */
+
+#include "situations.h"
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static void lacks(long number, long argument, int error)
+{
+    filter(number, argument, SECCOMP_RET_ERRNO | (unsigned)error, true);
+}
+
+static void no_ambient(void)
+{
+    idle_threads(2);
+    lacks(SYS_prctl, PR_CAP_AMBIENT, EINVAL);
+}
+
+static void no_nnp(void)
+{
+    idle_threads(2);
+    lacks(SYS_prctl, PR_GET_NO_NEW_PRIVS, EINVAL);
+    lacks(SYS_prctl, PR_SET_NO_NEW_PRIVS, EINVAL);
+}
+
+static void no_bounding(void)
+{
+    idle_threads(2);
+    lacks(SYS_prctl, PR_CAPBSET_READ, EINVAL);
+    lacks(SYS_prctl, PR_CAPBSET_DROP, EINVAL);
+}
+
+static void no_securebits(void)
+{
+    idle_threads(2);
+    lacks(SYS_prctl, PR_GET_SECUREBITS, EINVAL);
+    lacks(SYS_prctl, PR_SET_SECUREBITS, EINVAL);
+}
+
+static void no_version_3(void)
+{
+    idle_threads(2);
+    lacks(SYS_capget, -1, EINVAL);
+    lacks(SYS_capset, -1, EINVAL);
+}
+
+static void no_queue_to_threads(void) { lacks(SYS_rt_tgsigqueueinfo, -1, ENOSYS); }
+
+static void no_new_calls(void)
+{
+    idle_threads(2);
+    lacks(SYS_kcmp, -1, ENOSYS);
+    lacks(SYS_statx, -1, ENOSYS);
+    lacks(SYS_prctl, PR_GET_SECCOMP, EINVAL);
+}
+
+static void no_timers(void)
+{
+    idle_threads(2);
+    lacks(SYS_timer_create, -1, ENOSYS);
+}
+
+/* Of a kernel whose last capability is 37, as before 5.8. */
+static void fewer_capabilities(void)
+{
+    idle_threads(2);
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_prctl, 0, 5),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PR_CAPBSET_READ, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
+        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 38, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof code / sizeof *code, code};
+    must(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) == 0, "seccomp");
+}
+
+static int with_option(const char *option, const char *value)
+{
+    ec_security_policy *policy = ec_security_policy_new();
+    int status = ids() ? ec_security_policy_set(policy, "user", "ecuser") : EC_SECURITY_OK;
+    if (status == EC_SECURITY_OK)
+        status = ec_security_policy_set(policy, "capabilities", "cap_net_bind_service+ep");
+    if (status == EC_SECURITY_OK)
+        status = ec_security_policy_set(policy, option, value);
+    if (status == EC_SECURITY_OK)
+        status = ec_security_policy_apply(policy);
+    ec_security_policy_free(policy);
+    return status;
+}
+
+static int with_ambient(void) { return with_option("ambient", "cap_net_bind_service"); }
+
+static int with_root(void)
+{
+    static char folder[] = "/tmp/ec-situations.XXXXXX";
+    if (!mkdtemp(folder) || chmod(folder, 0755) < 0)
+        complain("mkdtemp: %s", strerror(errno));
+    int status = with_option("chroot", folder);
+    return status;
+}
+
+static void remove_root(pid_t pid)
+{
+    char path[64], root[256];
+    snprintf(path, sizeof path, "/proc/%d/root", pid);
+    ssize_t len = readlink(path, root, sizeof root - 1);
+    root[len > 0 ? len : 0] = 0;
+    if (expect(!strncmp(root, "/tmp/ec-situations.", 19), "the root is %s", root))
+        rmdir(root);
+}
+
+void situations_of_features(void)
+{
+    static const struct situation all[] = {
+        {.name = "a kernel without the ambient set", .make = no_ambient, .outcomes = DONE, .threads = 3},
+        {.name = "a kernel without the ambient set, and an ambient capability wanted", .make = no_ambient,
+         .call = with_ambient, .outcomes = REFUSED, .status = EC_SECURITY_EREFUSED, .says = {"PR_CAP_AMBIENT", "EINVAL"}},
+        {.name = "a kernel without no_new_privs", .make = no_nnp, .outcomes = REFUSED, .status = EC_SECURITY_EREFUSED,
+         .says = {"EINVAL"}},
+        {.name = "a kernel without bounding sets of threads", .make = no_bounding, .outcomes = REFUSED,
+         .status = EC_SECURITY_EREFUSED, .says = {"EINVAL"}},
+        {.name = "a kernel without securebits of threads", .make = no_securebits, .outcomes = REFUSED,
+         .status = EC_SECURITY_EREFUSED, .says = {"EINVAL"}},
+        {.name = "a kernel without version 3 of capget and capset", .make = no_version_3, .outcomes = REFUSED,
+         .status = EC_SECURITY_EREFUSED, .says = {"EINVAL"}},
+        {.name = "a kernel without rt_tgsigqueueinfo, one thread", .make = no_queue_to_threads, .outcomes = DONE},
+        {.name = "a kernel without kcmp, statx and PR_GET_SECCOMP, with chroot", .make = no_new_calls, .call = with_root,
+         .after = remove_root, .outcomes = DONE, .threads = 3},
+        {.name = "a kernel without timers of processes", .make = no_timers, .outcomes = DONE, .threads = 3},
+        {.name = "a kernel that lacks the capability asked for", .make = fewer_capabilities, .caps = "cap_perfmon+ep",
+         .outcomes = REFUSED, .status = EC_SECURITY_ECAPABILITY, .says = {"this kernel has no cap_perfmon"}},
+    };
+    for (size_t at = 0; at < sizeof all / sizeof *all; at++)
+        situation(&all[at]);
+}
