@@ -57,7 +57,7 @@ verdict "no segment is writable and executable" "$(awk '$1 == "LOAD" && /RWE/' "
 verdict "code needs no relocation (no TEXTREL)" "$(grep TEXTREL "$work/dynamic")"
 verdict "no search path of its own (no RPATH, no RUNPATH)" "$(grep -E 'RPATH|RUNPATH' "$work/dynamic")"
 
-# libc, the loader for thread-local storage, and the C compiler's library, for its unwinder.
+# libc, and its loader, which musl and thread-local storage may bring.
 needed=$(field NEEDED | tr '\n' ' ')
 echo "it needs: $needed"
 verdict "it needs libc and nothing else" "$(field NEEDED | grep -vE '^(libc\.so\.[0-9]+|libc\.musl-.*|ld-linux.*\.so\.[0-9]+)$')"
