@@ -31,11 +31,9 @@ pub(crate) struct Root {
 }
 
 impl Root {
-    /// Notes whether the calling thread's root and working directory are the folder.
-    fn look(&self, held: &mut Held) -> Result<(), Errno> {
-        held.root_as_wanted = sys::root_id()? == self.id;
-        held.cwd_as_wanted = sys::cwd_id()? == self.id;
-        Ok(())
+    /// Whether the calling thread's root and working directory are the folder.
+    fn is_entered(&self) -> Result<bool, Errno> {
+        Ok(sys::root_id()? == self.id && sys::cwd_id()? == self.id)
     }
 
     /// Enters it. A thread with descriptors of its own must not enter whatever has the folder's number there.
@@ -49,11 +47,9 @@ impl Root {
     }
 
     /// Goes back to where the caller was, and makes sure of it.
-    fn leave(&self, root_too: bool) -> Result<bool, Errno> {
-        if root_too {
-            sys::fchdir(self.old_root.raw())?;
-            sys::chroot(c".")?;
-        }
+    fn leave(&self) -> Result<bool, Errno> {
+        sys::fchdir(self.old_root.raw())?;
+        sys::chroot(c".")?;
         sys::fchdir(self.old_cwd.raw())?;
         Ok(sys::root_id()? == sys::file_id(self.old_root.raw())? && sys::cwd_id()? == sys::file_id(self.old_cwd.raw())?)
     }
@@ -199,7 +195,7 @@ fn held_with(script: &Script<'_>, bounding: impl FnOnce(&CapSets) -> Part) -> Re
             Err(errno) => return Err(errno),
         }
     }
-    let mut held = Held {
+    Ok(Held {
         uids,
         gids,
         groups_as_wanted,
@@ -208,13 +204,8 @@ fn held_with(script: &Script<'_>, bounding: impl FnOnce(&CapSets) -> Part) -> Re
         ambient,
         securebits: sys::securebits()?,
         no_new_privs: sys::no_new_privs()?,
-        root_as_wanted: true,
-        cwd_as_wanted: true,
-    };
-    if let Some(root) = script.root {
-        root.look(&mut held)?;
-    }
-    Ok(held)
+        root_as_wanted: script.root.map_or(Ok(true), Root::is_entered)?,
+    })
 }
 
 /// What a parked thread holds, and the plan for it, before the caller has changed anything.
@@ -229,7 +220,6 @@ pub(crate) fn look_ahead(script: &Script<'_>) -> Result<(Held, Plan), ThreadProb
         // Most threads are moved by the caller's step; asked only where it matters, since filters may not know this call.
         if !(has_folder && may) && sys::shares_root_with(root.caller) {
             expected.root_as_wanted = true;
-            expected.cwd_as_wanted = true;
         } else if !has_folder {
             return Err(ThreadProblem::OwnRoot);
         }
@@ -244,7 +234,7 @@ pub(crate) fn plan_now(script: &Script<'_>, mut held: Held, plan: &Plan) -> Resu
     match script.root {
         None => Ok(*plan),
         Some(root) => {
-            root.look(&mut held).map_err(fault)?;
+            held.root_as_wanted = root.is_entered().map_err(fault)?;
             plan::plan(&script.wanted, &held).map_err(|_| fault(Errno(libc::EPERM)))
         }
     }
@@ -254,7 +244,6 @@ fn step(script: &Script<'_>, step: Step) -> Result<(), Errno> {
     match step {
         Step::RaiseEffective(caps) | Step::WorkingSets(caps) | Step::CapSet(caps) => sys::capset(&caps),
         Step::Chroot => script.root.map_or(Err(Errno(libc::EINVAL)), Root::enter),
-        Step::ChangeFolder => sys::chdir(c"/"),
         Step::SetGroups => sys::setgroups(script.groups),
         Step::SetResGid(gid) => sys::setresgid([gid; 3]),
         Step::KeepCaps(on) => sys::set_keep_caps(on),
@@ -321,10 +310,8 @@ pub(crate) fn verify(script: &Script<'_>, plan: &Plan, extent: Extent) -> Result
 /// What the caller had before, beyond [`Held`], for putting it back.
 pub(crate) struct Before<'a> {
     pub(crate) held: Held,
-    /// Its supplementary groups, all of them, in order, as often as they were given.
+    /// Its supplementary groups, all of them.
     pub(crate) groups: &'a [u32],
-    /// Those, each once.
-    pub(crate) distinct_groups: &'a [u32],
     pub(crate) parent_death_signal: i32,
     /// The dumpable flag, which the kernel keeps with the memory.
     pub(crate) dumpable: usize,
@@ -353,10 +340,9 @@ pub(crate) fn undo(script: &Script<'_>, plan: &Plan, failed_at: usize, before: &
     if done.contains(&Step::SetGroups) {
         let _ = sys::setgroups(before.groups);
     }
-    let moved = |step: &Step| matches!(step, Step::Chroot | Step::ChangeFolder);
-    if plan.steps().iter().take(failed_at + 1).any(moved)
+    if (done.contains(&Step::Chroot) || plan.steps().get(failed_at) == Some(&Step::Chroot))
         && let Some(root) = script.root
-        && root.leave(plan.steps().contains(&Step::Chroot)) != Ok(true)
+        && root.leave() != Ok(true)
     {
         return false;
     }
@@ -383,7 +369,7 @@ pub(crate) fn undo(script: &Script<'_>, plan: &Plan, failed_at: usize, before: &
     // The groups before count as those wanted for this look.
     let as_before = Script {
         wanted: Wanted { groups: true, ..script.wanted },
-        groups: before.distinct_groups,
+        groups: before.groups,
         scratch: script.scratch,
         root: None,
         caller_bounding: 0,
@@ -391,6 +377,5 @@ pub(crate) fn undo(script: &Script<'_>, plan: &Plan, failed_at: usize, before: &
     let mut goal = *was;
     goal.groups_as_wanted = true;
     goal.root_as_wanted = true;
-    goal.cwd_as_wanted = true;
     matches!(held(&as_before), Ok(now) if plan::difference(&goal, &now).is_none())
 }

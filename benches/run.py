@@ -1,0 +1,305 @@
+#!/usr/bin/env python3
+"""Measures this library beside what a user would pick instead: run.py [--runs N] [--only PART,...] [--out FOLDER]
+
+Each measurement is a process of its own that reports its own CLOCK_MONOTONIC interval through a pipe. The variants of a
+comparison take turns, A B C A B C, so that whatever else the machine does meets all alike; what is compared is the median of the
+ratios within a turn. Every thread of every drop is looked at through /proc afterwards: a way that should reach the state asked
+for and does not ends the run. Writes results.json and table.md to FOLDER (build/bench), where a part measured before stays
+until it is measured again. Needs root.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+
+from table import table
+
+BUILD = pathlib.Path("build/bench")
+PARTS = ["drop", "busy", "pause", "rehearsal", "text", "stanza", "load", "start", "weight", "calls"]
+
+# --- measuring ----------------------------------------------------------------------------------------------------------
+
+
+def pairs(line):
+    words = line.split()
+    if not words or len(words) % 2:
+        sys.exit(f"not pairs of name and number: {line!r}")
+    return {name: float(number) for name, number in zip(words[::2], words[1::2])}
+
+
+def run(command):
+    """Runs a program that prints one line of pairs."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{command} ended with {done.returncode}")
+    return pairs(done.stdout)
+
+
+FIELDS = ["Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs"]
+
+
+def wanted_state():
+    """What benches/bench.h asks for."""
+    ports = f"{1 << 10:016x}"
+    none = f"{0:016x}"
+    return dict(zip(FIELDS, ["4711 4711 4711 4711", "4712 4712 4712 4712", "4712", none, ports, ports, ports, none, "1"]))
+
+
+def differing_fields(pid, threads):
+    """The fields in which any thread is not as asked."""
+    wanted = wanted_state()
+    found = set()
+    tids = os.listdir(f"/proc/{pid}/task")
+    if len(tids) != threads + 1:
+        sys.exit(f"{len(tids)} threads to look at, not {threads + 1}")
+    for tid in tids:
+        with open(f"/proc/{pid}/task/{tid}/status") as status:
+            lines = dict(line.rstrip("\n").split(":", 1) for line in status)
+        found |= {name for name in FIELDS if " ".join(lines[name].split()) != wanted[name]}
+    return sorted(found)
+
+
+def drop(way, kind, threads):
+    """One drop; its figures, and the fields in which a thread is not as asked."""
+    command = [BUILD / f"drop-{way}", kind, str(threads)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        line = process.stdout.readline()
+        if not line:
+            sys.exit(f"{command} ended without a figure")
+        differing = differing_fields(process.pid, threads)
+        process.stdin.close()
+    return pairs(line), differing
+
+
+def summary(figures):
+    quartiles = statistics.quantiles(figures, n=4, method="inclusive") if len(figures) > 1 else figures * 3
+    return {
+        "median": statistics.median(figures),
+        "p25": quartiles[0],
+        "p75": quartiles[2],
+        "least": min(figures),
+        "most": max(figures),
+        "all": figures,
+    }
+
+
+def turns(runs, variants, note):
+    """Measures variants (name: function that gives a dict of figures) in turns. Gives, for each figure, each variant's
+    summary and the median of its ratios to the first variant."""
+    all_figures = {}
+    for turn in range(runs):
+        print(f"\r{note}: {turn + 1}/{runs} ", end="", file=sys.stderr, flush=True)
+        for name, measure in variants.items():
+            for figure, value in measure().items():
+                all_figures.setdefault(figure, {}).setdefault(name, []).append(value)
+    print(file=sys.stderr)
+    first = next(iter(variants))
+    result = {}
+    for figure, of in all_figures.items():
+        result[figure] = {name: summary(values) for name, values in of.items()}
+        for name, values in of.items():
+            ratios = [value / base for value, base in zip(values, of[first]) if base > 0]
+            if ratios and len(of[first]) == len(values):
+                result[figure][name]["ratio"] = statistics.median(ratios)
+                result[figure][name]["ratios"] = ratios
+    return result
+
+
+# --- the parts ----------------------------------------------------------------------------------------------------------
+
+# Which ways must reach the state asked for: with no other thread, and with others.
+COMPLETE_ALONE = {"ours", "floor", "psx", "libcap"}
+COMPLETE = {"ours", "floor", "psx"}
+ALONE_ONLY = {"libcap"}
+WAYS = ["ours", "floor", "psx", "libcap", "libcap-ng", "libc"]
+
+
+def measure_drop(runs, kind, threads):
+    differing = {}
+
+    def one(way):
+        def measure():
+            figures, fields = drop(way, kind, threads)
+            differing[way] = fields
+            if fields and way in (COMPLETE if threads else COMPLETE_ALONE):
+                sys.exit(f"drop-{way} with {threads} threads: not as asked in {fields}")
+            return {"drop": figures["drop"]}
+
+        return measure
+
+    ways = [way for way in WAYS if threads == 0 or way not in ALONE_ONLY]
+    result = turns(runs, {way: one(way) for way in ways}, f"drop, {threads} {kind} threads")["drop"]
+    for way in ways:
+        result[way]["differs_in"] = differing[way]
+    return result
+
+
+def part_busy(runs):
+    return {"100": measure_drop(runs, "busy", 100)}
+
+
+def part_pause(runs):
+    def one(way):
+        def measure():
+            figures, fields = drop(way, "pause", 100)
+            if fields and way in COMPLETE:
+                sys.exit(f"drop-{way} with watchers: not as asked in {fields}")
+            return figures
+
+        return measure
+
+    return turns(runs, {way: one(way) for way in ["ours", "floor", "psx"]}, "pause")
+
+
+def part_rehearsal(runs):
+    variants = {str(mib): (lambda mib=mib: run([BUILD / "rehearsal", str(mib)])) for mib in [10, 1024, 8192]}
+    return turns(runs, variants, "rehearsal")
+
+
+def part_text(runs):
+    return turns(runs, {whose: (lambda whose=whose: run([BUILD / "text", whose])) for whose in ["ours", "libcap"]}, "text")
+
+
+def part_stanza(_runs):
+    """benches/stanza.rs repeats by itself; the smallest size of each file is enough here."""
+    done = subprocess.run(["make", "--no-print-directory", "bench-stanza"], stdout=subprocess.PIPE, text=True, check=True)
+    figures = re.findall(r"^(.*), x1 +([\d.]+) +([\d.]+) +([\d.]+) ", done.stdout, re.M)
+    if not figures:
+        sys.exit(f"no figures from make bench-stanza: {done.stdout}")
+    return {name: {"mib": float(mib), "mib_per_second": float(speed)} for name, mib, _, speed in figures}
+
+
+def library(name):
+    """Where the loader finds a library, so that no variant has to search for it."""
+    listed = subprocess.run(["/sbin/ldconfig", "-p"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    found = re.search(rf"^\s*{re.escape(name)} .* => (.*)$", listed, re.M)
+    if found is None:
+        sys.exit(f"{name} is not installed")
+    return os.path.realpath(found.group(1))
+
+
+def libraries(stripped):
+    caps = "cap_net_bind_service+ep"
+    return {
+        "ours": [stripped, "ec_security_caps_from_text", caps],
+        "libcap": [library("libcap.so.2"), "cap_from_text", caps],
+        "libcap-ng": [library("libcap-ng.so.0"), "capng_name_to_capability", "net_bind_service"],
+    }
+
+
+def stripped_copy(folder):
+    stripped = os.path.join(folder, "libec_security.so.0")
+    subprocess.run(["strip", "--strip-unneeded", "-o", stripped, "build/libec_security.so.0"], check=True)
+    # What is not on the disk yet would count as dirty in each process that maps it.
+    with open(stripped, "rb") as file:
+        os.fsync(file.fileno())
+    return stripped
+
+
+def part_load(runs):
+    with tempfile.TemporaryDirectory() as folder:
+        of = libraries(stripped_copy(folder))
+        return turns(runs * 5, {name: (lambda words=words: run([BUILD / "load", *words])) for name, words in of.items()}, "load")
+
+
+def part_start(runs):
+    programs = ["ours", "ours-static", "psx", "psx-static", "libcap", "libcap-ng", "none"]
+    return turns(runs * 5, {name: (lambda name=name: run([BUILD / "start", BUILD / f"tiny-{name}"])) for name in programs}, "start")
+
+
+def part_weight(_runs):
+    result = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, (path, *_) in libraries(stripped_copy(folder)).items():
+            listed = subprocess.run(["readelf", "-W", "-r", path], stdout=subprocess.PIPE, text=True, check=True).stdout
+            needed = subprocess.run(["readelf", "-W", "-d", path], stdout=subprocess.PIPE, text=True, check=True).stdout
+            result[name] = {
+                "bytes": os.stat(path).st_size,
+                "relocations": len(re.findall(r"^[0-9a-f]{8,} ", listed, re.M)),
+                "relative_relocations": len(re.findall(r"R_\w+_RELATIVE", listed)),
+                "needs": re.findall(r"\(NEEDED\).*\[(.*)\]", needed),
+            }
+    return result
+
+
+def part_calls(_runs):
+    """System calls from the first mark to the last, of all threads, by name. A trace is slow, so waits that time out and are
+    tried again may count more than once."""
+    result = {}
+    for threads in [0, 10, 100]:
+        for way in WAYS:
+            if threads and way in ALONE_ONLY:
+                continue
+            with tempfile.NamedTemporaryFile("r") as trace:
+                subprocess.run(
+                    ["strace", "-f", "-qq", "-e", "signal=none", "-o", trace.name, BUILD / f"drop-{way}", "idle", str(threads)],
+                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
+                lines = trace.read().split("\n")
+            marks = [at for at, line in enumerate(lines) if "close(-4711" in line]
+            calls = {}
+            for line in lines[marks[0] + 1 : marks[-1]]:
+                call = re.match(r"\d+ +(\w+)\(", line)
+                if call is not None:
+                    calls[call.group(1)] = calls.get(call.group(1), 0) + 1
+            result.setdefault(str(threads), {})[way] = dict(sorted(calls.items(), key=lambda item: -item[1]), all=sum(calls.values()))
+    return result
+
+
+# --- the run ----------------------------------------------------------------------------------------------------------
+
+
+def machine():
+    with open("/proc/meminfo") as meminfo:
+        kib = int(re.search(r"MemTotal:\s+(\d+)", meminfo.read()).group(1))
+    return {
+        "cpus": os.cpu_count(),
+        "memory_gib": round(kib / (1 << 20)),
+        "linux": ".".join(os.uname().release.split(".")[:2]),
+        "libc": " ".join(os.confstr("CS_GNU_LIBC_VERSION").split()),
+    }
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    arguments.add_argument("--runs", type=int, default=15)
+    arguments.add_argument("--only", default=",".join(PARTS))
+    arguments.add_argument("--threads", default="0,1,10,100,1000,10000")
+    arguments.add_argument("--out", default=str(BUILD))
+    chosen = arguments.parse_args()
+    parts = chosen.only.split(",")
+    if not set(parts) <= set(PARTS):
+        sys.exit(f"parts are {', '.join(PARTS)}")
+    if os.geteuid() != 0:
+        sys.exit("this needs root")
+    os.makedirs(chosen.out, exist_ok=True)
+    path = os.path.join(chosen.out, "results.json")
+    results = {}
+    if os.path.exists(path):
+        with open(path) as file:
+            results = json.load(file)
+    results["machine"] = machine()
+
+    def write():
+        with open(path, "w") as file:
+            json.dump(results, file, indent=1)
+        with open(os.path.join(chosen.out, "table.md"), "w") as file:
+            file.write(table(results))
+
+    for part in parts:
+        if part == "drop":
+            for n in chosen.threads.split(","):
+                results.setdefault("drop", {})[n] = measure_drop(chosen.runs, "idle", int(n))
+                write()
+        else:
+            results[part] = globals()[f"part_{part}"](chosen.runs)
+            write()
+    print(table(results))
+
+
+main()

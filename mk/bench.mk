@@ -1,0 +1,66 @@
+# make bench: this library beside what a user would pick instead, and near the floor. Needs root and Linux; about half an
+# hour. BENCH_ARGS="--only drop --runs 15" makes less of it. Writes build/bench/results.json and build/bench/table.md.
+# make bench-plot: docs/drop-time.svg and the tables of docs/benchmarks.md from build/bench/results.json.
+
+BENCH_PACKAGES := gcc libc6-dev libcap-dev libcap-ng-dev binutils strace python3
+BENCH_CFLAGS := $(BASE_CFLAGS) -O2 -Ibenches
+
+# The ways to drop: each links what its users would. $(PSX) is the static link line that works: with the dynamic one of its
+# manual page libpsx does nothing.
+PSX := -Wl,-Bstatic -lcap -lpsx -Wl,-Bdynamic -lpthread -Wl,-wrap,pthread_create
+OURS := -Lbuild -Wl,-rpath,'$$ORIGIN/..' -lec_security
+WAYS := ours psx libcap libcap-ng libc floor
+
+build/bench/drop-ours: LDLIBS := $(OURS)
+build/bench/drop-psx: LDLIBS := $(PSX)
+build/bench/drop-libcap: LDLIBS := -lcap
+build/bench/drop-libcap-ng: LDLIBS := -lcap-ng
+
+build/bench/drop-%: benches/way-%.c benches/drop.c benches/now.c benches/bench.h build/libec_security.so
+	@mkdir -p $(@D)
+	$(CC) $(BENCH_CFLAGS) -o $@ $< benches/drop.c benches/now.c $(LDLIBS)
+
+# Everything else, measured by a program of its own.
+build/bench/rehearsal: LDLIBS := $(OURS)
+build/bench/text: LDLIBS := $(OURS) -lcap
+build/bench/load: LDLIBS := -ldl
+
+build/bench/%: benches/%.c benches/now.c benches/bench.h build/libec_security.so
+	@mkdir -p $(@D)
+	$(CC) $(BENCH_CFLAGS) -o $@ $< benches/now.c $(LDLIBS)
+
+# A program that is linked with a library and does nothing. What is linked must also be used, else the linker leaves it out.
+USE_ours := ec_security_apply
+USE_ours-static := ec_security_apply
+USE_psx := cap_set_proc
+USE_psx-static := cap_set_proc
+USE_libcap := cap_set_proc
+USE_libcap-ng := capng_apply
+TINY := ours ours-static psx psx-static libcap libcap-ng none
+
+build/bench/tiny-ours: LDLIBS := $(OURS)
+build/bench/tiny-ours-static: LDLIBS := build/libec_security.a $(LIBS_PRIVATE)
+build/bench/tiny-psx: LDLIBS := -Wl,--no-as-needed -lpsx -lcap -lpthread
+build/bench/tiny-psx-static: LDLIBS := -Wl,-Bstatic -u psx_register -lcap -lpsx -Wl,-Bdynamic -lpthread
+build/bench/tiny-libcap: LDLIBS := -lcap
+build/bench/tiny-libcap-ng: LDLIBS := -lcap-ng
+
+build/bench/tiny-%: benches/tiny.c build/libec_security.so build/libec_security.a
+	@mkdir -p $(@D)
+	$(CC) -std=gnu99 -Wall -Werror -O2 $(if $(USE_$*),-DUSE=$(USE_$*)) -o $@ $< $(LDLIBS)
+
+BENCHES := $(addprefix build/bench/drop-,$(WAYS)) $(addprefix build/bench/tiny-,$(TINY)) \
+    $(addprefix build/bench/,rehearsal text load start)
+
+.PHONY: bench bench-programs bench-plot
+
+bench-programs: $(BENCHES)
+
+bench:
+	@tests/packages $(BENCH_PACKAGES)
+	@$(MAKE) --no-print-directory bench-programs
+	$(PYTHON) benches/run.py $(BENCH_ARGS)
+
+bench-plot:
+	$(PYTHON) benches/plot.py build/bench/results.json docs/drop-time.svg
+	$(PYTHON) benches/table.py build/bench/results.json docs/benchmarks.md
