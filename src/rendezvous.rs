@@ -713,9 +713,10 @@ impl Meeting<'_> {
                 for index in 0..self.used {
                     self.look_after(index)?;
                     let slot = &self.slots[index];
-                    if slot.state.load(SeqCst) == SIGNALLED
+                    // One that is PARKED was stopped in the handler, before it could be counted.
+                    if matches!(slot.state.load(SeqCst), SIGNALLED | PARKED)
                         && let Look::Alive(doing) = self.look_at(slot.tid.load(Relaxed))
-                        && slot.state.load(SeqCst) == SIGNALLED
+                        && matches!(slot.state.load(SeqCst), SIGNALLED | PARKED)
                     {
                         let problem = match slot.unsent.load(Relaxed) {
                             1 => ThreadProblem::Signal(Errno(libc::EAGAIN)),
@@ -768,6 +769,11 @@ impl Meeting<'_> {
         Ok(())
     }
 
+    /// The deadline is for parking, and may be a millisecond; one that has parked is given longer before the process ends.
+    fn patience_with_parked(&self) -> Patience {
+        Patience::new(self.caller.deadline.max(Duration::from_secs(5)))
+    }
+
     /// Whether a thread has ended inside our handler: its own seccomp filter kills it for a call made there.
     fn ended_inside(&self, index: usize) -> bool {
         let slot = &self.slots[index];
@@ -795,7 +801,7 @@ impl Meeting<'_> {
     fn wait_until_done(&mut self, parked: u32) {
         let mut last = 0;
         let mut next = 0;
-        let mut patience = Patience::new(self.caller.deadline);
+        let mut patience = self.patience_with_parked();
         loop {
             let done = self.session.done.load(SeqCst);
             if done >= parked {
@@ -803,7 +809,7 @@ impl Meeting<'_> {
             }
             if done != last {
                 last = done;
-                patience = Patience::new(self.caller.deadline);
+                patience = self.patience_with_parked();
             }
             let slice = sys::now();
             sys::futex_wait(&self.session.done, done, Some(SLICE * 10));
@@ -845,12 +851,22 @@ impl Meeting<'_> {
         sys::futex_wake(&self.session.phase, ALL);
         // The script is on the caller's stack: whoever has answered must be past reading it before it goes.
         let mut next = 0;
+        let mut patience = self.patience_with_parked();
         loop {
             let bell = self.session.bell.load(SeqCst);
             if self.session.parked.load(SeqCst) >= answered {
                 break;
             }
+            let slice = sys::now();
             sys::futex_wait(&self.session.bell, bell, Some(SLICE));
+            if patience.spend(sys::now().saturating_sub(slice), SLICE) {
+                let stuck = self.each_used().find(|slot| slot.state.load(SeqCst) == PARKED);
+                let tid = stuck.map_or(0, |slot| slot.tid.load(Relaxed));
+                sys::die(format_args!(
+                    "aborting: thread {tid} was stopped while it looked at itself (by a debugger?) and cannot be let go; \
+                     nothing was changed"
+                ))
+            }
             for _ in 0..self.used.min(LOOKS) {
                 next = if next + 1 < self.used { next + 1 } else { 0 };
                 answered -= u32::from(self.bury(next));
