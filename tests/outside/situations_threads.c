@@ -258,6 +258,54 @@ static void traced(bool all, bool stops, bool hands_on)
     wait_for(&shared->flag, 2);
 }
 
+/* Lets the thread go on into the handler, and stops it for good at the first system call there. */
+static void *stops_in_handler(void *unused)
+{
+    (void)unused;
+    shared->tid = gettid_raw();
+    shared->flag = 1;
+    for (;;)
+        pause();
+    return NULL;
+}
+
+static uint64_t stop_at;
+
+static void traced_until(long call)
+{
+    stop_at = (uint64_t)call;
+    idle_threads(2);
+    thread(stops_in_handler, NULL);
+    wait_for(&shared->flag, 1);
+    nap(20);
+    prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
+    if (fork() == 0) {
+        int status;
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (ptrace(PTRACE_SEIZE, shared->tid, 0, PTRACE_O_TRACESYSGOOD) < 0)
+            _exit(75);
+        shared->flag = 2;
+        if (waitpid(shared->tid, &status, __WALL) != shared->tid || !WIFSTOPPED(status))
+            _exit(75);
+        ptrace(PTRACE_SYSCALL, shared->tid, 0, WSTOPSIG(status));
+        for (;;) {
+            struct __ptrace_syscall_info info;
+            if (waitpid(shared->tid, &status, __WALL) != shared->tid)
+                _exit(75);
+            if (ptrace(PTRACE_GET_SYSCALL_INFO, shared->tid, sizeof info, &info) > 0 &&
+                info.op == PTRACE_SYSCALL_INFO_ENTRY && info.entry.nr == stop_at)
+                break;
+            ptrace(PTRACE_SYSCALL, shared->tid, 0, 0);
+        }
+        /* Only when its tracer has taken notice has a thread gone, and its process with it. */
+        waitpid(shared->tid, &status, __WALL);
+        _exit(0);
+    }
+    wait_for(&shared->flag, 2);
+}
+
+static void make_stopped_amid_parking(void) { traced_until(SYS_getresuid); }
+static void make_stopped_amid_change(void) { traced_until(SYS_capset); }
 static void make_traced_and_stopped(void) { traced(false, true, false); }
 static void make_traced_and_running(void) { traced(true, false, true); }
 static void make_traced_and_deaf(void) { traced(false, false, false); }
@@ -770,6 +818,20 @@ static void make_many(void) { idle_threads(most - 1); }
 static void make_300(void) { idle_threads(299); }
 static void make_2000(void) { idle_threads(1999); }
 
+/* Whoever has parked is given more time than the deadline: the process must not end for it. */
+static int drop_within_a_millisecond(void)
+{
+    for (int at = 0; at < 200; at++) {
+        int status = drop_within("0.001");
+        if (status == EC_SECURITY_OK)
+            return status;
+        if (status != EC_SECURITY_ETHREAD)
+            complain("within a millisecond: %d %s", status, ec_security_last_error());
+        shared->count++;
+    }
+    return drop();
+}
+
 static unsigned stack_used;
 
 /* How much of a 16 KiB stack the handler needs: what is below this function is filled beforehand. */
@@ -888,6 +950,17 @@ void situations_of_threads(void)
          .status = EC_SECURITY_ETHREAD,
          .names_thread = true,
          .says = {"stopped by its tracer, process "}},
+        {.name = "a thread is stopped by its tracer in the middle of being parked",
+         .make = make_stopped_amid_parking,
+         .call = refusable_drop,
+         .outcomes = GONE,
+         .names_thread = true,
+         .says = {"was stopped while it looked at itself"}},
+        {.name = "a thread is stopped by its tracer in the middle of the change",
+         .make = make_stopped_amid_change,
+         .outcomes = GONE,
+         .names_thread = true,
+         .says = {"cannot be completed"}},
         {.name = "the whole process is traced, and the tracer hands signals on",
          .make = make_traced_and_running,
          .outcomes = DONE,
@@ -1056,6 +1129,11 @@ void situations_of_threads(void)
          .after = tell_stack,
          .outcomes = DONE,
          .threads = 52},
+        {.name = "a deadline of a millisecond, and another call until it is done",
+         .make = make_300,
+         .call = drop_within_a_millisecond,
+         .outcomes = DONE,
+         .threads = 300},
         {.name = "300 threads", .make = make_300, .outcomes = DONE, .threads = 300},
         {.name = "2,000 threads", .make = make_2000, .outcomes = DONE, .threads = 2000, .seconds = 120},
         {.name = "errno of every thread is kept",
