@@ -103,7 +103,7 @@ impl fmt::Display for CapTextError {
         let column = self.column;
         match &self.problem {
             CapTextProblem::UnknownName { word, nearest } => {
-                write!(f, "unknown name {word} at column {column}{}", Nearest(*nearest))
+                write!(f, "unknown name {word}{} at column {column}{}", NotAscii(word), Nearest(*nearest))
             }
             CapTextProblem::MalformedNumber { word } => {
                 write!(
@@ -136,7 +136,7 @@ impl fmt::Display for NotAscii<'_> {
             return Ok(());
         }
         f.write_str(" (not ASCII: bytes")?;
-        self.0.bytes().iter().try_for_each(|byte| write!(f, " {byte:02x}"))?;
+        self.0.bytes().iter().filter(|byte| !byte.is_ascii()).try_for_each(|byte| write!(f, " {byte:02x}"))?;
         f.write_str(")")
     }
 }
@@ -351,12 +351,10 @@ impl Reader<'_> {
 
     #[cold]
     fn unknown_name(&self) -> CapTextError {
-        let word = self.word();
-        // A letter of another script that looks like one of a name: only its place explains anything.
-        let end = Reader { text: self.text, at: self.at + word.len() };
-        if end.byte().is_some_and(|byte| !byte.is_ascii()) {
-            return end.unexpected(Expected::Operator);
-        }
+        // With letters of another script that look like those of a name, and what stands behind them.
+        let rest = &self.text[self.at..];
+        let end = rest.iter().position(|byte| !is_word(*byte) && byte.is_ascii()).unwrap_or(rest.len());
+        let word = &rest[..end];
         self.error(CapTextProblem::UnknownName { word: Word::new(word), nearest: nearest_name(word) })
     }
 

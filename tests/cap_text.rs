@@ -166,7 +166,8 @@ fn what_is_said_of_bad_texts() {
         ("cap_kill:p", unexpected(r#"":""#, 9, operator)),
         ("cap_kill|cap_chown=p", unexpected(r#""|""#, 9, operator)),
         ("cap_kill\u{2013}p", unexpected("\"\u{2013}\" (not ASCII: bytes e2 80 93)", 9, operator)),
-        ("cap_k\u{456}ll=p", unexpected("\"\u{456}\" (not ASCII: bytes d1 96)", 6, operator)),
+        ("cap_k\u{456}ll=p", unknown("\"cap_k\u{456}ll\" (not ASCII: bytes d1 96)", 1, "cap_kill")),
+        ("cap_foo\u{a0}+p", unknown("\"cap_foo\u{a0}\" (not ASCII: bytes c2 a0)", 1, "")),
         // flags
         ("cap_kill+", ends(10, flag)),
         ("cap_kill=p- ", unexpected(r#"" ""#, 12, flag)),

@@ -97,6 +97,10 @@ mod model {
             caps.extend(0..=usize::from(last_cap));
         } else {
             for name in names.split(',') {
+                // As libcap has it, `all` replaces what stands before it.
+                if name.eq_ignore_ascii_case("all") {
+                    caps.clear();
+                }
                 caps.extend(one(name, last_cap)?);
             }
         }
