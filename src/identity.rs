@@ -88,9 +88,32 @@ pub fn group(option: &'static str, word: &[u8]) -> Result<u32, Error> {
 /// The groups the database has `entry` as a member of, the primary one only if it is listed there: what initgroups(3) adds
 /// to the group it is given. Sorted, without duplicates.
 pub fn memberships(entry: &Entry) -> Result<Vec<u32>, Error> {
+    let fail = |failure| look_up_error("user", entry.name.to_bytes(), failure);
     // The call wants a group to put in; with one that is none, what is left is the memberships, whatever the group will be.
-    let mut groups =
-        nss::group_list(&entry.name, NO_ID).map_err(|failure| look_up_error("user", entry.name.to_bytes(), failure))?;
+    let list = || -> Result<Vec<u32>, Error> {
+        let mut groups = nss::group_list(&entry.name, NO_ID).map_err(fail)?;
+        groups.sort_unstable();
+        groups.dedup();
+        Ok(groups)
+    };
+    // A database that cannot be read is left out, and getgrouplist(3) has no way to say so. What twice is the same counts.
+    let mut groups = list()?;
+    let mut tries = 0;
+    loop {
+        let again = list()?;
+        if again == groups {
+            break;
+        }
+        tries += 1;
+        if tries == 5 {
+            return Err(fail(Failure::Errno(libc::EAGAIN)));
+        }
+        groups = again;
+    }
+    if groups == [NO_ID] {
+        // In no group at all: then the database must at least answer.
+        nss::group_by_id(entry.gid).map_err(fail)?;
+    }
     if let Some(at) = groups.iter().position(|&group| group == NO_ID) {
         groups.swap_remove(at);
     }
@@ -132,14 +155,19 @@ fn c_name(option: &'static str, word: &[u8]) -> Result<Option<CString>, Error> {
     if word.is_empty() {
         return Err(Error::Argument { name: option, problem: "empty; give a name or a decimal id" });
     }
-    if word.contains(&0) {
+    c_string(word)
+}
+
+/// The bytes with a NUL behind them; nothing where they have one inside.
+pub(crate) fn c_string(bytes: &[u8]) -> Result<Option<CString>, Error> {
+    if bytes.contains(&0) {
         return Ok(None);
     }
-    let mut name = Vec::new();
-    name.try_reserve_exact(word.len() + 1).map_err(|_| Error::OutOfMemory)?;
-    name.extend_from_slice(word);
-    name.push(0);
-    Ok(CString::from_vec_with_nul(name).ok())
+    let mut text = Vec::new();
+    text.try_reserve_exact(bytes.len() + 1).map_err(|_| Error::OutOfMemory)?;
+    text.extend_from_slice(bytes);
+    text.push(0);
+    Ok(CString::from_vec_with_nul(text).ok())
 }
 
 fn look_up_error(option: &'static str, word: &[u8], failure: Failure) -> Error {

@@ -152,6 +152,7 @@ fn look_up<E: PlainEntry, T>(
 ) -> Result<Option<T>, Failure> {
     let mut room = FIRST_ROOM;
     let mut interruptions = 0;
+    let mut missed = false;
     loop {
         let mut buf = Vec::<u8>::new();
         buf.try_reserve_exact(room).map_err(|_| Failure::OutOfMemory)?;
@@ -160,9 +161,11 @@ fn look_up<E: PlainEntry, T>(
         let mut result = ptr::null_mut();
         let error = call(&mut entry, buf.as_mut_ptr().cast(), room, &mut result);
         match error {
-            0 if result.is_null() => return readable(file).map(|()| None),
-            0 => return take(&entry).map(Some),
-            libc::ENOENT | libc::ESRCH | libc::EBADF | libc::EPERM => return readable(file).map(|()| None),
+            0 if !result.is_null() => return take(&entry).map(Some),
+            // Where one source cannot be read and the next has no such entry, libc says "no such entry". What is said twice
+            // counts: an id without an entry is taken as it is.
+            0 | libc::ENOENT | libc::ESRCH | libc::EBADF | libc::EPERM if !missed => missed = true,
+            0 | libc::ENOENT | libc::ESRCH | libc::EBADF | libc::EPERM => return readable(file).map(|()| None),
             libc::EINTR if interruptions < INTERRUPTIONS => interruptions += 1,
             libc::ERANGE if room < MOST_ROOM => room *= 2,
             libc::ENOMEM => return Err(Failure::OutOfMemory),
