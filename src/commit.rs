@@ -240,22 +240,28 @@ pub(crate) fn plan_now(script: &Script<'_>, mut held: Held, plan: &Plan) -> Resu
     }
 }
 
-fn step(script: &Script<'_>, step: Step) -> Result<(), Errno> {
-    match step {
+/// A call a capability. A fault names the one that was refused, not all that were to follow.
+fn each_of(mask: u64, call: fn(u8) -> sys::Result<()>, step: fn(u64) -> Step) -> Result<(), Fault> {
+    cap_sets::each(mask).try_for_each(|cap| call(cap).map_err(|errno| Fault { step: step(cap_sets::bit(cap)), errno }))
+}
+
+fn step(script: &Script<'_>, step: Step) -> Result<(), Fault> {
+    let done = match step {
+        Step::DropBounding(mask) => return each_of(mask, sys::bounding_drop, Step::DropBounding),
+        Step::LowerAmbient(mask) => return each_of(mask, sys::ambient_lower, Step::LowerAmbient),
+        Step::RaiseAmbient(mask) => return each_of(mask, sys::ambient_raise, Step::RaiseAmbient),
         Step::RaiseEffective(caps) | Step::WorkingSets(caps) | Step::CapSet(caps) => sys::capset(&caps),
         Step::Chroot => script.root.map_or(Err(Errno(libc::EINVAL)), Root::enter),
         Step::SetGroups => sys::setgroups(script.groups),
         Step::SetResGid(gid) => sys::setresgid([gid; 3]),
         Step::KeepCaps(on) => sys::set_keep_caps(on),
         Step::SetResUid(uid) => sys::setresuid([uid; 3]),
-        Step::DropBounding(mask) => cap_sets::each(mask).try_for_each(sys::bounding_drop),
         Step::ClearAmbient => sys::ambient_clear(),
-        Step::LowerAmbient(mask) => cap_sets::each(mask).try_for_each(sys::ambient_lower),
-        Step::RaiseAmbient(mask) => cap_sets::each(mask).try_for_each(sys::ambient_raise),
         Step::SecureBits(bits) => sys::set_securebits(bits),
         Step::NoNewPrivs => sys::set_no_new_privs(),
         Step::ReadBack => Ok(()),
-    }
+    };
+    done.map_err(|errno| Fault { step, errno })
 }
 
 /// How much of a plan is made.
@@ -282,7 +288,7 @@ pub(crate) fn run(script: &Script<'_>, plan: &Plan, extent: Extent, progress: &A
     for (at, &it) in plan.steps().iter().enumerate() {
         progress.store(at as u32, Ordering::Relaxed);
         let it = if let Step::DropBounding(mask) = it { Step::DropBounding(extent.of(mask)) } else { it };
-        step(script, it).map_err(|errno| Fault { step: it, errno })?;
+        step(script, it)?;
     }
     progress.store(plan.steps().len() as u32, Ordering::Relaxed);
     Ok(())

@@ -155,19 +155,14 @@ fn c_name(option: &'static str, word: &[u8]) -> Result<Option<CString>, Error> {
     if word.is_empty() {
         return Err(Error::Argument { name: option, problem: "empty; give a name or a decimal id" });
     }
-    c_string(word)
-}
-
-/// The bytes with a NUL behind them; nothing where they have one inside.
-pub(crate) fn c_string(bytes: &[u8]) -> Result<Option<CString>, Error> {
-    if bytes.contains(&0) {
+    if word.contains(&0) {
         return Ok(None);
     }
-    let mut text = Vec::new();
-    text.try_reserve_exact(bytes.len() + 1).map_err(|_| Error::OutOfMemory)?;
-    text.extend_from_slice(bytes);
-    text.push(0);
-    Ok(CString::from_vec_with_nul(text).ok())
+    let mut name = Vec::new();
+    name.try_reserve_exact(word.len() + 1).map_err(|_| Error::OutOfMemory)?;
+    name.extend_from_slice(word);
+    name.push(0);
+    Ok(CString::from_vec_with_nul(name).ok())
 }
 
 fn look_up_error(option: &'static str, word: &[u8], failure: Failure) -> Error {

@@ -87,23 +87,23 @@ impl ProcFolder {
     fn open() -> Result<ProcFolder, Errno> {
         let fd = sys::openat(sys::CWD, c"/proc", libc::O_PATH | libc::O_DIRECTORY)?;
         let inode = sys::fstat(fd.raw())?.st_ino;
-        if !sys::is_on_proc(fd.raw()) {
+        if !sys::is_on_proc(fd.raw())? {
             return Err(Errno(libc::ENOENT));
         }
         Ok(ProcFolder { fd: Some(fd), inode })
     }
 
     /// A host that closes all descriptors to become a daemon closes this one too, and may have given its number away.
-    fn is_still_it(&self) -> bool {
-        self.fd.as_ref().is_some_and(|fd| {
-            sys::is_on_proc(fd.raw()) && sys::fstat(fd.raw()).is_ok_and(|stat| stat.st_ino == self.inode)
-        })
+    fn is_still_it(&self) -> sys::Result<bool> {
+        let Some(fd) = &self.fd else { return Ok(false) };
+        Ok(sys::fstat(fd.raw())?.st_ino == self.inode && sys::is_on_proc(fd.raw())?)
     }
 }
 
 impl Drop for ProcFolder {
     fn drop(&mut self) {
-        if !self.is_still_it()
+        // Closed, unless it is known to be somebody else's or nobody's: a look that fails for another reason tells nothing.
+        if matches!(self.is_still_it(), Ok(false) | Err(Errno(libc::EBADF)))
             && let Some(fd) = self.fd.take()
         {
             fd.forget();
@@ -515,7 +515,7 @@ impl Policy {
     /// The thread list of this process, or `None` where it has one thread for sure and no /proc.
     fn tasks(&mut self) -> Result<Option<sys::Fd>, Error> {
         let mut why = Errno(libc::ENOENT);
-        if !self.proc.as_ref().is_some_and(ProcFolder::is_still_it) {
+        if !self.proc.as_ref().is_some_and(|proc| proc.is_still_it() == Ok(true)) {
             self.proc = ProcFolder::open().map_err(|errno| why = errno).ok();
         }
         let opened = match self.proc.as_ref().and_then(|proc| proc.fd.as_ref()) {
@@ -555,7 +555,7 @@ impl Policy {
         // libc's own broadcast, and any handler, could change the caller between the look and the commit.
         let mask = sys::set_signal_mask(u64::MAX).map_err(system("rt_sigprocmask"))?;
         let result = run_blocked(&mut script, &old_groups, tasks.as_ref(), self.options.deadline, commit);
-        let _ = sys::set_signal_mask(mask);
+        let _ = sys::insist(|| sys::set_signal_mask(mask));
         result
     }
 }

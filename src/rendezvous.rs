@@ -533,9 +533,10 @@ fn let_retired_go(deadline: Duration) {
 fn restore() {
     // Ours only: with the first pthread_create(3), libc puts its own in place.
     let ours: extern "C" fn(c_int, *mut SigInfo, *mut c_void) = handler;
-    let is_ours = sys::sigaction(sys::SIGNAL, None).is_ok_and(|now| now.handler == ours as usize);
+    let now = sys::insist(|| sys::sigaction(sys::SIGNAL, None));
+    let is_ours = now.map_or(true, |now| now.handler == ours as usize);
     if INSTALLED.swap(0, SeqCst) == 1 && is_ours {
-        let _ = sys::sigaction(sys::SIGNAL, Some(&PREVIOUS.get()));
+        let _ = sys::insist(|| sys::sigaction(sys::SIGNAL, Some(&PREVIOUS.get())));
     }
 }
 
@@ -835,6 +836,15 @@ impl Meeting<'_> {
 
     /// Lets all go, nothing changed.
     fn release(&mut self) {
+        // Those on their way here are waited for a moment: only a signal that was answered cannot come later.
+        let mut patience = Patience::new(SLICE * 50);
+        while self.each_used().any(|slot| slot.state.load(SeqCst) == SIGNALLED && slot.unsent.load(Relaxed) == 0) {
+            let slice = sys::now();
+            sys::futex_wait(&self.session.bell, self.session.bell.load(SeqCst), Some(SLICE));
+            if patience.spend(sys::now().saturating_sub(slice), SLICE) {
+                break;
+            }
+        }
         let mut answered = 0;
         for slot in self.each_used() {
             match slot.state.compare_exchange(SIGNALLED, CANCELLED, SeqCst, SeqCst) {

@@ -22,6 +22,19 @@ use raw::call;
 /// A result of a call: what it gives, or the errno.
 pub type Result<T> = core::result::Result<T, Errno>;
 
+/// What is said of a call that succeeds and writes nothing, as under a seccomp filter that pretends.
+const NOTHING_WRITTEN: Errno = Errno(libc::EIO);
+
+/// Makes a call that puts something back a few times, if need be: to give up at once would be worse than a call too many.
+pub(crate) fn insist<T>(mut call: impl FnMut() -> Result<T>) -> Result<T> {
+    for _ in 0..3 {
+        if let Ok(done) = call() {
+            return Ok(done);
+        }
+    }
+    call()
+}
+
 // ---- the calling thread's errno -------------------------------------------------------------------------------------
 
 /// The calling thread's errno.
@@ -58,7 +71,7 @@ pub fn geteuid() -> u32 {
 
 /// getresuid(2): real, effective, saved.
 pub fn getresuid() -> Result<[u32; 3]> {
-    let mut ids = [0u32; 3];
+    let mut ids = [u32::MAX; 3];
     let at = ids.as_mut_ptr();
     // SAFETY: three places of the type the call writes.
     unsafe { call!(libc::SYS_getresuid, at, at.add(1), at.add(2)) }?;
@@ -67,7 +80,7 @@ pub fn getresuid() -> Result<[u32; 3]> {
 
 /// getresgid(2): real, effective, saved.
 pub(crate) fn getresgid() -> Result<[u32; 3]> {
-    let mut ids = [0u32; 3];
+    let mut ids = [u32::MAX; 3];
     let at = ids.as_mut_ptr();
     // SAFETY: three places of the type the call writes.
     unsafe { call!(libc::SYS_getresgid, at, at.add(1), at.add(2)) }?;
@@ -143,7 +156,8 @@ struct CapData {
 /// capget(2) of the calling thread.
 pub(crate) fn capget() -> Result<CapSets> {
     let mut header = CapHeader { version: LINUX_CAPABILITY_VERSION_3, pid: 0 };
-    let mut data = [CapData::default(); 2];
+    // No kernel has all 64: should the call lie, that cannot be taken for an answer.
+    let mut data = [CapData { effective: u32::MAX, permitted: u32::MAX, inheritable: u32::MAX }; 2];
     // SAFETY: header and two data elements, as version 3 takes them.
     unsafe { call!(libc::SYS_capget, &raw mut header, data.as_mut_ptr()) }?;
     let join = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
@@ -317,13 +331,15 @@ pub(crate) fn openat(folder: c_int, path: &CStr, flags: c_int) -> Result<Fd> {
 
 /// fstat(2).
 pub(crate) fn fstat(fd: c_int) -> Result<libc::stat> {
-    let mut stat = MaybeUninit::<libc::stat>::uninit();
+    let mut stat = MaybeUninit::<libc::stat>::zeroed();
     // SAFETY: room for one stat; libc's wrapper knows which call this kernel has. It takes no lock.
     if unsafe { libc::fstat(fd, stat.as_mut_ptr()) } != 0 {
         return Err(Errno(errno()));
     }
-    // SAFETY: written on success.
-    Ok(unsafe { stat.assume_init() })
+    // SAFETY: written on success, and zeros are valid for it.
+    let stat = unsafe { stat.assume_init() };
+    // Every file has a type.
+    if stat.st_mode == 0 { Err(NOTHING_WRITTEN) } else { Ok(stat) }
 }
 
 /// Device and inode.
@@ -347,22 +363,27 @@ pub(crate) fn cwd_id() -> Result<FileId> {
 /// newfstatat(2); libc's struct stat is the kernel's on these architectures.
 #[cfg(not(target_arch = "loongarch64"))]
 fn stat_id(folder: c_int, path: &CStr, flags: c_int) -> Result<FileId> {
-    let mut stat = MaybeUninit::<libc::stat>::uninit();
+    let mut stat = MaybeUninit::<libc::stat>::zeroed();
     // SAFETY: the path is NUL-terminated, and there is room for one stat.
     unsafe { call!(libc::SYS_newfstatat, folder, path.as_ptr(), stat.as_mut_ptr(), flags) }?;
-    // SAFETY: written on success.
+    // SAFETY: written on success, and zeros are valid for it.
     let stat = unsafe { stat.assume_init() };
-    Ok((stat.st_dev, stat.st_ino))
+    if stat.st_mode == 0 { Err(NOTHING_WRITTEN) } else { Ok((stat.st_dev, stat.st_ino)) }
 }
 
 /// statx(2), the only one loongarch has.
 #[cfg(target_arch = "loongarch64")]
 fn stat_id(folder: c_int, path: &CStr, flags: c_int) -> Result<FileId> {
-    let mut stat = MaybeUninit::<libc::statx>::uninit();
+    let mut stat = MaybeUninit::<libc::statx>::zeroed();
     // SAFETY: the path is NUL-terminated, and there is room for one statx.
-    unsafe { call!(libc::SYS_statx, folder, path.as_ptr(), flags, libc::STATX_INO, stat.as_mut_ptr()) }?;
-    // SAFETY: written on success.
+    unsafe {
+        call!(libc::SYS_statx, folder, path.as_ptr(), flags, libc::STATX_INO | libc::STATX_TYPE, stat.as_mut_ptr())
+    }?;
+    // SAFETY: written on success, and zeros are valid for it.
     let stat = unsafe { stat.assume_init() };
+    if stat.stx_mode == 0 {
+        return Err(NOTHING_WRITTEN);
+    }
     Ok((u64::from(stat.stx_dev_major) << 32 | u64::from(stat.stx_dev_minor), stat.stx_ino))
 }
 
@@ -376,15 +397,18 @@ pub(crate) fn shares_root_with(tid: i32) -> bool {
 }
 
 /// Whether the descriptor is on a proc file system (fstatfs(2)).
-pub(crate) fn is_on_proc(fd: c_int) -> bool {
-    let mut stat = MaybeUninit::<libc::statfs>::uninit();
+pub(crate) fn is_on_proc(fd: c_int) -> Result<bool> {
+    let mut stat = MaybeUninit::<libc::statfs>::zeroed();
     // SAFETY: room for one statfs.
     if unsafe { libc::fstatfs(fd, stat.as_mut_ptr()) } != 0 {
-        return false;
+        return Err(Errno(errno()));
     }
-    // SAFETY: written on success.
+    // SAFETY: written on success, and zeros are valid for it.
     let kind = unsafe { stat.assume_init() }.f_type;
-    kind as c_long == libc::PROC_SUPER_MAGIC as c_long
+    if kind == 0 {
+        return Err(NOTHING_WRITTEN);
+    }
+    Ok(kind as c_long == libc::PROC_SUPER_MAGIC as c_long)
 }
 
 /// read(2).
@@ -467,19 +491,21 @@ pub(crate) const SIGNAL: c_int = if cfg!(target_env = "musl") { 34 } else { 33 }
 
 /// rt_sigaction(2): puts an action in place, if given, and returns the one before.
 pub(crate) fn sigaction(signal: c_int, action: Option<&KernelSigaction>) -> Result<KernelSigaction> {
-    let mut old = KernelSigaction::DEFAULT;
+    // No handler has this address.
+    let mut old = KernelSigaction { handler: usize::MAX, ..KernelSigaction::DEFAULT };
     let new = action.map_or(core::ptr::null(), core::ptr::from_ref);
     // SAFETY: the kernel's own struct, with masks of eight bytes.
     unsafe { call!(libc::SYS_rt_sigaction, signal, new, &raw mut old, 8) }?;
-    Ok(old)
+    if old.handler == usize::MAX { Err(NOTHING_WRITTEN) } else { Ok(old) }
 }
 
 /// rt_sigprocmask(2): sets the calling thread's mask, all 64 signals of it, and returns the one before.
 pub(crate) fn set_signal_mask(mask: u64) -> Result<u64> {
-    let mut old = 0u64;
+    // No mask has SIGKILL.
+    let mut old = u64::MAX;
     // SAFETY: masks of eight bytes.
     unsafe { call!(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const mask, &raw mut old, 8) }?;
-    Ok(old)
+    if old == u64::MAX { Err(NOTHING_WRITTEN) } else { Ok(old) }
 }
 
 /// Whether the calling thread runs on its alternate signal stack (sigaltstack(2)).
@@ -642,11 +668,16 @@ pub(crate) unsafe fn clone_vfork(
 /// wait4(2) for a child that no SIGCHLD announces. Gives its status, or ECHILD when somebody else took it.
 pub(crate) fn wait_for(pid: i32) -> Result<c_int> {
     let mut status: c_int = 0;
+    let mut failures = 0;
     loop {
         // SAFETY: room for one int.
         match unsafe { call!(libc::SYS_wait4, pid, &raw mut status, libc::__WALL, 0) } {
             Err(Errno(libc::EINTR)) => {}
+            // It would be left for ever.
+            Err(errno) if errno.0 != libc::ECHILD && failures < 3 => failures += 1,
             Err(errno) => return Err(errno),
+            // A filter that lies waits for nobody.
+            Ok(0) if failures < 3 => failures += 1,
             Ok(_) => return Ok(status),
         }
     }
@@ -683,10 +714,21 @@ pub(crate) fn exit(code: c_int) -> ! {
     }
 }
 
+/// Ends the process as abort(3) does, without libc: SIGABRT at its default, and exit_group(2) should that not do.
+pub(crate) fn abort() -> ! {
+    let _ = sigaction(libc::SIGABRT, Some(&KernelSigaction::DEFAULT));
+    let _ = set_signal_mask(!(1 << (libc::SIGABRT - 1)));
+    let _ = tgkill(getpid(), gettid(), libc::SIGABRT);
+    loop {
+        // SAFETY: takes a number, and does not return.
+        let _ = unsafe { call!(libc::SYS_exit_group, 134) };
+    }
+}
+
 /// The end of the process, with one line on standard error that says why. Neither memory nor locks are needed, so threads may
 /// be parked.
 pub(crate) fn die(why: core::fmt::Arguments<'_>) -> ! {
-    struct Line([u8; 512], usize);
+    struct Line([u8; 1024], usize);
     impl core::fmt::Write for Line {
         fn write_str(&mut self, text: &str) -> core::fmt::Result {
             let fits = text.len().min(self.0.len() - 1 - self.1);
@@ -695,7 +737,16 @@ pub(crate) fn die(why: core::fmt::Arguments<'_>) -> ! {
             Ok(())
         }
     }
-    let mut line = Line([0; 512], 0);
+    static DYING: AtomicU32 = AtomicU32::new(0);
+    const A_MOMENT: Duration = Duration::from_secs(1);
+    if DYING.swap(1, SeqCst) != 0 {
+        // Another thread is about to end the process; one line is enough.
+        futex_wait(&DYING, 1, Some(A_MOMENT));
+        abort();
+    }
+    // Whoever should read standard error may not, and a full pipe must not keep the process alive.
+    let _ = kill_me_after(A_MOMENT);
+    let mut line = Line([0; 1024], 0);
     let _ = core::fmt::write(&mut line, format_args!("libec_security: {why}"));
     let end = line.1;
     // one line, whatever the reason holds
@@ -707,17 +758,6 @@ pub(crate) fn die(why: core::fmt::Arguments<'_>) -> ! {
     line.0[end] = b'\n';
     let _ = write(2, &line.0[..=end]);
     abort()
-}
-
-/// Ends the process as abort(3) does, without libc: SIGABRT at its default, and exit_group(2) should that not do.
-pub(crate) fn abort() -> ! {
-    let _ = sigaction(libc::SIGABRT, Some(&KernelSigaction::DEFAULT));
-    let _ = set_signal_mask(!(1 << (libc::SIGABRT - 1)));
-    let _ = tgkill(getpid(), gettid(), libc::SIGABRT);
-    loop {
-        // SAFETY: takes a number, and does not return.
-        let _ = unsafe { call!(libc::SYS_exit_group, 134) };
-    }
 }
 
 // ---- a page a thread ------------------------------------------------------------------------------------------------
