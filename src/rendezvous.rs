@@ -217,7 +217,7 @@ fn park(session: &Session, slot: &Slot, tid: i32) {
     }
     let mut phase = session.phase.load(SeqCst);
     while phase == PARK {
-        sys::futex_wait(&session.phase, PARK, None);
+        sys::futex_wait(&session.phase, PARK, Some(LOOK_AGAIN));
         phase = session.phase.load(SeqCst);
     }
     if phase == GO
@@ -234,7 +234,7 @@ fn park(session: &Session, slot: &Slot, tid: i32) {
             sys::futex_wake(&session.done, 1);
         }
         while session.gate.load(SeqCst) == SHUT {
-            sys::futex_wait(&session.gate, SHUT, None);
+            sys::futex_wait(&session.gate, SHUT, Some(LOOK_AGAIN));
         }
     }
     slot.state.store(LEFT, SeqCst);
@@ -273,6 +273,9 @@ pub(crate) struct Caller<'a> {
 }
 
 const SLICE: Duration = Duration::from_millis(1);
+
+/// How long a parked thread sleeps at most: should its wake-up be lost, a filter's doing, nobody would ever send another.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// A deadline in time that this thread was there to wait: while the whole process is stopped (SIGSTOP, a debugger, a frozen
 /// cgroup), no thread can answer, so that must not count.
