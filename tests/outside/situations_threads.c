@@ -139,24 +139,49 @@ static void make_page_fault(void)
     nap(50);
 }
 
-static char freezer[64];
+/* A group that is to be frozen: of version 1 it takes threads as it is; of version 2 it is a threaded one below one that the
+ * whole process is in. */
+static char freezer[320], group[256], home[256];
+static bool version_2;
+
+static bool write_file(const char *folder, const char *name, const char *text)
+{
+    char path[400];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    bool done = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+    if (fd >= 0)
+        close(fd);
+    return done;
+}
 
 static const char *no_freezer(void)
 {
-    snprintf(freezer, sizeof freezer, "/sys/fs/cgroup/freezer/ec-situations-%d", getpid());
-    if (mkdir(freezer, 0755) < 0)
-        return "no freezer of control groups, version 1, that freezes single threads";
-    rmdir(freezer);
-    return NULL;
-}
-
-static void write_to(const char *folder, const char *name, const char *text)
-{
-    char path[128];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    must(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text), path);
-    close(fd);
+    version_2 = false;
+    snprintf(home, sizeof home, "/sys/fs/cgroup/freezer");
+    snprintf(freezer, sizeof freezer, "%s/ec-situations-%d", home, getpid());
+    if (mkdir(freezer, 0755) == 0)
+        return NULL;
+    version_2 = true;
+    char line[128], own[128] = "";
+    FILE *file = fopen("/proc/self/cgroup", "re");
+    while (file && fgets(line, sizeof line, file))
+        sscanf(line, "0::%127s", own);
+    if (file)
+        fclose(file);
+    static const char *const mounts[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
+    for (size_t at = 0; *own && at < 2; at++) {
+        snprintf(home, sizeof home, "%s%s", mounts[at], own[1] ? own : "");
+        snprintf(group, sizeof group, "%.200s/ec-situations-%d", home, getpid());
+        snprintf(freezer, sizeof freezer, "%s/frozen", group);
+        if (access(mounts[at], F_OK) == 0 && mkdir(group, 0755) == 0) {
+            if (mkdir(freezer, 0755) == 0 && write_file(freezer, "cgroup.type", "threaded"))
+                return NULL;
+            rmdir(freezer);
+            rmdir(group);
+        }
+    }
+    return "no control group can be made here that freezes single threads";
 }
 
 static void *busy(void *unused)
@@ -171,15 +196,16 @@ static void *busy(void *unused)
 
 static void make_frozen(void)
 {
-    must(mkdir(freezer, 0755) == 0, freezer);
+    char number[16];
     idle_threads(2);
     thread(busy, NULL);
     wait_for(&shared->flag, 1);
-    char tid[16];
-    snprintf(tid, sizeof tid, "%d", shared->tid);
-    write_to(freezer, "tasks", tid);
-    write_to(freezer, "freezer.state", "FROZEN");
-    for (int at = 0; at < 2000 && state_of(getpid(), shared->tid) != 'D'; at++)
+    snprintf(number, sizeof number, "%d", getpid());
+    must(!version_2 || write_file(group, "cgroup.procs", number), group);
+    snprintf(number, sizeof number, "%d", shared->tid);
+    must(write_file(freezer, version_2 ? "cgroup.threads" : "tasks", number), freezer);
+    must(version_2 ? write_file(freezer, "cgroup.freeze", "1") : write_file(freezer, "freezer.state", "FROZEN"), freezer);
+    for (int at = 0; at < 5000 && state_of(getpid(), shared->tid) == 'R'; at++)
         nap(1);
 }
 
@@ -188,19 +214,17 @@ static void call_is_over(void) { shared->flag = 2; }
 /* By the parent, since nothing else could: not even SIGKILL ends what is frozen. */
 static void thaw(pid_t pid)
 {
-    char path[128], text[16];
-    (void)pid;
+    char number[16];
     for (int at = 0; at < 20000 && shared->flag != 2; at++)
         nap(1);
-    snprintf(path, sizeof path, "%s/freezer.state", freezer);
-    FILE *file = fopen(path, "we");
-    if (!expect(file && fputs("THAWED", file) >= 0 && fclose(file) == 0, "%s: %s", path, strerror(errno)))
-        return;
-    file = fopen("/sys/fs/cgroup/freezer/tasks", "we");
-    snprintf(text, sizeof text, "%d", shared->tid);
-    if (!file || fputs(text, file) < 0 || fclose(file) != 0)
-        fail("/sys/fs/cgroup/freezer/tasks: %s", strerror(errno));
-    while (rmdir(freezer) < 0 && errno == EBUSY)
+    bool thawed = version_2 ? write_file(freezer, "cgroup.freeze", "0") : write_file(freezer, "freezer.state", "THAWED");
+    expect(thawed, "%s: %s", freezer, strerror(errno));
+    snprintf(number, sizeof number, "%d", version_2 ? pid : shared->tid);
+    if (!write_file(home, version_2 ? "cgroup.procs" : "tasks", number))
+        fail("%s: %s", home, strerror(errno));
+    for (int at = 0; at < 5000 && rmdir(freezer) < 0 && errno == EBUSY; at++)
+        nap(1);
+    for (int at = 0; version_2 && at < 5000 && rmdir(group) < 0 && errno == EBUSY; at++)
         nap(1);
 }
 
