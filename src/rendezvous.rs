@@ -824,6 +824,9 @@ impl Meeting<'_> {
                     .each_used()
                     .find(|slot| slot.state.load(Relaxed) == COUNTED)
                     .map_or(0, |slot| slot.tid.load(Relaxed));
+                if let Look::Alive(doing) = self.look_at(tid) {
+                    sys::die(format_args!("{WHY} {tid}: it comes to no end ({doing})"))
+                }
                 die(tid, Fault { step: Step::ReadBack, errno: Errno(libc::ETIMEDOUT) });
             }
             for _ in 0..self.used.min(LOOKS) {
