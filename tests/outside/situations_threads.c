@@ -984,7 +984,7 @@ void situations_of_threads(void)
          .make = make_stopped_amid_change,
          .outcomes = GONE,
          .names_thread = true,
-         .says = {"cannot be completed"}},
+         .says = {"cannot be completed", "comes to no end (stopped by its tracer, process "}},
         {.name = "the whole process is traced, and the tracer hands signals on",
          .make = make_traced_and_running,
          .outcomes = DONE,
