@@ -396,7 +396,7 @@ fn is_true(refusal: &Refusal, wanted: &Wanted, was: &Thread) -> bool {
 
 #[test]
 fn plans_keep_their_word_on_a_model_of_the_kernel() {
-    const CASES: u32 = 400_000;
+    const CASES: u32 = if cfg!(miri) { 400 } else { 400_000 };
     let mut chance = Chance(0x1ec5_ec5e_c5ec_5ec5);
     let (mut planned, mut refusals) = (0u32, [0u32; 16]);
     for case in 0..CASES {
@@ -437,7 +437,7 @@ fn plans_keep_their_word_on_a_model_of_the_kernel() {
     }
     assert!(planned > CASES / 5, "only {planned} of {CASES} cases have a plan");
     let never: Vec<usize> = (0..KINDS).filter(|&kind| refusals[kind] < 20).collect();
-    assert!(never.is_empty(), "refusals that hardly occur: {never:?} of {refusals:?}, {planned} planned");
+    assert!(cfg!(miri) || never.is_empty(), "refusals that hardly occur: {never:?} of {refusals:?}, {planned} planned");
 }
 
 const KINDS: usize = 15;
