@@ -1,8 +1,11 @@
 # The promise under fault: every system call of the library made to fail, by a tracer.
-OUTSIDE += faults
+OUTSIDE += faults interruption
 LIMIT_faults := 900
 
 .PHONY: faults
 # Every use of every call in every way; the check tries each use in one.
 faults: build/outside/faults
 	@tests/as-root build/outside/faults --all --table build/faults.tsv
+
+# Compared with libpsx, linked statically: the order libcap's manual gives for the shared one does nothing.
+build/outside/interruption: LDLIBS += -Wl,-Bstatic -lpsx -Wl,-Bdynamic -Wl,-wrap,pthread_create
