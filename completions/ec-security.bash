@@ -21,14 +21,16 @@ _ec_security_values()
             [[ $value == *,* ]] && before=${value%,*},
             local more=all
             [[ ${option,,} == capabilities ]] && more='all keep'
-            [[ ${option,,} == ambient ]] && more=
             compgen -P "$before" -W "$more $(_ec_security_caps)" -- "${value##*,}" ;;
         chroot) compgen -d -- "$value" ;;
         no_new_privs) compgen -W 'on off' -- "$value" ;;
         bounding) compgen -W 'trim keep' -- "$value" ;;
         securebits)
-            compgen -W 'noroot noroot_locked no_setuid_fixup no_setuid_fixup_locked keep_caps_locked
-                no_cap_ambient_raise no_cap_ambient_raise_locked' -- "$value" ;;
+            local before=''
+            [[ $value == *,* ]] && before=${value%,*},
+            compgen -P "$before" -W 'noroot noroot_locked no_setuid_fixup no_setuid_fixup_locked keep_caps_locked
+                no_cap_ambient_raise no_cap_ambient_raise_locked exec_restrict_file exec_restrict_file_locked
+                exec_deny_interactive exec_deny_interactive_locked' -- "${value##*,}" ;;
     esac
 }
 

@@ -11,6 +11,8 @@ function __ec_security_options
             printf 'user=%s\n' (__fish_complete_users)
         case 'group=*'
             printf 'group=%s\n' (__fish_complete_groups)
+        case 'capabilities='
+            printf 'capabilities=%s\n' keep all (__ec_security_caps)
         case 'capabilities=*' 'optional_capabilities=*' 'ambient=*'
             set -l before (string replace -r '[^=,]*$' '' -- $word)
             printf "$before%s\n" (__ec_security_caps)
@@ -20,6 +22,14 @@ function __ec_security_options
             printf 'no_new_privs=%s\n' on off
         case 'bounding=*'
             printf 'bounding=%s\n' trim keep
+        case 'supplemental_groups=*'
+            set -l before (string replace -r '[^=,]*$' '' -- $word)
+            printf "$before%s\n" (__fish_complete_groups)
+        case 'securebits=*'
+            set -l before (string replace -r '[^=,]*$' '' -- $word)
+            printf "$before%s\n" noroot noroot_locked no_setuid_fixup no_setuid_fixup_locked keep_caps_locked \
+                no_cap_ambient_raise no_cap_ambient_raise_locked exec_restrict_file exec_restrict_file_locked \
+                exec_deny_interactive exec_deny_interactive_locked
         case '*'
             printf '%s\n' 'user=	name or id to become' 'group=	name or id' \
                 'capabilities=	what is retained' 'optional_capabilities=	retained where held' \

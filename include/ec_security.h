@@ -201,7 +201,8 @@ int ec_security_apply(const char *user,
  *
  * The policy opens what it needs of /proc, so that a daemon may make it, chroot(2) by itself, and apply it afterwards.
  * The descriptor has close-on-exec set, and a forked child may use the policy. A host that closes all descriptors may
- * close this one too; /proc is then opened again when it is needed.
+ * close this one too; /proc is then opened again when it is needed. As long as the policy lives the descriptor leads out of a
+ * root folder that the daemon has made for itself: release the policy when it has been applied.
  *
  * Returns the policy, which is the caller's, to be released with ec_security_policy_free(); or NULL when there is no memory
  * for it, with the reason in ec_security_last_error(). Safe in any thread.
@@ -223,7 +224,8 @@ void ec_security_policy_free(struct ec_security_policy *policy);
  *     capabilities           text of cap_from_text(3), or "keep": the sets stay as each thread has them
  *     optional_capabilities  same format; retained only where held
  *     supplemental_groups    names and decimal ids, separated by blanks or commas: the whole list; "" is the empty list
- *     chroot                 absolute path of a folder that none but root and the caller can write to
+ *     chroot                 absolute path of a folder that none but root and the caller can write to; every thread's root
+ *                            and working directory, also of those that have their own (unshare(2), CLONE_FS)
  *     no_new_privs           on (default) | off
  *     bounding               trim (default) | keep
  *     ambient                names of capabilities that executed programs get, separated by blanks or commas
@@ -284,7 +286,8 @@ int ec_security_policy_check(struct ec_security_policy *policy);
 /**
  * Applies a policy to every thread of the process. Promise, threads, signals and errors are those of
  * ec_security_apply(), which is a policy of three options; with a chroot, EC_SECURITY_ECHROOT is one more. The policy stays
- * the caller's and may be applied again. policy NULL: EC_SECURITY_EARGUMENT.
+ * the caller's and may be applied again. With a chroot it has then closed its descriptor of /proc, which would lead out: to
+ * apply again, a process of several threads needs a /proc inside. policy NULL: EC_SECURITY_EARGUMENT.
  */
 EC_SECURITY_WARN_UNUSED_RESULT
 int ec_security_policy_apply(struct ec_security_policy *policy);

@@ -31,9 +31,11 @@ pub(crate) struct Root {
 }
 
 impl Root {
-    /// Whether the calling thread's root and working directory are the folder.
-    fn is_entered(&self) -> Result<bool, Errno> {
-        Ok(sys::root_id()? == self.id && sys::cwd_id()? == self.id)
+    /// Notes whether the calling thread's root and working directory are the folder.
+    fn look(&self, held: &mut Held) -> Result<(), Errno> {
+        held.root_as_wanted = sys::root_id()? == self.id;
+        held.cwd_as_wanted = sys::cwd_id()? == self.id;
+        Ok(())
     }
 
     /// Enters it. A thread with descriptors of its own must not enter whatever has the folder's number there.
@@ -47,9 +49,11 @@ impl Root {
     }
 
     /// Goes back to where the caller was, and makes sure of it.
-    fn leave(&self) -> Result<bool, Errno> {
-        sys::fchdir(self.old_root.raw())?;
-        sys::chroot(c".")?;
+    fn leave(&self, root_too: bool) -> Result<bool, Errno> {
+        if root_too {
+            sys::fchdir(self.old_root.raw())?;
+            sys::chroot(c".")?;
+        }
         sys::fchdir(self.old_cwd.raw())?;
         Ok(sys::root_id()? == sys::file_id(self.old_root.raw())? && sys::cwd_id()? == sys::file_id(self.old_cwd.raw())?)
     }
@@ -195,7 +199,7 @@ fn held_with(script: &Script<'_>, bounding: impl FnOnce(&CapSets) -> Part) -> Re
             Err(errno) => return Err(errno),
         }
     }
-    Ok(Held {
+    let mut held = Held {
         uids,
         gids,
         groups_as_wanted,
@@ -204,8 +208,13 @@ fn held_with(script: &Script<'_>, bounding: impl FnOnce(&CapSets) -> Part) -> Re
         ambient,
         securebits: sys::securebits()?,
         no_new_privs: sys::no_new_privs()?,
-        root_as_wanted: script.root.map_or(Ok(true), Root::is_entered)?,
-    })
+        root_as_wanted: true,
+        cwd_as_wanted: true,
+    };
+    if let Some(root) = script.root {
+        root.look(&mut held)?;
+    }
+    Ok(held)
 }
 
 /// What a parked thread holds, and the plan for it, before the caller has changed anything.
@@ -220,6 +229,7 @@ pub(crate) fn look_ahead(script: &Script<'_>) -> Result<(Held, Plan), ThreadProb
         // Most threads are moved by the caller's step; asked only where it matters, since filters may not know this call.
         if !(has_folder && may) && sys::shares_root_with(root.caller) {
             expected.root_as_wanted = true;
+            expected.cwd_as_wanted = true;
         } else if !has_folder {
             return Err(ThreadProblem::OwnRoot);
         }
@@ -234,7 +244,7 @@ pub(crate) fn plan_now(script: &Script<'_>, mut held: Held, plan: &Plan) -> Resu
     match script.root {
         None => Ok(*plan),
         Some(root) => {
-            held.root_as_wanted = root.is_entered().map_err(fault)?;
+            root.look(&mut held).map_err(fault)?;
             plan::plan(&script.wanted, &held).map_err(|_| fault(Errno(libc::EPERM)))
         }
     }
@@ -252,6 +262,7 @@ fn step(script: &Script<'_>, step: Step) -> Result<(), Fault> {
         Step::RaiseAmbient(mask) => return each_of(mask, sys::ambient_raise, Step::RaiseAmbient),
         Step::RaiseEffective(caps) | Step::WorkingSets(caps) | Step::CapSet(caps) => sys::capset(&caps),
         Step::Chroot => script.root.map_or(Err(Errno(libc::EINVAL)), Root::enter),
+        Step::ChangeFolder => sys::chdir(c"/"),
         Step::SetGroups => sys::setgroups(script.groups),
         Step::SetResGid(gid) => sys::setresgid([gid; 3]),
         Step::KeepCaps(on) => sys::set_keep_caps(on),
@@ -316,8 +327,10 @@ pub(crate) fn verify(script: &Script<'_>, plan: &Plan, extent: Extent) -> Result
 /// What the caller had before, beyond [`Held`], for putting it back.
 pub(crate) struct Before<'a> {
     pub(crate) held: Held,
-    /// Its supplementary groups, all of them.
+    /// Its supplementary groups, all of them, in order, as often as they were given.
     pub(crate) groups: &'a [u32],
+    /// Those, each once.
+    pub(crate) distinct_groups: &'a [u32],
     pub(crate) parent_death_signal: i32,
     /// The dumpable flag, which the kernel keeps with the memory.
     pub(crate) dumpable: usize,
@@ -346,9 +359,10 @@ pub(crate) fn undo(script: &Script<'_>, plan: &Plan, failed_at: usize, before: &
     if done.contains(&Step::SetGroups) {
         let _ = sys::setgroups(before.groups);
     }
-    if (done.contains(&Step::Chroot) || plan.steps().get(failed_at) == Some(&Step::Chroot))
+    let moved = |step: &Step| matches!(step, Step::Chroot | Step::ChangeFolder);
+    if plan.steps().iter().take(failed_at + 1).any(moved)
         && let Some(root) = script.root
-        && root.leave() != Ok(true)
+        && root.leave(plan.steps().contains(&Step::Chroot)) != Ok(true)
     {
         return false;
     }
@@ -375,7 +389,7 @@ pub(crate) fn undo(script: &Script<'_>, plan: &Plan, failed_at: usize, before: &
     // The groups before count as those wanted for this look.
     let as_before = Script {
         wanted: Wanted { groups: true, ..script.wanted },
-        groups: before.groups,
+        groups: before.distinct_groups,
         scratch: script.scratch,
         root: None,
         caller_bounding: 0,
@@ -383,5 +397,6 @@ pub(crate) fn undo(script: &Script<'_>, plan: &Plan, failed_at: usize, before: &
     let mut goal = *was;
     goal.groups_as_wanted = true;
     goal.root_as_wanted = true;
+    goal.cwd_as_wanted = true;
     matches!(held(&as_before), Ok(now) if plan::difference(&goal, &now).is_none())
 }

@@ -229,4 +229,50 @@ mod tests {
         assert!(matches!(user(b"4294967295"), Err(Error::OptionValue { .. })));
         assert!(matches!(user(&[b'x'; 100_000]), Err(Error::UnknownUser { .. })));
     }
+
+    #[test]
+    fn what_is_said_of_bad_words() {
+        let long = [b'x'; 70];
+        let shown = format!("user: no user \"{}…\" in the user database", "x".repeat(64));
+        let users: [(&[u8], &str); 8] = [
+            (b"", "user: empty; give a name or a decimal id"),
+            (b"no such user", "user: no user \"no such user\" in the user database"),
+            (b"-1", "user: no user \"-1\" in the user database"),
+            (b"\xe9\n", "user: no user \"\\xe9\\n\" in the user database"),
+            (b"a\0b", "user: no user \"a\\x00b\" in the user database"),
+            (b"4294967295", "user: \"4294967295\" is not a decimal id from 0 to 4294967294"),
+            (b"99999999999", "user: \"99999999999\" is not a decimal id from 0 to 4294967294"),
+            (&long, &shown),
+        ];
+        for (word, said) in users {
+            assert_eq!(user(word).expect_err("no user").to_string(), said);
+        }
+        let groups: [(&[u8], &str); 5] = [
+            (b"", "supplemental_groups: empty; give a name or a decimal id"),
+            (b"no such group", "supplemental_groups: no group \"no such group\" in the group database"),
+            (b"a\0b", "supplemental_groups: no group \"a\\x00b\" in the group database"),
+            (b"4294967295", "supplemental_groups: \"4294967295\" is not a decimal id from 0 to 4294967294"),
+            (b"4294967296", "supplemental_groups: \"4294967296\" is not a decimal id from 0 to 4294967294"),
+        ];
+        for (word, said) in groups {
+            assert_eq!(group("supplemental_groups", word).expect_err("no group").to_string(), said);
+        }
+        let many = (0..=MAX_GROUPS as u32).collect();
+        assert_eq!(
+            checked_group_list("user", many).expect_err("too many").to_string(),
+            "user: 65537 groups, but the kernel takes at most 65536 (NGROUPS_MAX)"
+        );
+        assert_eq!(look_up_error("user", b"x", Failure::OutOfMemory), Error::OutOfMemory);
+        assert_eq!(
+            look_up_error("group", b"x", Failure::Errno(libc::EIO)).to_string(),
+            "group: looking up \"x\" failed (EIO: input/output error)"
+        );
+    }
+
+    #[test]
+    fn memberships_are_those_of_the_group_database() {
+        // Whoever the machine's users are, nobody is in a group for being asked for by a name that is not there.
+        let stranger = Entry { gid: 0, name: c"no such user".into() };
+        assert_eq!(memberships(&stranger), Ok(Vec::new()));
+    }
 }

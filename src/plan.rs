@@ -81,9 +81,11 @@ pub struct Held {
     pub gids: [u32; 4],
     /// Whether the supplementary groups are those wanted (true when none are asked for).
     pub groups_as_wanted: bool,
-    /// Whether root and working directory are the folder wanted (true when none is asked for). Threads share them, so that
-    /// one thread's step is enough, but for a thread that has its own (unshare(2), CLONE_FS).
+    /// Whether the root folder is the one wanted (true when none is asked for). Threads share it, so that one thread's step is
+    /// enough, but for a thread that has its own (unshare(2), CLONE_FS).
     pub root_as_wanted: bool,
+    /// Whether the working directory is that folder too (true when none is asked for).
+    pub cwd_as_wanted: bool,
     /// Effective, permitted, inheritable.
     pub caps: CapSets,
     /// The bounding set.
@@ -103,6 +105,8 @@ pub enum Step {
     RaiseEffective(CapSets),
     /// chroot(2) and chdir(2) into it.
     Chroot,
+    /// chdir(2) to the root folder, where that is the one wanted already.
+    ChangeFolder,
     /// setgroups(2) with the list wanted.
     SetGroups,
     /// setresgid(2), all three alike.
@@ -144,6 +148,7 @@ impl fmt::Display for Step {
         match self {
             Step::RaiseEffective(_) => f.write_str("capset (raising the effective set)"),
             Step::Chroot => f.write_str("chroot"),
+            Step::ChangeFolder => f.write_str("chdir to the root folder"),
             Step::SetGroups => f.write_str("setgroups"),
             Step::SetResGid(gid) => write!(f, "setresgid({gid}, {gid}, {gid})"),
             Step::KeepCaps(on) => write!(f, "prctl(PR_SET_KEEPCAPS, {})", u8::from(*on)),
@@ -314,6 +319,7 @@ fn goal(wanted: &Wanted, held: &Held) -> Result<Held, Refusal> {
     let mut goal = *held;
     goal.groups_as_wanted = true;
     goal.root_as_wanted = true;
+    goal.cwd_as_wanted = true;
     if let Some(uid) = wanted.uid {
         goal.uids = [uid; 4];
     }
@@ -429,7 +435,11 @@ impl Planner {
             Step::RaiseAmbient(mask) => now.ambient |= mask,
             Step::SecureBits(bits) => now.securebits = bits,
             Step::NoNewPrivs => now.no_new_privs = true,
-            Step::Chroot => now.root_as_wanted = true,
+            Step::Chroot => {
+                now.root_as_wanted = true;
+                now.cwd_as_wanted = true;
+            }
+            Step::ChangeFolder => now.cwd_as_wanted = true,
             Step::ReadBack => {}
         }
         // There are fewer kinds of step than room, and none is made twice but capset and keep-caps.
@@ -533,6 +543,8 @@ pub fn plan(wanted: &Wanted, held: &Held) -> Result<Plan, Refusal> {
     p.effective(needed);
     if !held.root_as_wanted {
         p.push(Step::Chroot);
+    } else if !held.cwd_as_wanted {
+        p.push(Step::ChangeFolder);
     }
     if !held.groups_as_wanted {
         p.push(Step::SetGroups);
@@ -599,6 +611,8 @@ pub fn difference(goal: &Held, found: &Held) -> Option<Step> {
         Some(Step::SetGroups)
     } else if !found.root_as_wanted {
         Some(Step::Chroot)
+    } else if !found.cwd_as_wanted {
+        Some(Step::ChangeFolder)
     } else if found.bounding != goal.bounding {
         Some(Step::DropBounding(found.bounding & !goal.bounding))
     } else if found.ambient != goal.ambient {

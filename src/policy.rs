@@ -545,6 +545,8 @@ impl Policy {
         let system = |call| move |errno| Error::System { call, errno };
         let root = self.root()?;
         let old_groups = current_groups()?;
+        let mut distinct_groups = copied(&old_groups)?;
+        distinct_groups.dedup();
         let longest = groups.len().max(old_groups.len()) + 1;
         let mut room = Vec::new();
         room.try_reserve_exact(longest).map_err(|_| Error::OutOfMemory)?;
@@ -554,7 +556,8 @@ impl Policy {
 
         // libc's own broadcast, and any handler, could change the caller between the look and the commit.
         let mask = sys::set_signal_mask(u64::MAX).map_err(system("rt_sigprocmask"))?;
-        let result = run_blocked(&mut script, &old_groups, tasks.as_ref(), self.options.deadline, commit);
+        let result =
+            run_blocked(&mut script, [&old_groups, &distinct_groups], tasks.as_ref(), self.options.deadline, commit);
         let _ = sys::insist(|| sys::set_signal_mask(mask));
         result
     }
@@ -571,7 +574,7 @@ fn not_in_a_handler() -> Result<(), Error> {
 
 fn run_blocked(
     script: &mut Script<'_>,
-    old_groups: &[u32],
+    [groups, distinct_groups]: [&[u32]; 2],
     tasks: Option<&sys::Fd>,
     deadline: Duration,
     commit: bool,
@@ -586,7 +589,8 @@ fn run_blocked(
     }
     let before = Before {
         held,
-        groups: old_groups,
+        groups,
+        distinct_groups,
         parent_death_signal: sys::parent_death_signal().unwrap_or(0),
         dumpable: sys::dumpable().unwrap_or(1),
     };
@@ -603,7 +607,6 @@ fn current_groups() -> Result<Vec<u32>, Error> {
     let count = if count == 0 { 0 } else { sys::getgroups(&mut groups).map_err(system)? };
     groups.truncate(count);
     groups.sort_unstable();
-    groups.dedup();
     Ok(groups)
 }
 

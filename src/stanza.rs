@@ -26,6 +26,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::cap_sets::nearest;
 use crate::error::{Errno, Status, Word, write_escaped};
 
 mod files;
@@ -114,12 +115,14 @@ pub enum StanzaError {
     #[error(transparent)]
     File(Box<FileError>),
     /// The file has no `Security` stanza.
-    #[error("{}: no Security stanza{}", FileName(.file), Nested(.nested))]
+    #[error("{}: no Security stanza{}{}", FileName(.file), Nested(.nested), Similar(.similar))]
     NoStanza {
         /// The file as it was named, or empty for a text.
         file: Arc<[u8]>,
         /// The first scope of that name within another scope, if there is one: perhaps a brace is missing before it.
         nested: Option<Place>,
+        /// The first scope at the top level whose name is nearly that.
+        similar: Option<(Word, Place)>,
     },
 }
 
@@ -233,6 +236,17 @@ impl fmt::Display for Nested<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Some(place) => write!(f, " at the top level (the one at {place} is inside another scope)"),
+            None => Ok(()),
+        }
+    }
+}
+
+struct Similar<'a>(&'a Option<(Word, Place)>);
+
+impl fmt::Display for Similar<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some((word, place)) => write!(f, " (is {word} at {place} meant to be one?)"),
             None => Ok(()),
         }
     }
@@ -367,7 +381,7 @@ fn read_all(root: &Arc<[u8]>, first: Work<'_>) -> Result<Vec<Setting>, StanzaErr
     if reader.found {
         Ok(reader.settings)
     } else {
-        Err(StanzaError::NoStanza { file: root.clone(), nested: reader.nested })
+        Err(StanzaError::NoStanza { file: root.clone(), nested: reader.nested, similar: reader.similar })
     }
 }
 
@@ -639,6 +653,10 @@ struct Open {
     at: usize,
 }
 
+fn is_nearly_security(word: &[u8]) -> bool {
+    nearest(word, ["security"].into_iter()).is_some()
+}
+
 #[derive(Default)]
 struct Reader {
     open: Vec<Open>,
@@ -647,6 +665,7 @@ struct Reader {
     kept: usize,
     found: bool,
     nested: Option<Place>,
+    similar: Option<(Word, Place)>,
 }
 
 impl Reader {
@@ -754,6 +773,8 @@ impl Reader {
                     self.found = true;
                 } else if named_security && self.nested.is_none() {
                     self.nested = Some(source.place(word.start));
+                } else if inside.is_none() && self.similar.is_none() && is_nearly_security(source.said(word)) {
+                    self.similar = Some((Word::new(source.said(word)), source.place(word.start)));
                 }
                 self.enter(source, if stanza { What::Stanza } else { What::Scope }, next)?;
             }

@@ -1,6 +1,6 @@
 //! What each thread of a process holds now, from /proc/PID/task/TID/status.
 //!
-//! The text, one line each, is part of the interface (ec_security_policy(3) documents it):
+//! The text, one line each, is part of the interface (ec_security_status(3) documents it):
 //!
 //! ```text
 //! 11 threads: uid=998 gid=998 groups=none permitted=cap_net_bind_service effective=cap_net_bind_service …

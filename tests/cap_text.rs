@@ -1,7 +1,7 @@
 //! The rows of tests/data/cap_from_text.tsv: what libcap makes of a text, and what it prints for the result. And what we say
 //! of texts that do not parse, word by word.
 
-use ec_security::cap_sets::CapSets;
+use ec_security::cap_sets::{self, CapSets};
 use ec_security::cap_text;
 
 const LAST_CAP: u8 = 40;
@@ -198,4 +198,110 @@ fn what_is_said_of_bad_texts() {
     assert_eq!(message(b"\xff\xfe"), unexpected(r#""\xff" (not ASCII: bytes ff)"#, 1, clause));
     assert_eq!(message(b"cap_kill=p\0"), unexpected(r#""\x00""#, 11, flags));
     assert_eq!(message(b"cap_kill=p\x1b[31m"), unexpected(r#""\x1b""#, 11, flags));
+}
+
+/// Knuth's MMIX generator: any will do, as long as a failure repeats.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % bound
+    }
+
+    fn flags(&mut self, least: usize) -> String {
+        (0..least + self.below(4)).map(|_| ['e', 'p', 'i'][self.below(3)]).collect()
+    }
+}
+
+/// Three flags of each of 64 capabilities: the text format's rules, written down a second time and as plainly as possible.
+struct Model {
+    last: usize,
+    held: [[bool; 3]; 64],
+}
+
+impl Model {
+    fn put(&mut self, caps: &[usize], flags: &str, to: bool) {
+        for cap in caps {
+            for flag in flags.chars() {
+                self.held[*cap]["epi".find(flag).unwrap()] = to;
+            }
+        }
+    }
+
+    fn sets(&self) -> CapSets {
+        let mask = |set: usize| (0..64).filter(|cap| self.held[*cap][set]).map(|cap| 1u64 << cap).sum();
+        CapSets { effective: mask(0), permitted: mask(1), inheritable: mask(2) }
+    }
+}
+
+/// A clause, as text, after it has been applied to the model.
+fn clause(random: &mut Random, model: &mut Model) -> String {
+    let all: Vec<usize> = (0..=model.last).collect();
+    if random.below(6) == 0 {
+        let flags = random.flags(0);
+        model.put(&all, "epi", false);
+        model.put(&all, &flags, true);
+        return format!("={flags}");
+    }
+    let (mut caps, mut names) = (Vec::new(), Vec::new());
+    for _ in 0..=random.below(4) {
+        let cap = random.below(64);
+        names.push(match (random.below(6), cap_sets::name(cap as u8)) {
+            (0, _) => {
+                caps = all.clone();
+                ["all", "ALL", "aLl"][random.below(3)].to_owned()
+            }
+            (1, _) => format!("{cap}"),
+            (2, _) => format!("0{cap:o}"),
+            (3, Some(name)) => name.to_ascii_uppercase(),
+            (_, Some(name)) => name.to_owned(),
+            (_, None) => format!("0x{cap:X}"),
+        });
+        if !names.last().unwrap().eq_ignore_ascii_case("all") {
+            caps.push(cap);
+        }
+    }
+    let mut text = names.join(",");
+    let first = ["=", "=+", "=-", "+", "-"][random.below(5)];
+    let flags = random.flags(usize::from(first != "="));
+    if first.starts_with('=') {
+        model.put(&caps, "epi", false);
+    }
+    model.put(&caps, &flags, !first.ends_with('-'));
+    text.push_str(first);
+    text.push_str(&flags);
+    for _ in 0..random.below(3) {
+        let minus = random.below(2) == 1;
+        let flags = random.flags(1);
+        model.put(&caps, &flags, !minus);
+        text.push(if minus { '-' } else { '+' });
+        text.push_str(&flags);
+    }
+    text
+}
+
+#[test]
+fn texts_mean_what_a_plain_model_makes_of_them() {
+    let mut random = Random(20_260_214);
+    for _ in 0..if cfg!(miri) { 50 } else { 5_000 } {
+        let mut model = Model { last: [0, 31, 37, 40, 62, 63][random.below(6)], held: [[false; 3]; 64] };
+        let last = model.last as u8;
+        let mut text = String::new();
+        for _ in 0..random.below(6) {
+            text.push_str(&clause(&mut random, &mut model));
+            text.push_str([" ", "\t", "\n ", "\r\x0b\x0c"][random.below(4)]);
+        }
+        let sets = model.sets();
+        assert_eq!(cap_text::parse(text.as_bytes(), last), Ok(sets), "{text:?}, last capability {last}");
+        // And the way back, by way of libcap's own spelling.
+        let mut written = String::new();
+        cap_text::write(&sets, last, &mut written).expect("a String takes all");
+        assert_eq!(cap_text::parse(written.as_bytes(), last), Ok(sets), "{text:?} written as {written:?}");
+        // Cut off anywhere it is either a text or an error within it; it is never read beyond its end.
+        let cut = random.below(text.len() + 1);
+        if let Err(error) = cap_text::parse(&text.as_bytes()[..cut], last) {
+            assert!((1..=cut + 1).contains(&error.column), "{text:?} cut to {cut}: {error}");
+        }
+    }
 }

@@ -57,10 +57,10 @@ verdict "no segment is writable and executable" "$(awk '$1 == "LOAD" && /RWE/' "
 verdict "code needs no relocation (no TEXTREL)" "$(grep TEXTREL "$work/dynamic")"
 verdict "no search path of its own (no RPATH, no RUNPATH)" "$(grep -E 'RPATH|RUNPATH' "$work/dynamic")"
 
-# libc, the loader for thread-local storage, and the C compiler's library, for its unwinder.
+# libc, and its loader, which musl and thread-local storage may bring.
 needed=$(field NEEDED | tr '\n' ' ')
 echo "it needs: $needed"
-verdict "it needs libc and the unwinder, and nothing else" "$(field NEEDED | grep -vE '^(libc\.so\.[0-9]+|libc\.musl-.*|libgcc_s\.so\.1|ld-linux.*\.so\.[0-9]+)$')"
+verdict "it needs libc and nothing else" "$(field NEEDED | grep -vE '^(libc\.so\.[0-9]+|libc\.musl-.*|ld-linux.*\.so\.[0-9]+)$')"
 
 # A constructor would run in every program that links it, before main and before that program has a say.
 arrays=$(readelf -SW $so | grep -oE '\.(init|preinit)_array' | sort -u)

@@ -32,6 +32,7 @@ struct Thread {
     fsgid: u32,
     groups_as_wanted: bool,
     root_as_wanted: bool,
+    cwd_as_wanted: bool,
     p: u64,
     e: u64,
     i: u64,
@@ -126,6 +127,12 @@ impl Thread {
             Step::Chroot if !self.capable(SYS_CHROOT) => Err("chroot"),
             Step::Chroot => {
                 self.root_as_wanted = true;
+                self.cwd_as_wanted = true;
+                Ok(())
+            }
+            Step::ChangeFolder if !self.root_as_wanted => Err("chdir to another root"),
+            Step::ChangeFolder => {
+                self.cwd_as_wanted = true;
                 Ok(())
             }
             Step::SetGroups if !self.capable(SETGID) => Err("setgroups"),
@@ -175,6 +182,7 @@ impl Thread {
             gids: [self.gid[0], self.gid[1], self.gid[2], self.fsgid],
             groups_as_wanted: self.groups_as_wanted,
             root_as_wanted: self.root_as_wanted,
+            cwd_as_wanted: self.cwd_as_wanted,
             caps: CapSets { effective: self.e, permitted: self.p, inheritable: self.i },
             bounding: self.bounding,
             ambient: self.ambient,
@@ -246,6 +254,7 @@ impl Chance {
             fsgid: gids[3],
             groups_as_wanted: self.one_in(2),
             root_as_wanted: !self.one_in(3),
+            cwd_as_wanted: !self.one_in(2),
             p,
             e,
             i,
@@ -308,6 +317,7 @@ fn expected(wanted: &Wanted, was: &Thread) -> Thread {
     let mut end = *was;
     end.groups_as_wanted = true;
     end.root_as_wanted = true;
+    end.cwd_as_wanted = true;
     if let Some(uid) = wanted.uid {
         (end.uid, end.fsuid) = ([uid; 3], uid);
     }
@@ -340,7 +350,10 @@ fn carry_out(plan: &Plan, was: &Thread, say: &dyn Fn() -> String) -> Thread {
         assert_ne!(now, before, "{step} does nothing: {}", say());
         // With keep-caps locked off there is no other order.
         if was.securebits & (KEEP << 1) == 0 {
-            let identity = matches!(step, Step::Chroot | Step::SetGroups | Step::SetResGid(_) | Step::SetResUid(_));
+            let identity = matches!(
+                step,
+                Step::Chroot | Step::ChangeFolder | Step::SetGroups | Step::SetResGid(_) | Step::SetResUid(_)
+            );
             assert!(!(no_way_back && identity), "{step} comes after what cannot be undone: {}", say());
         }
         no_way_back |= step.is_irreversible();
@@ -497,7 +510,7 @@ fn optional_capabilities_are_those_held() {
 
 #[test]
 fn every_field_that_differs_is_told() {
-    let goal = Held { groups_as_wanted: true, root_as_wanted: true, ..Chance(7).thread().held() };
+    let goal = Held { groups_as_wanted: true, root_as_wanted: true, cwd_as_wanted: true, ..Chance(7).thread().held() };
     let caps = goal.caps;
     let changed = [
         Held { uids: [goal.uids[0], 1, 2, 3], ..goal },
@@ -506,6 +519,7 @@ fn every_field_that_differs_is_told() {
         Held { gids: [goal.gids[0], goal.gids[1], goal.gids[2], 77], ..goal },
         Held { groups_as_wanted: false, ..goal },
         Held { root_as_wanted: false, ..goal },
+        Held { cwd_as_wanted: false, ..goal },
         Held { caps: CapSets { effective: caps.effective ^ 1, ..caps }, ..goal },
         Held { caps: CapSets { permitted: caps.permitted ^ 1, ..caps }, ..goal },
         Held { caps: CapSets { inheritable: caps.inheritable ^ 1, ..caps }, ..goal },

@@ -143,8 +143,8 @@ pub fn group_list(name: &CStr, gid: u32) -> Result<Vec<u32>, Failure> {
     }
 }
 
-/// Calls one of the four functions, which read `file` among others, with more and more room. `E` is `passwd` or `group`: plain old data of pointers and
-/// numbers, for which all zeros is a value.
+/// Calls one of the four functions, which read `file` among others, with more and more room. `E` is `passwd` or `group`:
+/// plain old data of pointers and numbers, for which all zeros is a value.
 fn look_up<E: PlainEntry, T>(
     file: &CStr,
     call: impl Fn(*mut E, *mut c_char, usize, *mut *mut E) -> c_int,

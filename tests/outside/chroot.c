@@ -132,7 +132,7 @@ struct plan {
     const char *folder, *user, *caps;
     int others;          /* what one more thread unshares */
     bool lacks_chroot;   /* and that it has given up CAP_SYS_CHROOT */
-    bool alone, no_chroot, gone;
+    bool alone, no_chroot, gone, in_namespace;
     int status;
     const char *text;
 };
@@ -142,6 +142,8 @@ static void goes_inside(void *arg)
     struct plan *plan = arg;
     if (chdir("/mnt/work"))
         _exit(84);
+    if (plan->in_namespace && !user_namespace())
+        _exit(89);
     if (plan->gone && (mkdir("gone", 0755) || chdir("gone") || rmdir("/mnt/work/gone")))
         _exit(85);
     if (plan->no_chroot)
@@ -208,8 +210,9 @@ static void inside(void *arg)
     fds[1] = descriptors(child->pid, child->pid);
     expect(!strcmp(fds[0], fds[1]), "descriptors before: %s after: %s", fds[0], fds[1]);
     struct answer *out = go(child);
-    expect(out->came && (out->status == 0 || (plan->user && !strcmp(plan->folder, "/mnt/closed"))), "%d ways out",
-           out->status);
+    /* Where the user cannot search, nothing can be looked for; and out of / there is no way. */
+    bool looks = strcmp(plan->folder, "/mnt/closed") && strcmp(plan->folder, "/");
+    expect(out->came && (out->status == 0 || !looks), "%d ways out", out->status);
 }
 
 /* --- undone -------------------------------------------------------------------------------------------------------- */
@@ -292,6 +295,10 @@ static void is_refused_late(void *arg)
         _exit(84);
     if (undone->gone && (mkdir("gone", 0755) || chdir("gone") || rmdir("/mnt/work/gone")))
         _exit(85);
+    /* The kernel keeps duplicates. */
+    gid_t groups[] = {9, 5, 9, 5, 9};
+    if (syscall(SYS_setgroups, 5, groups))
+        _exit(88);
     bool asks = ask_about(undone->refused.number, undone->refused.first_argument);
     int error = errno;
     crew(2);
@@ -482,6 +489,8 @@ int main(int argc, char **argv)
         {"chroot: a thread with a root of its own, without cap_sys_chroot, is refused",
          {"/mnt/jail", "ecuser", "", .others = CLONE_FS, .lacks_chroot = true, .status = EC_SECURITY_ETHREAD,
           .text = "cannot change the root folder: chroot needs cap_sys_chroot"}},
+        {"chroot: the root there is, without cap_sys_chroot", {"/", NULL, "", .no_chroot = true}},
+        {"chroot: in a user namespace", {"/mnt/jail", "ecuser", "cap_net_bind_service+ep", .in_namespace = true}},
         {"chroot: without cap_sys_chroot it is refused",
          {"/mnt/jail", NULL, "", .no_chroot = true, .status = EC_SECURITY_EREFUSED,
           .text = "cannot change the root folder: chroot needs cap_sys_chroot, which is not held"}},
