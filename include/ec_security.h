@@ -368,7 +368,8 @@ const char *ec_security_strerror(int status);
 /**
  * The full story of the last failure of a function of this library in the calling thread: what, where, what was expected.
  * One line, at most 1023 bytes, NUL-terminated; "" when none has failed. As errno, it is meaningful after a failure only:
- * success leaves it. Belongs to the library and to the calling thread; the next failure there overwrites it.
+ * success leaves it. Belongs to the library and to the calling thread; the next failure there overwrites it, at the same
+ * address, so that a call and this one may be arguments of one function, in any order of evaluation.
  */
 const char *ec_security_last_error(void);
 

@@ -357,10 +357,11 @@ pub extern "C" fn ec_security_strerror(status: c_int) -> *const c_char {
 
 /// The full story of the last failure of a function of this library in the calling thread: what, where, what was expected.
 /// One line, at most 1023 bytes, NUL-terminated; "" when none has failed. As errno, it is meaningful after a failure only:
-/// success leaves it. Belongs to the library and to the calling thread; the next failure there overwrites it.
+/// success leaves it. Belongs to the library and to the calling thread; the next failure there overwrites it, at the same
+/// address, so that a call and this one may be arguments of one function, in any order of evaluation.
 #[unsafe(no_mangle)]
 pub extern "C" fn ec_security_last_error() -> *const c_char {
-    sys::own_page().map_or(c"".as_ptr(), |page| page.text().cast::<c_char>().cast_const())
+    sys::page_for_this_thread().map_or(c"".as_ptr(), |page| page.text().cast::<c_char>().cast_const())
 }
 
 /// The version of the library that is loaded, such as "0.1.0". Never NULL, belongs to the library, never freed; safe in any
