@@ -92,14 +92,8 @@ pub fn name(cap: u8) -> Option<&'static str> {
 
 /// The number a name stands for, whatever the case of its letters.
 pub fn by_name(word: &[u8]) -> Option<u8> {
-    if word.len() > NameKey::ROOM || !word.iter().all(|byte| is_word(*byte)) {
-        return None;
-    }
-    let mut key = NameKey::EMPTY;
-    for (at, byte) in word.iter().enumerate() {
-        key.put(at, *byte);
-    }
-    key.look_up()
+    let (key, len) = NameKey::read(word, 0);
+    if len == word.len() { key.look_up() } else { None }
 }
 
 /// Whether a byte can be part of a name or a number: ASCII letter, digit or `_`, in any locale.
@@ -133,16 +127,28 @@ impl NameKey {
         let mut key = NameKey::EMPTY;
         let mut at = 0;
         while at < word.len() {
-            key.put(at, word[at]);
+            key.0[at / 8] |= ((word[at] | 0x20) as u64) << (at % 8 * 8);
             at += 1;
         }
         key
     }
 
-    /// Adds the byte at `at`. Bit 0x20 makes letters lower case, leaves digits and moves `_`: no two word bytes collide
-    /// but the two cases of a letter.
-    pub(crate) const fn put(&mut self, at: usize, byte: u8) {
-        self.0[at / 8] |= ((byte | 0x20) as u64) << (at % 8 * 8);
+    /// The key of the word that begins at `at`, and its length, at most [`NameKey::ROOM`]: eight bytes at a time.
+    ///
+    /// Bit 0x20 makes letters lower case, leaves digits and moves `_`: no two word bytes collide but the two cases of a letter.
+    pub(crate) fn read(text: &[u8], at: usize) -> (NameKey, usize) {
+        let mut key = NameKey::EMPTY;
+        for part in 0..3 {
+            let eight = eight_bytes(text, at + part * 8);
+            let len = word_bytes(eight);
+            let folded = eight | (0x20 * ONES);
+            if len < 8 {
+                key.0[part] = folded & ((1 << (len * 8)) - 1);
+                return (key, part * 8 + len);
+            }
+            key.0[part] = folded;
+        }
+        (key, NameKey::ROOM)
     }
 
     /// The number of the capability with this name.
@@ -157,6 +163,37 @@ impl NameKey {
         let [a, b, c] = self.0;
         ((a ^ b.rotate_left(17) ^ c).wrapping_mul(0x6eaf_00be_cb20_bd19) >> 57) as usize
     }
+}
+
+const ONES: u64 = u64::from_ne_bytes([1; 8]);
+
+/// The eight bytes at `at`, the first lowest; zeros beyond the end.
+#[inline]
+fn eight_bytes(text: &[u8], at: usize) -> u64 {
+    let rest = text.get(at..).unwrap_or(&[]);
+    if let Some(eight) = rest.first_chunk() {
+        u64::from_le_bytes(*eight)
+    } else if rest.is_empty() {
+        0
+    } else if let Some(last) = text.last_chunk() {
+        u64::from_le_bytes(*last) >> ((8 - rest.len()) * 8)
+    } else {
+        rest.iter().rev().fold(0, |eight, byte| eight << 8 | u64::from(*byte))
+    }
+}
+
+/// How many of eight bytes, from the lowest, are word bytes before the first that is not. Sums of seven bits never carry into
+/// the next byte, and their top bit is the answer to a comparison.
+#[inline]
+fn word_bytes(eight: u64) -> usize {
+    const LOW: u64 = 0x7f * ONES;
+    let at_least = |bytes: u64, least: u8| (bytes & LOW) + u64::from(0x80 - least) * ONES;
+    let within = |bytes: u64, first: u8, last: u8| at_least(bytes, first) & !at_least(bytes, last + 1);
+    let letter = within(eight | (0x20 * ONES), b'a', b'z');
+    let digit = within(eight, b'0', b'9');
+    let underscore = !at_least(eight ^ (u64::from(b'_') * ONES), 1);
+    let other = (!(letter | digit | underscore) | eight) & (0x80 * ONES);
+    other.trailing_zeros() as usize / 8
 }
 
 const KEYS: [NameKey; NAMES.len()] = {
@@ -380,6 +417,28 @@ mod tests {
         }
         assert_eq!(distance(&[b'a'; 48], b"a"), None);
         assert_eq!(distance(&[b'a'; 47], &[b'b'; 47]), Some(47));
+    }
+
+    #[test]
+    fn words_are_read_to_their_end() {
+        // every byte, at every place of a part, with every number of bytes after it
+        for byte in (0..=255).step_by(if cfg!(miri) { 51 } else { 1 }) {
+            for before in 0..26 {
+                for after in 0..10 {
+                    let mut text = vec![b'x'; before];
+                    text.push(byte);
+                    text.extend(vec![b'y'; after]);
+                    let end = text.iter().position(|byte| !is_word(*byte)).unwrap_or(text.len()).min(NameKey::ROOM);
+                    let (key, len) = NameKey::read(&text, 0);
+                    assert_eq!(len, end, "{text:?}");
+                    assert!(key == NameKey::of(&text[..end]), "{text:?}");
+                    let longer = [b"+", text.as_slice()].concat();
+                    assert!(NameKey::read(&longer, 1) == (key, len), "{text:?}");
+                }
+            }
+        }
+        assert!(NameKey::read(b"abc", 3) == (NameKey::EMPTY, 0));
+        assert!(NameKey::read(b"abc", 4) == (NameKey::EMPTY, 0));
     }
 
     #[test]

@@ -291,19 +291,10 @@ impl Reader<'_> {
 
     /// A name, a number or `all`, at its beginning; moves past it on success only.
     fn name(&mut self) -> Result<Named, CapTextError> {
-        let rest = &self.text[self.at..];
-        if rest[0].is_ascii_digit() {
+        if self.text[self.at].is_ascii_digit() {
             return self.number();
         }
-        let mut key = NameKey::EMPTY;
-        let mut len = 0;
-        for byte in &rest[..rest.len().min(NameKey::ROOM)] {
-            if !is_word(*byte) {
-                break;
-            }
-            key.put(len, *byte);
-            len += 1;
-        }
+        let (key, len) = NameKey::read(self.text, self.at);
         let named = match key.look_up() {
             Some(cap) => Named::One(cap),
             None if key == const { NameKey::of(b"all") } => Named::All,
