@@ -282,8 +282,13 @@ static void *takes_borrowed(void *unused)
     (void)unused;
     shared->tid = gettid_raw();
     shared->flag = 1;
-    for (;;)
+    for (;;) {
+        int seen = shared->count;
         syscall(SYS_tgkill, getpid(), shared->tid, BORROWED);
+        /* It is taken on the way back from the call, whoever has the handler then. */
+        if (shared->count == seen)
+            complain("a signal of others was swallowed");
+    }
     return NULL;
 }
 

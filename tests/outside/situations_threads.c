@@ -643,13 +643,23 @@ static void make_noise_fork(void) { noise(noise_fork); }
 static void make_noise_threads(void) { noise(noise_threads); }
 static void make_noise_cancel(void) { noise(noise_cancel); }
 
+/* What the others do must go on: glibc's broadcast waits for each thread to have taken its signal. */
+static void noise_goes_on(void)
+{
+    int seen = shared->count;
+    for (int at = 0; at < 20000 && shared->count < seen + 3; at++)
+        nap(1);
+    if (shared->count < seen + 3)
+        complain("what the others do does not go on after the call");
+}
+
 /* All threads parked and let go a number of times, then the drop: more chances for what happens seldom. */
 static int many_checks_and_drop(void)
 {
     ec_security_policy *policy = ec_security_policy_new();
     if (!policy || (ids() && ec_security_policy_set(policy, "user", "ecuser") != EC_SECURITY_OK))
         return -1;
-    for (int at = 0; at < 50; at++) {
+    for (int at = 0; at < 20; at++) {
         int status = ec_security_policy_check(policy);
         if (status != EC_SECURITY_OK)
             return status;
@@ -1092,36 +1102,50 @@ void situations_of_threads(void)
         {.name = "others call glibc's setresuid all the time",
          .make = make_noise_set_ids,
          .call = many_checks_and_drop,
+         .then = noise_goes_on,
+         .seconds = 120,
          .outcomes = DONE,
          .threads = 5},
         {.name = "others call malloc all the time",
          .make = make_noise_malloc,
          .call = many_checks_and_drop,
+         .then = noise_goes_on,
+         .seconds = 120,
          .outcomes = DONE,
          .threads = 5},
         {.name = "others call dlopen and dlclose all the time",
          .make = make_noise_dlopen,
          .call = many_checks_and_drop,
+         .then = noise_goes_on,
+         .seconds = 120,
          .outcomes = DONE,
          .threads = 5},
         {.name = "others call getgrnam all the time",
          .make = make_noise_names,
          .call = many_checks_and_drop,
+         .then = noise_goes_on,
+         .seconds = 120,
          .outcomes = DONE,
          .threads = 5},
         {.name = "others call fork all the time",
          .make = make_noise_fork,
          .call = many_checks_and_drop,
+         .then = noise_goes_on,
+         .seconds = 120,
          .outcomes = DONE,
          .threads = 5},
         {.name = "others call pthread_create and pthread_exit all the time",
          .make = make_noise_threads,
          .call = many_checks_and_drop,
+         .then = noise_goes_on,
+         .seconds = 120,
          .outcomes = DONE,
          .threads = 5},
         {.name = "others cancel threads asynchronously all the time",
          .make = make_noise_cancel,
          .call = many_checks_and_drop,
+         .then = noise_goes_on,
+         .seconds = 120,
          .outcomes = DONE,
          .threads = 5},
         {.name = "the caller has been cancelled", .make = make_errno, .call = cancelled_drop, .then = errno_was_kept,
