@@ -31,6 +31,9 @@ pub(crate) struct Turn(());
 impl Turn {
     pub(crate) fn take() -> Result<Turn, Error> {
         let (pid, tid) = (sys::getpid(), sys::gettid());
+        if pid == 0 || tid == 0 {
+            return Err(Error::System { call: "getpid or gettid", errno: Errno(libc::ENOSYS) });
+        }
         let mine = (pid as u64) << 32 | tid as u64;
         loop {
             let seen = TURNS.load(SeqCst);
@@ -401,6 +404,8 @@ fn meet_with_room(caller: &Caller<'_>, tasks: &sys::Fd, capacity: usize) -> Resu
             core::slice::from_raw_parts_mut(memory.add(names_at).cast::<u64>(), NAMES / 8),
         )
     };
+    // The thread that has the turn is this one.
+    let owner = OWNER.load(SeqCst) as u32 as i32;
     let mut meeting = Meeting {
         caller,
         tasks,
@@ -410,7 +415,7 @@ fn meet_with_room(caller: &Caller<'_>, tasks: &sys::Fd, capacity: usize) -> Resu
         names,
         used: 0,
         pid: sys::getpid(),
-        tid: sys::gettid(),
+        tid: owner,
         sweep: 0,
         outstanding: false,
         start: sys::now(),

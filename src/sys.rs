@@ -738,7 +738,7 @@ pub(crate) fn die(why: core::fmt::Arguments<'_>) -> ! {
         }
     }
     static DYING: AtomicU32 = AtomicU32::new(0);
-    const A_MOMENT: Duration = Duration::from_secs(1);
+    const A_MOMENT: Duration = Duration::from_secs(5);
     if DYING.swap(1, SeqCst) != 0 {
         // Another thread is about to end the process; one line is enough.
         futex_wait(&DYING, 1, Some(A_MOMENT));
