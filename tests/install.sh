@@ -231,10 +231,10 @@ verdict "the command runs from where it is installed" "$(
     grep -qF "$version" "$work/said" || cat "$work/said"
 )"
 
-EC_SECURITY_LIBRARY="$lib/libec_security.so.0" tests/bindings python "${PYTHON:-python3}" cbindings-tests/python/drop.py ||
+EC_SECURITY_LIB="$lib/libec_security.so.0" tests/bindings python "${PYTHON:-python3}" cbindings-tests/python/drop.py ||
     failed=1
 # A network of its own, where root of a user namespace too can have a low port.
-EC_SECURITY_LIBRARY="$lib/libec_security.so.0" unshare --net "${PYTHON:-python3}" \
+EC_SECURITY_LIB="$lib/libec_security.so.0" unshare --net "${PYTHON:-python3}" \
     cbindings-tests/python/test_ec_security.py || failed=1
 
 verdict "make uninstall PREFIX= leaves nothing" "$(silent make uninstall PREFIX="$prefix")$(there "$prefix")"

@@ -4,7 +4,7 @@
     ec_security.apply("ecuser", "ecuser", "cap_net_bind_service+ep")
 
 A call that is refused raises ec_security.Error, whose text is the whole story, and nothing about the process has
-changed. Needs nothing but the standard library and libec_security.so.0, which the loader must find; EC_SECURITY_LIBRARY
+changed. Needs nothing but the standard library and libec_security.so.0, which the loader must find; EC_SECURITY_LIB
 may name another file.
 """
 
@@ -57,7 +57,7 @@ class _Caps(ctypes.Structure):
 
 
 def _declared():
-    library = ctypes.CDLL(os.environ.get("EC_SECURITY_LIBRARY", "libec_security.so.0"))
+    library = ctypes.CDLL(os.environ.get("EC_SECURITY_LIB", "libec_security.so.0"))
     text = ctypes.c_char_p
     for name, result, *arguments in [
         ("apply", ctypes.c_int, text, text, text),

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Tests of ec_security.py. Each case runs in a forked child, and who asks what it holds is the parent, through /proc.
 
-EC_SECURITY_LIBRARY names the library; prints `ok NAME`, `FAIL NAME: why` or `SKIP NAME: why` for each case.
+EC_SECURITY_LIB names the library; prints `ok NAME`, `FAIL NAME: why` or `SKIP NAME: why` for each case.
 """
 
 import os
