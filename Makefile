@@ -7,6 +7,7 @@
 #   make demo        a threaded server drops its privileges and prints each thread before and after
 #   make check       every test; ends with "N passed, N failed, N skipped"
 #   make fuzz        SECONDS=600: the fuzzers of mk/tool.mk; needs a nightly compiler and cargo-fuzz
+#   make check-runtimes  the library in scripting runtimes, while their threads are busy
 #   make header      rewrites include/ec_security.h from src/ffi.rs
 #   make clean
 #
