@@ -1445,7 +1445,15 @@ static void fault_name(const struct fault *fault, char *out, size_t len)
 static struct result run_one(const struct fault *fault)
 {
     scene = &scenes[fault->scene];
-    return run(fault, NULL);
+    struct result result = run(fault, NULL);
+    /* What the rehearsal is refused must not be tried in earnest. */
+    if (fault->where == REHEARSAL && in_plan(fault->key) && fault->way.how == FAILS && result.outcome != UNCHANGED &&
+        result.outcome != NOT_REACHED) {
+        struct result wrong = {.outcome = BETWEEN, .milliseconds = result.milliseconds};
+        say(wrong.text, "the rehearsal was refused, and yet %s: %.300s", outcome_names[result.outcome], result.text);
+        return wrong;
+    }
+    return result;
 }
 
 static bool parse_fault(char **words, int len, struct fault *fault)
