@@ -19,11 +19,8 @@ verdict() {
     fi
 }
 
-# Each fenced block becomes a file NUMBER.LANGUAGE, in order.
-awk -v to="$work" '
-    /^```/ && !inside { inside = 1; file = sprintf("%s/%02d.%s", to, ++n, substr($0, 4)); printf "" >file; next }
-    /^```/ { inside = 0; close(file); next }
-    inside { print >file }' README.md
+tests/blocks README.md "$work"
+rm -f "$work"/*.says
 kinds=$(cd "$work" && echo [0-9]*.*)
 wanted="01.text 02.sh 03.c 04.sh 05.sh 06.python 07.conf 08.text"
 # A new block must get its test here.
