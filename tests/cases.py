@@ -14,6 +14,11 @@ import traceback
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # The user and groups that the harness in C has as well (tests/outside/outside.h).
 UID, GID, EXTRA, LOGS = 4711, 4712, 4713, 4714
+# Capabilities by number, without "cap_".
+NAMES = """chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap linux_immutable
+    net_bind_service net_broadcast net_admin net_raw ipc_lock ipc_owner sys_module sys_rawio sys_chroot sys_ptrace sys_pacct
+    sys_admin sys_boot sys_nice sys_resource sys_time sys_tty_config mknod lease audit_write audit_control setfcap mac_override
+    mac_admin syslog wake_alarm block_suspend audit_read perfmon bpf checkpoint_restore""".split()
 # Whether there is a user database with them, and a folder for files, as long as main() runs.
 PRIVATE = False
 FOLDER = "/nonexistent"

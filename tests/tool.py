@@ -16,7 +16,7 @@ import subprocess
 import sys
 
 from cases import (
-    EXTRA, GID, LOGS, ROOT, UID, Skip, can_change_ids, caps, case, done, expect, folder, main, need_ids, own, refused, run,
+    EXTRA, GID, LOGS, NAMES, ROOT, UID, Skip, can_change_ids, caps, case, done, expect, folder, main, need_ids, own, refused, run,
     same, usage, written,
 )
 
@@ -46,12 +46,6 @@ print(json.dumps(state))
 def told(result):
     same(result.status, 0, repr(result))
     return json.loads(result.out)
-
-
-NAMES = [line for line in """chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap linux_immutable
-    net_bind_service net_broadcast net_admin net_raw ipc_lock ipc_owner sys_module sys_rawio sys_chroot sys_ptrace sys_pacct
-    sys_admin sys_boot sys_nice sys_resource sys_time sys_tty_config mknod lease audit_write audit_control setfcap mac_override
-    mac_admin syslog wake_alarm block_suspend audit_read perfmon bpf checkpoint_restore""".split()]
 
 
 def names(mask):
