@@ -1,0 +1,32 @@
+/* The name is resolved, then comes chroot, then the groups, whose file is no longer there: that is only warned of. */
+#define _GNU_SOURCE
+#include "serve.h"
+
+#include <grp.h>
+#include <pwd.h>
+
+static void drop_privileges(const char *user, const char *folder)
+{
+    struct passwd *entry = getpwnam(user);
+    if (!entry)
+        die("no user %s", user);
+    uid_t uid = entry->pw_uid;
+    gid_t gid = entry->pw_gid;
+    if (chroot(folder) != 0)
+        die_errno("chroot");
+    if (initgroups(user, gid) != 0)
+        perror("initgroups");
+    if (setresgid(gid, gid, gid) != 0)
+        die_errno("setresgid");
+    if (setresuid(uid, uid, uid) != 0)
+        die_errno("setresuid");
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 2)
+        die("usage: chroot-before FOLDER");
+    drop_privileges("ecuser", argv[1]);
+    start_pool(2);
+    serve("main");
+}

@@ -1,0 +1,17 @@
+/* The same text, handed on. */
+#include "serve.h"
+
+#include <ec_security.h>
+
+static void drop_privileges(const char *user, const char *text)
+{
+    if (ec_security_apply(user, NULL, text) != EC_SECURITY_OK)
+        die("%s", ec_security_last_error());
+}
+
+int main(void)
+{
+    drop_privileges("ecuser", "cap_net_bind_service,cap_sys_time=ep");
+    start_pool(2);
+    serve("main");
+}

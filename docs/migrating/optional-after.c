@@ -1,0 +1,21 @@
+/* Each of two capabilities is kept if it is there. */
+#include "serve.h"
+
+#include <ec_security.h>
+
+static void drop_privileges(const char *user)
+{
+    ec_security_policy *policy = ec_security_policy_new();
+    if (!policy || ec_security_policy_set(policy, "user", user) ||
+        ec_security_policy_set(policy, "optional_capabilities", "cap_net_bind_service,cap_sys_nice+ep") ||
+        ec_security_policy_apply(policy))
+        die("%s", ec_security_last_error());
+    ec_security_policy_free(policy);
+}
+
+int main(void)
+{
+    drop_privileges("ecuser");
+    start_pool(2);
+    serve("main");
+}

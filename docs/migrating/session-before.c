@@ -1,0 +1,33 @@
+/* The server stays root; each session is a child that drops for good. */
+#define _GNU_SOURCE
+#include "serve.h"
+
+#include <grp.h>
+#include <pwd.h>
+
+static void session(const char *user, gid_t gid, uid_t uid, const char *folder)
+{
+    if (initgroups(user, gid) != 0)
+        die_errno("initgroups");
+    if (chroot(folder) != 0 || chdir("/") != 0)
+        die_errno("chroot");
+    if (setgid(gid) != 0 || setuid(uid) != 0)
+        die_errno("changing to %s", user);
+    serve("session");
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 2)
+        die("usage: session-before FOLDER");
+    struct passwd *entry = getpwnam("ecuser");
+    if (!entry)
+        die("no user ecuser");
+    start_pool(2);
+    pid_t child = fork();
+    if (child < 0)
+        die_errno("fork");
+    if (child == 0)
+        session("ecuser", entry->pw_gid, entry->pw_uid, argv[1]);
+    serve("main");
+}
