@@ -42,6 +42,7 @@ function worker() {
     setImmediate(step);
   };
   step();
+  parentPort.postMessage('ready');
 }
 
 function inWorker(thread, job, argument) {
@@ -58,7 +59,8 @@ async function main() {
   for (let number = 0; number < WORKERS; number++) {
     threads.push(new Worker(__filename, { workerData: { counts, number } }));
   }
-  await Promise.all(threads.map((thread) => new Promise((resolve) => thread.once('online', resolve))));
+  // Not their 'online', which comes before they have loaded anything: a process that exits then is aborted by node.
+  await Promise.all(threads.map((thread) => new Promise((resolve) => thread.once('message', resolve))));
   for (let chain = 0; chain < POOL; chain++) {
     const next = () => {
       Atomics.add(counts, WORKERS + chain, 1);
