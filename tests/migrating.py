@@ -31,6 +31,7 @@ DEADLINE = 60
 IDIOMS = {
     "plain": ([], ["main"], []),
     "chroot": (["JAIL"], ["main"], ["sys_chroot"]),
+    "stages": (["JAIL"], ["main"], ["sys_chroot"]),
     "keepcaps": ([], ["main"], ["net_bind_service", "sys_time"]),
     "temporary": ([], ["main"], ["net_admin", "net_bind_service", "net_raw"]),
     "ondemand": ([], ["main"], ["net_raw"]),
@@ -255,11 +256,11 @@ def stated(rows, situation, places):
     """What a table says of a situation. "always": wherever both serve; "all": each place there is."""
     out = set()
     for situations, where, what, before, after, _ in rows:
-        if what == "outcome":
-            if situation in situations.split(", "):
-                out.add(("all", what, before, after))
-        elif places and (situations == "always" or situation in situations.split(", ")):
-            out |= {(one, what, before, after) for one in (places if where == "all" else where.split(", "))}
+        if situation not in situations.split(", ") and not (situations == "always" and places):
+            continue
+        # Where one of them ends there is nothing to compare: a row of that situation is then as wrong as any other.
+        wheres = places if where == "all" and what != "outcome" and places else where.split(", ")
+        out |= {(one, what, before, after) for one in wheres}
     return out
 
 

@@ -1,0 +1,28 @@
+/* Two stages are two calls, of which the second narrows. */
+#include "serve.h"
+
+#include <ec_security.h>
+
+static void drop_privileges(const char *user)
+{
+    if (ec_security_apply(user, NULL, "cap_sys_chroot+ep") != EC_SECURITY_OK)
+        die("%s", ec_security_last_error());
+}
+
+static void enter(const char *folder)
+{
+    ec_security_policy *policy = ec_security_policy_new();
+    if (!policy || ec_security_policy_set(policy, "chroot", folder) || ec_security_policy_apply(policy))
+        die("%s", ec_security_last_error());
+    ec_security_policy_free(policy);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 2)
+        die("usage: stages-after FOLDER");
+    drop_privileges("ecuser");
+    enter(argv[1]);
+    start_pool(2);
+    serve("main");
+}
