@@ -1,0 +1,15 @@
+# `make check-abi`: the library against its last release, as abi/ describes that. `make abi-release` describes it anew, and
+# is run for a release only: what it writes is what later versions are held to.
+
+CHECKS += tests/abi.py
+DEBIAN_PACKAGES += abigail-tools binutils
+
+.PHONY: check-abi abi-release
+
+check-abi:
+	@tests/packages gcc libc6-dev python3 binutils abigail-tools
+	@$(MAKE) --no-print-directory lib
+	@tests/run tests/abi.py
+
+abi-release: lib
+	@tests/abi.py --release
