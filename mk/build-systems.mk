@@ -1,0 +1,8 @@
+# `make check-build-systems`: the examples for CMake and Meson, against an installed library.
+
+.PHONY: check-build-systems
+
+check-build-systems:
+	@tests/packages gcc libc6-dev pkg-config python3 cmake meson ninja-build
+	@$(MAKE) --no-print-directory built
+	@tests/as-root tests/run tests/build-systems.sh@600
