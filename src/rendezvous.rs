@@ -563,7 +563,7 @@ impl Meeting<'_> {
             let count = thread_count(self.tasks).map_err(Off::Because)?;
             quiet = if new { 0 } else { quiet + 1 };
             // The count is exact. Where /proc has none to give (0), two sweeps that find nothing new have to do.
-            if count == known || (count == 0 && quiet >= 2) {
+            if (count == known && self.skipped_are_there()) || (count == 0 && quiet >= 2) {
                 break;
             }
             if sys::now().saturating_sub(self.start) > self.caller.deadline * 4 {
@@ -580,6 +580,25 @@ impl Meeting<'_> {
             return Err(Off::Because(self.refusal(tid, problem)));
         }
         Ok(())
+    }
+
+    /// Whether those skipped in this sweep were there when the threads were counted: one that had ended by then would stand
+    /// for one that is new and not parked. One that has ended is looked for again, since its number may be given away.
+    fn skipped_are_there(&self) -> bool {
+        let skipped = self
+            .each_used()
+            .filter(|slot| slot.state.load(Relaxed) == SKIPPED && slot.sweep.load(Relaxed) == self.sweep);
+        let mut all = true;
+        for slot in skipped {
+            if !matches!(
+                self.look_at(slot.tid.load(Relaxed)),
+                Look::Ended | Look::Worker { carries_credentials: false }
+            ) {
+                slot.state.store(DEAD, SeqCst);
+                all = false;
+            }
+        }
+        all
     }
 
     fn each_used(&self) -> impl Iterator<Item = &Slot> {

@@ -334,6 +334,113 @@ static void make_traced_and_stopped(void) { traced(false, true, false); }
 static void make_traced_and_running(void) { traced(true, false, true); }
 static void make_traced_and_deaf(void) { traced(false, false, false); }
 
+/* A traced thread that has ended stays in the list until its tracer takes notice: here at the moment when the library counts the
+ * threads, with another born since it listed them. As many as it knows, then, but not the same. */
+static void *ends_when_told(void *unused)
+{
+    (void)unused;
+    shared->tid = gettid_raw();
+    wait_for(&shared->flag, 1);
+    syscall(SYS_exit, 0);
+    return NULL;
+}
+
+static void mask_all_signals(uint64_t mask) { syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8); }
+
+static void *is_born(void *unused)
+{
+    static pid_t tid;
+    (void)unused;
+    mask_all_signals(0);
+    return waits(&tid);
+}
+
+/* Deaf as long as that takes, as a thread is that is inside clone(2). */
+static void *creates_when_told(void *unused)
+{
+    (void)unused;
+    mask_all_signals(UINT64_MAX);
+    wait_for(&shared->flag, 3);
+    thread(is_born, NULL);
+    wait_for(&shared->count, 1);
+    mask_all_signals(0);
+    for (;;)
+        pause();
+    return NULL;
+}
+
+static bool is_fstat(uint64_t call)
+{
+#ifdef SYS_fstat
+    if (call == SYS_fstat)
+        return true;
+#endif
+#ifdef SYS_newfstatat
+    if (call == SYS_newfstatat)
+        return true;
+#endif
+    return call == SYS_statx;
+}
+
+static void births_tracer(pid_t caller, pid_t ending)
+{
+    int status;
+    bool signalled = false, at_end = false;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (ptrace(PTRACE_SEIZE, ending, 0, 0) < 0 || ptrace(PTRACE_SEIZE, caller, 0, PTRACE_O_TRACESYSGOOD) < 0)
+        _exit(75);
+    shared->flag = 1;
+    while (state_of(caller, ending) != 'Z')
+        nap(1);
+    if (ptrace(PTRACE_INTERRUPT, caller, 0, 0) < 0)
+        _exit(75);
+    shared->flag = 2;
+    for (;;) {
+        struct __ptrace_syscall_info info;
+        if (waitpid(caller, &status, __WALL) != caller || !WIFSTOPPED(status))
+            _exit(75);
+        memset(&info, 0, sizeof info);
+        if (WSTOPSIG(status) == (SIGTRAP | 0x80))
+            ptrace(PTRACE_GET_SYSCALL_INFO, caller, sizeof info, &info);
+        if (info.op == PTRACE_SYSCALL_INFO_EXIT && signalled && at_end && shared->flag == 2) {
+            shared->flag = 3;
+            wait_for(&shared->count, 1);
+        } else if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
+            signalled |= info.entry.nr == SYS_rt_tgsigqueueinfo;
+            at_end = info.entry.nr == SYS_getdents64;
+            if (shared->flag == 3 && is_fstat(info.entry.nr)) {
+                if (waitpid(ending, &status, __WALL) != ending)
+                    _exit(75);
+                ptrace(PTRACE_DETACH, caller, 0, 0);
+                shared->flag = 4;
+                _exit(0);
+            }
+        }
+        bool of_its_own = status >> 16 == 0 && WSTOPSIG(status) != (SIGTRAP | 0x80);
+        ptrace(PTRACE_SYSCALL, caller, 0, of_its_own ? WSTOPSIG(status) : 0);
+    }
+}
+
+static void make_births(void)
+{
+    thread(ends_when_told, NULL);
+    thread(creates_when_told, NULL);
+    while (!shared->tid)
+        nap(1);
+    pid_t self = getpid();
+    prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
+    if (fork() == 0)
+        births_tracer(self, shared->tid);
+    while (shared->flag < 2)
+        nap(1);
+}
+
+static void was_born(void)
+{
+    if (shared->flag != 4)
+        complain("the tracer has come to %d only", shared->flag);
+}
+
 /* --- threads that hold something else ------------------------------------------------------------------------------- */
 
 struct raw_caps {
@@ -1039,6 +1146,11 @@ void situations_of_threads(void)
          .make = make_dropped_thread,
          .outcomes = DONE,
          .threads = 4},
+        {.name = "a thread that has ended leaves the list just when another is born",
+         .make = make_births,
+         .then = was_born,
+         .outcomes = DONE,
+         .threads = 3},
         {.name = "a thread has dropped by itself, and holds less than is asked for",
          .make = make_bare_thread,
          .outcomes = REFUSED,
