@@ -1,5 +1,5 @@
 # `make deb`: Debian packages in build/deb, made from what `make install` installs. `make check-deb`: lintian, and whether they
-# can be installed, used and taken away again in a Debian that has nothing else. Needs root, and a mirror: the one apt uses here.
+# can be installed, used and taken away again in a Debian that has nothing else. Needs root, and the mirror that apt uses here.
 # The clean Debian is kept in build/deb-root; away with it to get a new one.
 
 .PHONY: deb check-deb

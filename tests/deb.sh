@@ -1,7 +1,7 @@
 #!/bin/sh
-# The packages of build/deb: what lintian says, and whether they can be installed, used and taken away again in a clean Debian.
-# That is made once, in build/deb-root/clean, and each run works on a layer above it, which is thrown away. Where it comes from
-# is what apt is configured for on this machine.
+# The packages of build/deb: what lintian says, and whether they can be installed, used and taken away again in a clean
+# Debian. That is made once, in build/deb-root/clean, and each run works on a layer above it, which is thrown away. Where it
+# comes from is what apt is configured for on this machine.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 export LC_ALL=C
@@ -43,7 +43,8 @@ status=$?
 sed 's/^/lintian: /' build/deb-root/lintian
 verdict "lintian has no error" "$([ $status = 0 ] || echo "exit status $status, $(grep '^E' build/deb-root/lintian)")"
 verdict "a program built with libec-security-dev depends on libec-security0" "$(
-    dpkg-deb --ctrl-tarfile "build/deb/libec-security0_$version-1_$arch.deb" | tar -xO ./symbols >build/deb-root/symbols || echo "no symbols"
+    dpkg-deb --ctrl-tarfile "build/deb/libec-security0_$version-1_$arch.deb" | tar -xO ./symbols >build/deb-root/symbols ||
+        echo "no symbols"
     grep -q '^ ec_security_apply@EC_SECURITY_0 ' build/deb-root/symbols || cat build/deb-root/symbols
 )"
 
@@ -54,10 +55,19 @@ if [ "$(id -u)" != 0 ]; then
     exit 1
 fi
 if [ ! -e "$clean/etc/debian_version" ]; then
+    # mirror: its address, the release, the component. Without lists apt does not know whose they are.
+    mirror() {
+        apt-get indextargets --format '$(SITE) $(CODENAME) $(COMPONENT)' 'Created-By: Packages' 'Origin: Debian' \
+            'Label: Debian' | grep -v -e '-updates ' -e '-backports ' | grep ' main$' | head -n 1
+    }
+    [ -n "$(mirror)" ] || apt-get update >/dev/null
     read -r site release component <<END
-$(apt-get indextargets --format '$(SITE) $(CODENAME) $(COMPONENT)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' |
-        grep -v -e '-updates ' -e '-backports ' | grep ' main$' | head -n 1)
+$(mirror)
 END
+    if [ -z "$component" ]; then
+        echo "FAIL a clean Debian: apt knows no mirror of Debian here"
+        exit 1
+    fi
     # apt may know of a proxy that the environment does not.
     eval "$(apt-config shell proxy Acquire::http::Proxy)"
     [ -z "${proxy:-}" ] || export http_proxy="${http_proxy:-$proxy}"
@@ -82,8 +92,8 @@ inside() { chroot "$work/root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=
 
 # All but what dpkg, ldconfig and man-db keep of their own work.
 listing() {
-    (cd "$work/root" && find . -xdev \( -path ./var/lib/dpkg -o -path ./var/cache -o -path ./var/log -o -path ./etc/ld.so.cache \
-        -o -path ./packages \) -prune -o -printf '%y %m %u %g %p %l\n' | sort)
+    (cd "$work/root" && find . -xdev \( -path ./var/lib/dpkg -o -path ./var/cache -o -path ./var/log \
+        -o -path ./etc/ld.so.cache -o -path ./packages \) -prune -o -printf '%y %m %u %g %p %l\n' | sort)
 }
 
 mkdir "$work/root/packages"
@@ -104,7 +114,8 @@ verdict "what it made drops root for nobody" "$(
     [ "$out" = "ready
 dropped" ] || echo "it says: $out")"
 verdict "it needs libec_security.so.0 of the package" "$(
-    inside ldd /packages/x | grep -q "libec_security.so.0 => .*/lib/$multiarch/libec_security.so.0" || inside ldd /packages/x)"
+    out=$(inside ldd /packages/x 2>&1)
+    echo "$out" | grep -q "libec_security.so.0 => .*/lib/$multiarch/libec_security.so.0" || echo "$out")"
 verdict "the static library links" "$(
     inside sh -c 'cd /packages && cc x.c $(pkg-config --cflags ec_security) -Wl,-Bstatic \
         $(pkg-config --static --libs ec_security) -Wl,-Bdynamic -o static' 2>&1 || echo 'it fails')"
