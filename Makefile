@@ -8,6 +8,7 @@
 #   make check       every test; ends with "N passed, N failed, N skipped"
 #   make fuzz        SECONDS=600: the fuzzers of mk/tool.mk; needs a nightly compiler and cargo-fuzz
 #   make check-runtimes  the library in scripting runtimes, while their threads are busy
+#   make check-daemons   servers of Debian's source packages with this library in place of their own drop
 #   make header      rewrites include/ec_security.h from src/ffi.rs
 #   make clean
 #
