@@ -39,6 +39,8 @@ const DIFFERS: u32 = 3;
 
 /// Instead of the number of a step: asking whether there is a seccomp filter.
 const ASKING: u32 = u32::MAX;
+/// Instead of the number of a step: seeing to it that no core is dumped.
+const HIDING: u32 = u32::MAX - 1;
 
 struct Job<'a> {
     script: &'a Script<'a>,
@@ -47,6 +49,9 @@ struct Job<'a> {
     deadline: Duration,
     /// Whether to ask first if a seccomp filter is there, since without one some calls stand for others.
     ask_for_filter: bool,
+    /// Whether to go without a core dump: it would be of the caller's memory, and before Linux 5.16 it ends all processes that
+    /// share the memory, the caller with them (fs/coredump.c, zap_threads). A filter that kills has one dumped.
+    hide: bool,
 }
 
 extern "C" fn child(argument: *mut c_void) -> c_int {
@@ -58,6 +63,10 @@ extern "C" fn child(argument: *mut c_void) -> c_int {
     let outcome = match sys::kill_me_after(job.deadline) {
         Err(errno) => Err(Fault { step: Step::ReadBack, errno }),
         Ok(()) => {
+            if job.hide {
+                report.progress.store(HIDING, Ordering::Relaxed);
+                let _ = sys::set_dumpable(0);
+            }
             report.progress.store(ASKING, Ordering::Relaxed);
             let unfiltered = job.ask_for_filter && sys::seccomp_mode() == Ok(0);
             let extent = if unfiltered { Extent::OneDrop } else { Extent::Whole };
@@ -80,9 +89,10 @@ extern "C" fn child(argument: *mut c_void) -> c_int {
 
 /// Runs the plan in a child. All signals must be blocked, and the caller must have the rendezvous' turn.
 pub(crate) fn rehearse(script: &Script<'_>, plan: &Plan, deadline: Duration) -> Result<(), Error> {
-    match rehearse_once(script, plan, deadline, true) {
-        // A filter that kills for the question need not kill for the plan.
-        Ok(Ended::Asking) => rehearse_once(script, plan, deadline, false).map(drop),
+    match rehearse_once(script, plan, deadline, true, true) {
+        // A filter that kills for what comes before the plan need not kill for the plan.
+        Ok(Ended::Asking) => rehearse_once(script, plan, deadline, false, true).map(drop),
+        Ok(Ended::Hiding) => rehearse_once(script, plan, deadline, false, false).map(drop),
         other => other.map(drop),
     }
 }
@@ -90,16 +100,25 @@ pub(crate) fn rehearse(script: &Script<'_>, plan: &Plan, deadline: Duration) -> 
 enum Ended {
     Well,
     Asking,
+    Hiding,
 }
 
-fn rehearse_once(script: &Script<'_>, plan: &Plan, deadline: Duration, ask_for_filter: bool) -> Result<Ended, Error> {
+fn rehearse_once(
+    script: &Script<'_>,
+    plan: &Plan,
+    deadline: Duration,
+    ask_for_filter: bool,
+    hide: bool,
+) -> Result<Ended, Error> {
     let system = |call| move |errno| Error::System { call, errno };
     let page = sys::map(4096, true).map_err(system("mmap for the rehearsal"))?;
     let report = page.cast::<Report>();
     // SAFETY: a fresh page, large enough and aligned for a Report.
     unsafe { (&raw mut (*report).differs).write(UnsafeCell::new(Step::ReadBack)) };
     let dumpable = sys::dumpable().unwrap_or(1);
-    let job = Job { script, plan, report, deadline, ask_for_filter };
+    // 2 cannot be put back (prctl(2), PR_SET_DUMPABLE).
+    let hide = hide && dumpable == 1;
+    let job = Job { script, plan, report, deadline, ask_for_filter, hide };
     // SAFETY: see `Stack`.
     let stack = unsafe { &mut *CHILD_STACK.0.get() };
     // SAFETY: the stack is the child's alone; it ends by exit and makes raw system calls only.
@@ -120,6 +139,7 @@ fn rehearse_once(script: &Script<'_>, plan: &Plan, deadline: Duration, ask_for_f
                 DONE => Ok(Ended::Well),
                 DIFFERS => Err(Error::NotAsAsked { step }),
                 REFUSED => Err(Error::Refused { step, errno }),
+                _ if at == HIDING => Ok(Ended::Hiding),
                 _ if at == ASKING && ask_for_filter => Ok(Ended::Asking),
                 _ => {
                     let signal = status.map_or(0, |status| status & 0x7f);
@@ -132,7 +152,8 @@ fn rehearse_once(script: &Script<'_>, plan: &Plan, deadline: Duration, ask_for_f
             }
         }
     };
-    // The kernel keeps this flag with the memory, and a change of ids clears it (kernel/cred.c, commit_creds).
+    // The kernel keeps this flag with the memory; the child has cleared it, and so does a change of ids (kernel/cred.c,
+    // commit_creds).
     if sys::dumpable() != Ok(dumpable) && dumpable < 2 {
         let _ = sys::set_dumpable(dumpable);
     }
