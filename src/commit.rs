@@ -69,6 +69,8 @@ pub(crate) struct Script<'a> {
     pub(crate) root: Option<&'a Root>,
     /// The caller's bounding set, when it has looked: what the others' is taken to be where it does not matter.
     pub(crate) caller_bounding: u64,
+    /// Whether the rehearsal has found that no seccomp filter looks at the caller.
+    pub(crate) unfiltered: bool,
 }
 
 /// One room for long group lists, used by one thread at a time. A thread in it has all its signals blocked.
@@ -217,8 +219,16 @@ fn held_with(script: &Script<'_>, bounding: impl FnOnce(&CapSets) -> Part) -> Re
     Ok(held)
 }
 
-/// What a parked thread holds, and the plan for it, before the caller has changed anything.
-pub(crate) fn look_ahead(script: &Script<'_>) -> Result<(Held, Plan), ThreadProblem> {
+/// What a parked thread knows before the caller has changed anything.
+#[derive(Clone, Copy)]
+pub(crate) struct Ahead {
+    held: Held,
+    plan: Plan,
+    pub(crate) extent: Extent,
+}
+
+/// Looks at what a parked thread holds, and plans for it.
+pub(crate) fn look_ahead(script: &Script<'_>) -> Result<Ahead, ThreadProblem> {
     let held = held_by_another(script).map_err(ThreadProblem::State)?;
     let mut expected = held;
     if let Some(root) = script.root
@@ -235,15 +245,16 @@ pub(crate) fn look_ahead(script: &Script<'_>) -> Result<(Held, Plan), ThreadProb
         }
     }
     let plan = plan::plan(&script.wanted, &expected).map_err(ThreadProblem::Plan)?;
-    Ok((held, plan))
+    Ok(Ahead { held, plan, extent: Extent::of_another(script) })
 }
 
 /// The plan of a parked thread when the caller has committed: its root folder may be as wanted by now.
-pub(crate) fn plan_now(script: &Script<'_>, mut held: Held, plan: &Plan) -> Result<Plan, Fault> {
+pub(crate) fn plan_now(script: &Script<'_>, ahead: &Ahead) -> Result<Plan, Fault> {
     let fault = |errno| Fault { step: Step::Chroot, errno };
     match script.root {
-        None => Ok(*plan),
+        None => Ok(ahead.plan),
         Some(root) => {
+            let mut held = ahead.held;
             root.look(&mut held).map_err(fault)?;
             plan::plan(&script.wanted, &held).map_err(|_| fault(Errno(libc::EPERM)))
         }
@@ -275,30 +286,53 @@ fn step(script: &Script<'_>, step: Step) -> Result<(), Fault> {
     done.map_err(|errno| Fault { step, errno })
 }
 
-/// How much of a plan is made.
+/// How much of a plan is made, and of what is made looked at: what the kernel says of its own calls is so, while a seccomp filter
+/// may refuse any of them, or say that it was done (seccomp(2), SECCOMP_RET_ERRNO with an errno of 0).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Extent {
-    /// All of it.
-    Whole,
-    /// Of the capabilities to be dropped from the bounding set only the first, which the kernel allows or denies as it does
-    /// all others (security/commoncap.c, cap_prctl_drop): for a rehearsal that no seccomp filter looks at.
+    /// All of it, by a thread that a filter looks at.
+    Filtered,
+    /// All of it, by a thread that none looks at. Of the capabilities dropped from the bounding set, a call each, the first and
+    /// the last are looked at; the others went the same way.
+    Unfiltered,
+    /// A rehearsal that no filter looks at: of the capabilities to be dropped only the first, which the kernel allows or denies
+    /// as it does all others (security/commoncap.c, cap_prctl_drop).
     OneDrop,
 }
 
 impl Extent {
-    fn of(self, mask: u64) -> u64 {
+    /// That of another thread than the caller, which may have a filter of its own.
+    fn of_another(script: &Script<'_>) -> Extent {
+        if script.unfiltered && sys::seccomp_mode() == Ok(0) { Extent::Unfiltered } else { Extent::Filtered }
+    }
+
+    /// Which of the capabilities to be dropped are dropped.
+    fn dropped(self, mask: u64) -> u64 {
         match self {
-            Extent::Whole => mask,
-            Extent::OneDrop => mask & mask.wrapping_neg(),
+            Extent::Filtered | Extent::Unfiltered => mask,
+            Extent::OneDrop => first_of(mask),
         }
     }
+
+    /// Which of the bounding set are looked at afterwards, where `mask` was to be dropped.
+    fn looked_at(self, mask: u64) -> u64 {
+        match self {
+            Extent::Filtered => u64::MAX,
+            Extent::Unfiltered => first_of(mask) | mask.checked_ilog2().map_or(0, |last| 1 << last),
+            Extent::OneDrop => first_of(mask),
+        }
+    }
+}
+
+fn first_of(mask: u64) -> u64 {
+    mask & mask.wrapping_neg()
 }
 
 /// Makes the steps of a plan in order. `progress` is told the number of the step under way.
 pub(crate) fn run(script: &Script<'_>, plan: &Plan, extent: Extent, progress: &AtomicU32) -> Result<(), Fault> {
     for (at, &it) in plan.steps().iter().enumerate() {
         progress.store(at as u32, Ordering::Relaxed);
-        let it = if let Step::DropBounding(mask) = it { Step::DropBounding(extent.of(mask)) } else { it };
+        let it = if let Step::DropBounding(mask) = it { Step::DropBounding(extent.dropped(mask)) } else { it };
         step(script, it)?;
     }
     progress.store(plan.steps().len() as u32, Ordering::Relaxed);
@@ -308,14 +342,14 @@ pub(crate) fn run(script: &Script<'_>, plan: &Plan, extent: Extent, progress: &A
 /// Reads the calling thread's state back and compares it with where its plan leads.
 pub(crate) fn verify(script: &Script<'_>, plan: &Plan, extent: Extent) -> Result<(), Fault> {
     let goal = &plan.goal;
-    let asked = match extent {
-        _ if !script.wanted.trim_bounding => 0,
-        Extent::Whole => u64::MAX,
-        Extent::OneDrop => plan.steps().iter().fold(0, |asked, step| match step {
-            Step::DropBounding(mask) => asked | extent.of(*mask),
-            _ => asked,
-        }),
-    };
+    let mut asked = 0;
+    if script.wanted.trim_bounding {
+        let dropped = plan.steps().iter().fold(0, |all, step| match step {
+            Step::DropBounding(mask) => all | mask,
+            _ => all,
+        });
+        asked = extent.looked_at(dropped);
+    }
     let found = held_with(script, |_| Part { asked, others: goal.bounding })
         .map_err(|errno| Fault { step: Step::ReadBack, errno })?;
     match plan::difference(goal, &found) {
@@ -393,6 +427,7 @@ pub(crate) fn undo(script: &Script<'_>, plan: &Plan, failed_at: usize, before: &
         scratch: script.scratch,
         root: None,
         caller_bounding: 0,
+        unfiltered: false,
     };
     let mut goal = *was;
     goal.groups_as_wanted = true;

@@ -552,7 +552,14 @@ impl Policy {
         room.try_reserve_exact(longest).map_err(|_| Error::OutOfMemory)?;
         room.resize(longest, 0);
         let scratch = Scratch::new(&mut room);
-        let mut script = Script { wanted, groups: &groups, scratch: &scratch, root: root.as_ref(), caller_bounding: 0 };
+        let mut script = Script {
+            wanted,
+            groups: &groups,
+            scratch: &scratch,
+            root: root.as_ref(),
+            caller_bounding: 0,
+            unfiltered: false,
+        };
 
         // libc's own broadcast, and any handler, could change the caller between the look and the commit.
         let mask = sys::set_signal_mask(u64::MAX).map_err(system("rt_sigprocmask"))?;
@@ -585,7 +592,7 @@ fn run_blocked(
     script.caller_bounding = held.bounding;
     let plan = plan::plan(&script.wanted, &held)?;
     if !plan.steps().is_empty() {
-        rehearsal::rehearse(script, &plan, deadline.max(REHEARSAL_DEADLINE))?;
+        script.unfiltered = rehearsal::rehearse(script, &plan, deadline.max(REHEARSAL_DEADLINE))?;
     }
     let before = Before {
         held,

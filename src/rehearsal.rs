@@ -29,6 +29,8 @@ struct Report {
     /// 0 while running, else one of those below.
     outcome: AtomicU32,
     errno: AtomicI32,
+    /// Whether it has found that no seccomp filter looks at it.
+    unfiltered: AtomicU32,
     /// Steps beyond the plan: which part of the read-back differed, by its place in `Step::all_kinds`.
     differs: UnsafeCell<Step>,
 }
@@ -69,7 +71,8 @@ extern "C" fn child(argument: *mut c_void) -> c_int {
             }
             report.progress.store(ASKING, Ordering::Relaxed);
             let unfiltered = job.ask_for_filter && sys::seccomp_mode() == Ok(0);
-            let extent = if unfiltered { Extent::OneDrop } else { Extent::Whole };
+            report.unfiltered.store(u32::from(unfiltered), Ordering::Relaxed);
+            let extent = if unfiltered { Extent::OneDrop } else { Extent::Filtered };
             commit::run(job.script, job.plan, extent, &report.progress)
                 .and_then(|()| commit::verify(job.script, job.plan, extent))
         }
@@ -87,18 +90,19 @@ extern "C" fn child(argument: *mut c_void) -> c_int {
     sys::exit(0)
 }
 
-/// Runs the plan in a child. All signals must be blocked, and the caller must have the rendezvous' turn.
-pub(crate) fn rehearse(script: &Script<'_>, plan: &Plan, deadline: Duration) -> Result<(), Error> {
-    match rehearse_once(script, plan, deadline, true, true) {
+/// Runs the plan in a child, and says whether it has found that no seccomp filter looks at the caller. All signals must be blocked,
+/// and the caller must have the rendezvous' turn.
+pub(crate) fn rehearse(script: &Script<'_>, plan: &Plan, deadline: Duration) -> Result<bool, Error> {
+    match rehearse_once(script, plan, deadline, true, true)? {
+        Ended::Well { unfiltered } => Ok(unfiltered),
         // A filter that kills for what comes before the plan need not kill for the plan.
-        Ok(Ended::Asking) => rehearse_once(script, plan, deadline, false, true).map(drop),
-        Ok(Ended::Hiding) => rehearse_once(script, plan, deadline, false, false).map(drop),
-        other => other.map(drop),
+        Ended::Asking => rehearse_once(script, plan, deadline, false, true).map(|_| false),
+        Ended::Hiding => rehearse_once(script, plan, deadline, false, false).map(|_| false),
     }
 }
 
 enum Ended {
-    Well,
+    Well { unfiltered: bool },
     Asking,
     Hiding,
 }
@@ -136,7 +140,7 @@ fn rehearse_once(
             // SAFETY: as above.
             let step = unsafe { *seen.differs.get() };
             match seen.outcome.load(Ordering::Acquire) {
-                DONE => Ok(Ended::Well),
+                DONE => Ok(Ended::Well { unfiltered: seen.unfiltered.load(Ordering::Relaxed) != 0 }),
                 DIFFERS => Err(Error::NotAsAsked { step }),
                 REFUSED => Err(Error::Refused { step, errno }),
                 _ if at == HIDING => Ok(Ended::Hiding),

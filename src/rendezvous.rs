@@ -199,9 +199,9 @@ fn chain(signal: c_int, info: *mut SigInfo, context: *mut c_void) {
 }
 
 /// The whole plan on the calling thread, and a look at whether it is where the plan leads.
-fn make(script: &Script<'_>, plan: &Plan, progress: &AtomicU32) -> Result<(), Fault> {
-    commit::run(script, plan, Extent::Whole, progress)?;
-    commit::verify(script, plan, Extent::Whole)
+fn make(script: &Script<'_>, plan: &Plan, extent: Extent, progress: &AtomicU32) -> Result<(), Fault> {
+    commit::run(script, plan, extent, progress)?;
+    commit::verify(script, plan, extent)
 }
 
 fn park(session: &Session, slot: &Slot, tid: i32) {
@@ -224,11 +224,11 @@ fn park(session: &Session, slot: &Slot, tid: i32) {
         phase = session.phase.load(SeqCst);
     }
     if phase == GO
-        && let Ok((held, plan)) = planned
+        && let Ok(ahead) = &planned
     {
         sys::futex_wake(&session.phase, FAN);
         let progress = AtomicU32::new(0);
-        let done = commit::plan_now(script, held, &plan).and_then(|plan| make(script, &plan, &progress));
+        let done = commit::plan_now(script, ahead).and_then(|plan| make(script, &plan, ahead.extent, &progress));
         if let Err(fault) = done {
             die(tid, fault);
         }
@@ -239,6 +239,7 @@ fn park(session: &Session, slot: &Slot, tid: i32) {
         while session.gate.load(SeqCst) == SHUT {
             sys::futex_wait(&session.gate, SHUT, Some(LOOK_AGAIN));
         }
+        sys::futex_wake(&session.gate, FAN);
     }
     slot.state.store(LEFT, SeqCst);
     session.left.fetch_add(1, SeqCst);
@@ -330,7 +331,8 @@ pub(crate) fn meet(caller: &Caller<'_>) -> Result<(), Error> {
 
 fn commit_alone(caller: &Caller<'_>) -> Result<(), Error> {
     let progress = AtomicU32::new(0);
-    let Err(fault) = make(caller.script, caller.plan, &progress) else { return Ok(()) };
+    let extent = if caller.script.unfiltered { Extent::Unfiltered } else { Extent::Filtered };
+    let Err(fault) = make(caller.script, caller.plan, extent, &progress) else { return Ok(()) };
     let at = progress.load(Relaxed) as usize;
     if commit::undo(caller.script, caller.plan, at, caller.before) {
         if fault.errno == Fault::NO_EFFECT {
@@ -439,7 +441,7 @@ fn meet_with_room(caller: &Caller<'_>, tasks: &sys::Fd, capacity: usize) -> Resu
         sys::futex_wake(&session.phase, FAN);
         meeting.wait_until_done(parked);
         session.gate.store(OPEN, SeqCst);
-        sys::futex_wake(&session.gate, ALL);
+        sys::futex_wake(&session.gate, FAN);
         Ok(())
     });
     if let_go {

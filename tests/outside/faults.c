@@ -858,6 +858,7 @@ struct tracee {
     int role; /* 0 the caller, 1 to 3 the others, 4 the rehearsal */
     bool gone, holding, inside;
     struct timespec until;
+    bool told; /* the replaced call is the one that tells of a filter */
     bool replaced;
     long result;
     size_t counts_len;
@@ -1049,7 +1050,9 @@ static struct result run(const struct fault *fault, struct catalog *catalog)
     }
     /* Whether calls still have to be looked at once a fault has struck: not where it was the only one. */
     bool once = fault && !fault->from && fault->where != ALL_OTHERS && fault->where != EVERYWHERE;
-    bool watch = !fault || fault->way.how < FILTERED;
+    bool watch = !fault || fault->way.how < FILTERED, struck = false;
+    /* Stops at every call cost time; after the one fault only a lie has more to do: telling of the filter behind it. */
+    bool lies = fault && fault->way.how == LIES;
     if (pipe2(seized, O_CLOEXEC) < 0 || pipe2(told, O_CLOEXEC | O_NONBLOCK) < 0) {
         say(result.text, "pipe: %s", strerror(errno));
         return result;
@@ -1090,7 +1093,7 @@ static struct result run(const struct fault *fault, struct catalog *catalog)
             for (size_t at = 0; at < tracees_len; at++)
                 if (tracees[at].holding && since(&tracees[at].until) >= 0) {
                     tracees[at].holding = false;
-                    ptrace(window && watch ? PTRACE_SYSCALL : PTRACE_CONT, tracees[at].tid, NULL, 0);
+                    ptrace(window && watch && (!struck || lies) ? PTRACE_SYSCALL : PTRACE_CONT, tracees[at].tid, NULL, 0);
                 }
             continue;
         }
@@ -1126,7 +1129,7 @@ static struct result run(const struct fault *fault, struct catalog *catalog)
                         fprintf(stderr, "  %d %s %u\n", tracee->role, key_name(key), n);
                     if (catalog && tracee->role >= 0)
                         note(catalog, tracee->role, key, n);
-                    if (fault && watch && fault->key == key && strikes(fault, tracee->role) &&
+                    if (fault && watch && !struck && fault->key == key && strikes(fault, tracee->role) &&
                         (n == fault->n || (fault->from && n >= fault->n))) {
                         fired = true;
                         if (tracee->role == 0 && !prepared && number_is(key, SYS_rt_sigprocmask)) {
@@ -1154,12 +1157,17 @@ static struct result run(const struct fault *fault, struct catalog *catalog)
                         default:
                             break;
                         }
+                    } else if (fault && fault->way.how == LIES && key == KEY(SYS_prctl, PR_GET_SECCOMP)) {
+                        /* What lies is a filter, and where there is a filter the kernel says so: SECCOMP_MODE_FILTER. */
+                        tracee->result = 2;
+                        tracee->replaced = tracee->told = true;
+                        set_result(tid, tracee->result, true);
                     }
                 } else if (info.op == PTRACE_SYSCALL_INFO_EXIT && tracee->replaced) {
                     set_result(tid, tracee->result, false);
-                    tracee->replaced = false;
-                    if (once)
-                        watch = false;
+                    if (once && !tracee->told)
+                        struck = true;
+                    tracee->replaced = tracee->told = false;
                 }
             }
         } else if (event) {
@@ -1207,7 +1215,7 @@ static struct result run(const struct fault *fault, struct catalog *catalog)
                 code_of(tid, fatal_in, sizeof fatal_in);
         }
         if (!ended && !tracee->holding)
-            ptrace(window && watch ? PTRACE_SYSCALL : PTRACE_CONT, tid, NULL, pass);
+            ptrace(window && watch && (!struck || lies) ? PTRACE_SYSCALL : PTRACE_CONT, tid, NULL, pass);
     }
 
     if (hung) {
