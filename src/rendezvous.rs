@@ -122,6 +122,8 @@ impl core::ops::Deref for Line {
 #[repr(C)]
 struct Session {
     generation: u32,
+    /// The thread that calls.
+    caller: i32,
     // What many wait on and what many count up stand apart, each on a line of the cache.
     phase: Line,
     gate: Line,
@@ -220,7 +222,7 @@ fn park(session: &Session, slot: &Slot, tid: i32) {
     }
     let mut phase = session.phase.load(SeqCst);
     while phase == PARK {
-        sys::futex_wait(&session.phase, PARK, Some(LOOK_AGAIN));
+        wait_for_the_caller(session, &session.phase, PARK);
         phase = session.phase.load(SeqCst);
     }
     if phase == GO
@@ -237,12 +239,24 @@ fn park(session: &Session, slot: &Slot, tid: i32) {
             sys::futex_wake(&session.done, 1);
         }
         while session.gate.load(SeqCst) == SHUT {
-            sys::futex_wait(&session.gate, SHUT, Some(LOOK_AGAIN));
+            wait_for_the_caller(session, &session.gate, SHUT);
         }
         sys::futex_wake(&session.gate, FAN);
     }
     slot.state.store(LEFT, SeqCst);
     session.left.fetch_add(1, SeqCst);
+}
+
+/// A parked thread's sleep. Should the caller alone be killed meanwhile, by a seccomp filter of its own, nobody knows how far it has
+/// come, and nobody would ever let the others go.
+fn wait_for_the_caller(session: &Session, word: &AtomicU32, value: u32) {
+    sys::futex_wait(word, value, Some(LOOK_AGAIN));
+    if word.load(SeqCst) == value && sys::has_lost_its_memory(session.caller) {
+        sys::die(format_args!(
+            "{WHY} {}: it is the one that called, and it was killed (by a seccomp filter?)",
+            session.caller
+        ))
+    }
 }
 
 fn ring(session: &Session) {
@@ -386,6 +400,7 @@ fn meet_with_room(caller: &Caller<'_>, tasks: &sys::Fd, capacity: usize) -> Resu
         let session = memory.cast::<Session>();
         session.write(Session {
             generation,
+            caller: sys::gettid(),
             phase: Line::new(PARK),
             gate: Line::new(SHUT),
             parked: Line::new(0),
@@ -952,8 +967,10 @@ impl Meeting<'_> {
         let mut len = 0;
         while len < room.len() {
             match sys::read(file.raw(), &mut room[len..]) {
-                Ok(0) | Err(_) => break,
+                Ok(0) => break,
                 Ok(more) => len += more,
+                Err(errno) if len == 0 => return Err(errno),
+                Err(_) => break,
             }
         }
         Ok(len)
@@ -971,7 +988,7 @@ impl Meeting<'_> {
         };
         let stat = &room[..len];
         // proc_pid_stat(5): the name stands in parentheses and may hold any; then state, and the flags as field 9
-        let Some(close) = stat.iter().rposition(|&byte| byte == b')') else { return Look::Gone };
+        let Some(close) = stat.iter().rposition(|&byte| byte == b')') else { return Look::Alive(unknown) };
         let open = stat.iter().position(|&byte| byte == b'(').unwrap_or(0);
         let name = stat.get(open + 1..close).unwrap_or(b"");
         let mut fields = stat.get(close + 2..).unwrap_or(b"").split(|&byte| byte == b' ');

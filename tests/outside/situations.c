@@ -141,11 +141,16 @@ char state_of(pid_t pid, pid_t tid)
 
 void filter(long number, long argument, unsigned action, bool sync)
 {
-    /* The first argument's lower half: little-endian machines, which all that the library knows are. */
+    filter_by(number, 0, argument, action, sync);
+}
+
+void filter_by(long number, unsigned which, long argument, unsigned action, bool sync)
+{
+    /* An argument's lower half: little-endian machines, which all that the library knows are. */
     struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)number, 0, 3),
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (unsigned)(offsetof(struct seccomp_data, args) + which * sizeof(__u64))),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)argument, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, action),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),

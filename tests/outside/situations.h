@@ -65,6 +65,7 @@ bool ids(void);                                          /* whether the request 
 /* A seccomp filter for the calling thread (all threads with `sync`): `action` for a system call, where its first argument
  * is `argument` unless that is -1. */
 void filter(long number, long argument, unsigned action, bool sync);
+void filter_by(long number, unsigned which, long argument, unsigned action, bool sync); /* the same for argument `which` */
 
 /* malloc and its like fail from the n-th call on, once, in the thread that asks: 0 switches that off. */
 extern volatile long fail_at;

@@ -2,6 +2,7 @@
 
 #include "situations.h"
 
+#include <linux/futex.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -561,6 +562,16 @@ static void make_filter_lies(void) { make_filter(SYS_prctl, PR_SET_NO_NEW_PRIVS,
 static void make_filter_kills_thread(void) { make_filter(SYS_capset, -1, SECCOMP_RET_KILL_THREAD); }
 static void make_filter_kills_look(void) { make_filter(SYS_getresuid, -1, SECCOMP_RET_KILL_THREAD); }
 static void make_filter_refuses_look(void) { make_filter(SYS_getresuid, -1, SECCOMP_RET_ERRNO | EPERM); }
+/* The first time it waits is for the others, which are parked by then or about to be; nothing else waits before. */
+static int drop_killed_amid(void)
+{
+    shared->tid = gettid_raw();
+    filter_by(SYS_futex, 1, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, SECCOMP_RET_KILL_THREAD, false);
+    return drop();
+}
+
+static void make_three_idle(void) { idle_threads(3); }
+
 static void make_filter_futex(void) { make_filter(SYS_futex, -1, SECCOMP_RET_ERRNO | EPERM); }
 
 static char new_root[] = "/tmp/ec-situations.XXXXXX";
@@ -1196,6 +1207,12 @@ void situations_of_threads(void)
          .status = EC_SECURITY_ETHREAD,
          .names_thread = true,
          .says = {"cannot read its own state"}},
+        {.name = "the calling thread's own seccomp filter kills it while the others are parked",
+         .make = make_three_idle,
+         .call = drop_killed_amid,
+         .outcomes = GONE,
+         .names_thread = true,
+         .says = {"it is the one that called"}},
         {.name = "a thread's own seccomp filter refuses futex",
          .make = make_filter_futex,
          .outcomes = DONE,
