@@ -94,7 +94,7 @@ pub struct ec_security_policy {
 /// threads are stopped by a signal libc keeps for itself (33 on Linux) for the time of the call; slow system calls there
 /// are restarted as with SA_RESTART (signal(7) lists those that fail with EINTR all the same). Not async-signal-safe:
 /// from a signal handler it returns EC_SECURITY_EBUSY. A thread that does not stop within 5 seconds makes the call fail.
-/// A forked child may call it, before execve(2) too. pthread_cancel(3) of the calling thread waits for its end.
+/// A forked child may call it, before execve(2) too, but not a child of vfork(2), which shares its parent's memory. pthread_cancel(3) of the calling thread waits for its end.
 ///
 /// Memory: arguments are copied and stay the caller's; they may lie in the static buffers of getpwnam(3) or getgrnam(3).
 ///
