@@ -5,7 +5,7 @@
 //! (chroot) and security/commoncap.c (cap_capset, cap_task_fix_setuid, cap_task_prctl), and shares nothing with src/plan.rs.
 
 use ec_security::cap_sets::CapSets;
-use ec_security::plan::{Held, Plan, Refusal, Step, Wanted, WantedCaps, difference, plan};
+use ec_security::plan::{Held, Plan, Refusal, SECUREBITS, Step, Wanted, WantedCaps, difference, plan};
 
 const SETGID: u64 = 1 << 6;
 const SETUID: u64 = 1 << 7;
@@ -532,4 +532,63 @@ fn every_field_that_differs_is_told() {
     for found in changed {
         assert!(difference(&goal, &found).is_some(), "{found:?}");
     }
+}
+
+/// include/uapi/linux/securebits.h: bit 2n is a flag, bit 2n+1 locks it.
+#[test]
+fn securebits_have_their_bits_and_locks() {
+    let flags = [
+        "noroot",
+        "no_setuid_fixup",
+        "keep_caps",
+        "no_cap_ambient_raise",
+        "exec_restrict_file",
+        "exec_deny_interactive",
+    ];
+    for (at, flag) in flags.iter().enumerate() {
+        assert_eq!(SECUREBITS[2 * at], (*flag, 4u32.pow(at as u32)));
+        assert_eq!(SECUREBITS[2 * at + 1].0, format!("{flag}_locked"));
+        assert_eq!(SECUREBITS[2 * at + 1].1, 2 * 4u32.pow(at as u32));
+    }
+    assert_eq!(SECUREBITS.len(), 12);
+}
+
+#[test]
+fn steps_say_what_they_are_and_whether_they_can_be_undone() {
+    let sets = CapSets { effective: 0, permitted: 1, inheritable: 0 };
+    let table = [
+        (Step::RaiseEffective(sets), "capset (raising the effective set)", false),
+        (Step::Chroot, "chroot", false),
+        (Step::ChangeFolder, "chdir to the root folder", false),
+        (Step::SetGroups, "setgroups", false),
+        (Step::SetResGid(7), "setresgid(7, 7, 7)", false),
+        (Step::KeepCaps(true), "prctl(PR_SET_KEEPCAPS, 1)", false),
+        (Step::SetResUid(8), "setresuid(8, 8, 8)", false),
+        (Step::WorkingSets(sets), "capset (sets for the remaining steps)", false),
+        (Step::DropBounding(1), "prctl(PR_CAPBSET_DROP) of cap_chown", true),
+        (Step::ClearAmbient, "prctl(PR_CAP_AMBIENT_CLEAR_ALL)", false),
+        (Step::LowerAmbient(1), "prctl(PR_CAP_AMBIENT_LOWER) of cap_chown", false),
+        (Step::RaiseAmbient(1), "prctl(PR_CAP_AMBIENT_RAISE) of cap_chown", false),
+        (Step::SecureBits(NOROOT), "prctl(PR_SET_SECUREBITS, 0x1)", false),
+        (Step::SecureBits(NOROOT | NOROOT << 1), "prctl(PR_SET_SECUREBITS, 0x3)", true),
+        (Step::CapSet(sets), "capset (final sets)", false),
+        (Step::NoNewPrivs, "prctl(PR_SET_NO_NEW_PRIVS)", true),
+        (Step::ReadBack, "reading the state back", false),
+    ];
+    for (step, text, irreversible) in table {
+        assert_eq!((step.to_string().as_str(), step.is_irreversible()), (text, irreversible), "{step:?}");
+    }
+}
+
+#[test]
+fn refusals_of_identity_are_told_from_those_of_capabilities() {
+    let identity = [
+        Refusal::RootNeedsSysChroot,
+        Refusal::GroupsNeedSetgid,
+        Refusal::GidNeedsSetgid { gid: 1 },
+        Refusal::UidNeedsSetuid { uid: 1 },
+    ];
+    let others = [Refusal::NotHeld { missing: 1 }, Refusal::KeepCapsLockedOn, Refusal::CannotTrim { left: 1 }];
+    assert!(identity.iter().all(Refusal::is_of_identity));
+    assert!(!others.iter().any(Refusal::is_of_identity));
 }
