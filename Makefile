@@ -8,6 +8,8 @@
 #   make check       every test; ends with "N passed, N failed, N skipped"
 #   make fuzz        SECONDS=600: the fuzzers of mk/tool.mk; needs a nightly compiler and cargo-fuzz
 #   make check-runtimes  the library in scripting runtimes, while their threads are busy
+#   make check-kernels   the core tests under kernels of Debian's, in qemu: some minutes each
+#   make mutants     cargo-mutants on the pure parts, and make mutants-hand, thirty defects in the others
 #   make check-daemons   servers of Debian's source packages with this library in place of their own drop
 #   make header      rewrites include/ec_security.h from src/ffi.rs
 #   make clean
