@@ -1,5 +1,5 @@
 #!/bin/sh
-# Every test that a document names exists: the names are looked for in the sources of the tests.
+# What the documents name exists: tests, files, targets of make. The picture is the one its script draws.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 failed=0
@@ -35,4 +35,49 @@ END
         echo "ok $document names tests that exist"
     fi
 done
+
+problem=$("${PYTHON:-python3}" - <<'END'
+import glob, os, re
+
+makefiles = "".join(open(path).read() for path in ["Makefile", *glob.glob("mk/*.mk")])
+targets = {name for line in re.findall(r"^([\w /-]+):(?!=)", makefiles, re.M) for name in line.split()}
+count = 0
+for document in glob.glob("*.md") + glob.glob("docs/*.md") + glob.glob("cbindings-tests/*.md"):
+    text = open(document).read()
+    for link, part in re.findall(r"\]\(([^)#:\s]*)(?:#([^)\s]*))?\)", text):
+        count += 1
+        path = os.path.normpath(os.path.join(os.path.dirname(document), link)) if link else document
+        if not os.path.exists(path):
+            print(f"{document} links to {link}")
+        elif part:
+            heads = re.findall(r"^#+ (.*)$", open(path).read(), re.M)
+            if part not in [re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads]:
+                print(f"{document} links to {link}#{part}")
+    # A name with a star, or in capitals, stands for several.
+    for path in re.findall(r"`((?:docs|tests|mk|src|benches|man|cbindings-tests|packaging)/[a-z0-9_./-]*)`", text):
+        count += 1
+        if not os.path.exists(path):
+            print(f"{document} names {path}")
+    for target in re.findall(r"(?:`|^    )make ([a-z][a-z-]*)", text, re.M):
+        count += 1
+        if target not in targets:
+            print(f"{document} names make {target}")
+if count < 100:
+    print(f"only {count} names found")
+END
+) || problem="$problem (failed)"
+if [ -n "$problem" ]; then
+    echo "$problem"
+    echo "FAIL the documents name files and targets of make that exist: see above"
+    failed=1
+else
+    echo "ok the documents name files and targets of make that exist"
+fi
+
+if "${PYTHON:-python3}" docs/flow.py | cmp -s - docs/flow.svg; then
+    echo "ok docs/flow.svg is what docs/flow.py draws"
+else
+    echo "FAIL docs/flow.svg is what docs/flow.py draws: python3 docs/flow.py > docs/flow.svg"
+    failed=1
+fi
 exit $failed
