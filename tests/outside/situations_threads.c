@@ -646,10 +646,16 @@ static void make_unshared_files(void)
 
 /* --- threads that come and go, and that do other things -------------------------------------------------------------- */
 
+static volatile int noisy;
+
+/* Not before all threads are there, and with a moment between: glibc's broadcast holds the lock that pthread_create needs, and is not
+ * fair. */
 static void *noise_set_ids(void *unused)
 {
     (void)unused;
-    for (;;) {
+    const struct timespec moment = {0, 20000};
+    wait_for(&noisy, 1);
+    for (;; nanosleep(&moment, NULL)) {
         if (setresuid((uid_t)-1, (uid_t)-1, (uid_t)-1) < 0)
             complain("setresuid(-1, -1, -1): %s", strerror(errno));
         shared->count++;
@@ -750,6 +756,7 @@ static void noise(void *(*body)(void *))
     idle_threads(2);
     thread(body, NULL);
     thread(body, NULL);
+    noisy = 1;
     while (shared->count < 10)
         nap(1);
 }
