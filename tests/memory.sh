@@ -34,4 +34,8 @@ programs=${SANITIZED:-build/asan}
 finds_nothing "sanitizers: arguments, and a drop with threads" "$programs/arguments" --here drop
 finds_nothing "sanitizers: drops looked at from outside" "$programs/drop"
 finds_nothing "sanitizers: every way back" "$programs/noway"
+finds_nothing "sanitizers: every option of a policy" "$programs/policy"
+finds_nothing "sanitizers: chroot" "$programs/chroot"
+finds_nothing "sanitizers: check beside apply" "$programs/check"
+finds_nothing "sanitizers: executed programs" "$programs/ambient"
 exit $failed
