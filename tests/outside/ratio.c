@@ -1,4 +1,4 @@
-/* What one call costs beside libcap with libpsx, for the same end state of a process with 1,000 idle threads: at most a tenth.
+/* What one call costs beside libcap with libpsx, for the same end state of a process with 1,000 idle threads: about a ninth.
  * The two take turns, each in a process of its own, measured by the clock of the caller around the calls alone; what counts
  * is the ratio of the medians. libcap and libpsx are linked statically, the only way in which they reach every thread. Both
  * run at the same real-time priority, so that other work of the machine is not measured with them. */
