@@ -36,6 +36,5 @@ finds_nothing "sanitizers: drops looked at from outside" "$programs/drop"
 finds_nothing "sanitizers: every way back" "$programs/noway"
 finds_nothing "sanitizers: every option of a policy" "$programs/policy"
 finds_nothing "sanitizers: chroot" "$programs/chroot"
-finds_nothing "sanitizers: check beside apply" "$programs/check"
 finds_nothing "sanitizers: executed programs" "$programs/ambient"
 exit $failed
