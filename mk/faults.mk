@@ -9,8 +9,3 @@ faults: build/outside/faults
 
 # Compared with libpsx, linked statically: the order libcap's manual gives for the shared one does nothing.
 build/outside/interruption: LDLIBS += -Wl,-Bstatic -lpsx -Wl,-Bdynamic -Wl,-wrap,pthread_create
-
-.PHONY: mutants-hand
-# The library broken on purpose, in some thirty ways; the tests must notice each.
-mutants-hand: build/outside/faults build/outside/drop
-	@tests/as-root tests/mutants-hand

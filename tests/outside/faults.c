@@ -1409,7 +1409,9 @@ static void list_faults(int at, bool all)
                     continue;
                 for (size_t way = 0; way < len; way++) {
                     struct fault fault = {at, where, key, n, out[way], false};
-                    if (all || turn % len == way)
+                    /* Of what each call of a plan is looked at for, a lie is the test. */
+                    bool lie = out[way].how == LIES && in_plan(key) && (n == 1 || n == most);
+                    if (all || lie || turn % len == way)
                         add_fault(fault);
                     fault.from = true;
                     /* A way on which every use fails from some use on is a filter's, or a limit's. */
