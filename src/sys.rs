@@ -664,16 +664,11 @@ pub(crate) fn has_lost_its_memory(tid: i32) -> bool {
 ///
 /// # Safety
 /// `stack` is the child's alone while it runs. `body` must end by [`exit`], and touch neither libc nor thread-local data.
-pub(crate) unsafe fn clone_vfork(
-    stack: &mut [u8],
-    body: extern "C" fn(*mut c_void) -> c_int,
-    argument: *mut c_void,
-) -> Result<i32> {
+pub(crate) unsafe fn clone_vfork(stack: &mut [u8], body: raw::Body, argument: *mut c_void) -> Result<i32> {
     // Stacks grow down on every architecture above, and want 16 bytes' alignment.
-    let top = ((stack.as_mut_ptr() as usize + stack.len()) & !15) as *mut c_void;
+    let top = stack.as_mut_ptr_range().end.map_addr(|at| at & !15);
     // SAFETY: the caller's promise about stack and body.
-    let pid = unsafe { libc::clone(body, top, libc::CLONE_VM | libc::CLONE_VFORK, argument) };
-    if pid < 0 { Err(Errno(errno())) } else { Ok(pid) }
+    unsafe { raw::clone_call(libc::CLONE_VM | libc::CLONE_VFORK, top, body, argument) }
 }
 
 /// wait4(2) for a child that no SIGCHLD announces. Gives its status, or ECHILD when somebody else took it.

@@ -1,7 +1,7 @@
 //! System calls without libc: no errno, no thread-local access, no cancellation point, so that a thread parked in a signal
 //! handler can make them whatever it was doing before. And the other facts that differ from architecture to architecture.
 
-use core::ffi::c_long;
+use core::ffi::{c_int, c_long, c_void};
 
 use crate::error::Errno;
 
@@ -33,9 +33,30 @@ macro_rules! call {
 }
 pub(crate) use call;
 
+/// What a child made by [`clone_call`] runs: it must end by exit(2).
+pub(crate) type Body = extern "C" fn(*mut c_void) -> c_int;
+
+/// clone(2) of a child that runs `body` on a stack of its own. libc's takes every 0 for the child's; here the stack tells, since
+/// a seccomp filter may say 0 to the caller.
+///
+/// # Safety
+/// `flags` and the stack below `top` must be such that the child can run beside, or instead of, the caller.
+pub(crate) unsafe fn clone_call(flags: c_int, top: *mut u8, body: Body, argument: *mut c_void) -> Result<i32, Errno> {
+    // SAFETY: the caller's promise.
+    let result = unsafe { arch::clone_call(flags as usize, top as usize, body, argument) } as isize;
+    match result {
+        ..0 => Err(Errno(-result as i32)),
+        0 => Err(Errno(libc::ENOSYS)),
+        pid => Ok(pid as i32),
+    }
+}
+
 #[cfg(target_arch = "x86_64")]
 mod arch {
     use core::arch::{asm, global_asm};
+    use core::ffi::c_void;
+
+    use super::Body;
 
     #[inline(always)]
     pub(super) unsafe fn syscall6(number: usize, a: [usize; 6]) -> usize {
@@ -45,6 +66,19 @@ mod arch {
             asm!("syscall", inlateout("rax") number => result, in("rdi") a[0], in("rsi") a[1], in("rdx") a[2],
                 in("r10") a[3], in("r8") a[4], in("r9") a[5], lateout("rcx") _, lateout("r11") _,
                 options(nostack));
+        }
+        result
+    }
+
+    #[inline(always)]
+    pub(super) unsafe fn clone_call(flags: usize, top: usize, body: Body, argument: *mut c_void) -> usize {
+        let result;
+        // SAFETY: as above; the new process has the stack given, and does not leave the block.
+        unsafe {
+            asm!("syscall", "test rax, rax", "jnz 2f", "cmp rsp, rsi", "jne 2f", "xor ebp, ebp", "mov rdi, r12",
+                "call r13", "ud2", "2:",
+                inlateout("rax") libc::SYS_clone => result, in("rdi") flags, in("rsi") top, in("rdx") 0, in("r10") 0,
+                in("r8") 0, in("r12") argument, in("r13") body, lateout("rcx") _, lateout("r11") _);
         }
         result
     }
@@ -77,6 +111,10 @@ mod arch {
 
 #[cfg(target_arch = "aarch64")]
 mod arch {
+    use core::ffi::c_void;
+
+    use super::Body;
+
     #[inline(always)]
     pub(super) unsafe fn syscall6(number: usize, a: [usize; 6]) -> usize {
         let result;
@@ -84,6 +122,19 @@ mod arch {
         unsafe {
             core::arch::asm!("svc 0", in("x8") number, inlateout("x0") a[0] => result, in("x1") a[1], in("x2") a[2],
                 in("x3") a[3], in("x4") a[4], in("x5") a[5], options(nostack));
+        }
+        result
+    }
+
+    #[inline(always)]
+    pub(super) unsafe fn clone_call(flags: usize, top: usize, body: Body, argument: *mut c_void) -> usize {
+        let result;
+        // SAFETY: as above; the new process has the stack given, and does not leave the block.
+        unsafe {
+            core::arch::asm!("svc 0", "cbnz x0, 2f", "mov x9, sp", "cmp x9, x1", "b.ne 2f", "mov x29, xzr",
+                "mov x0, x20", "blr x21", "brk 1", "2:",
+                in("x8") libc::SYS_clone, inlateout("x0") flags => result, in("x1") top, in("x2") 0, in("x3") 0,
+                in("x4") 0, in("x20") argument, in("x21") body, lateout("x9") _);
         }
         result
     }
@@ -98,6 +149,10 @@ mod arch {
 
 #[cfg(target_arch = "riscv64")]
 mod arch {
+    use core::ffi::c_void;
+
+    use super::Body;
+
     #[inline(always)]
     pub(super) unsafe fn syscall6(number: usize, a: [usize; 6]) -> usize {
         let result;
@@ -108,10 +163,27 @@ mod arch {
         }
         result
     }
+
+    #[inline(always)]
+    pub(super) unsafe fn clone_call(flags: usize, top: usize, body: Body, argument: *mut c_void) -> usize {
+        let result;
+        // SAFETY: as above; the new process has the stack given, and does not leave the block.
+        unsafe {
+            core::arch::asm!("ecall", "bnez a0, 2f", "bne sp, a1, 2f", "mv s0, zero", "mv a0, s2", "jalr s3", "unimp",
+                "2:",
+                in("a7") libc::SYS_clone, inlateout("a0") flags => result, in("a1") top, in("a2") 0, in("a3") 0,
+                in("a4") 0, in("s2") argument, in("s3") body);
+        }
+        result
+    }
 }
 
 #[cfg(target_arch = "loongarch64")]
 mod arch {
+    use core::ffi::c_void;
+
+    use super::Body;
+
     #[inline(always)]
     pub(super) unsafe fn syscall6(number: usize, a: [usize; 6]) -> usize {
         let result;
@@ -121,6 +193,21 @@ mod arch {
                 in("$a2") a[2], in("$a3") a[3], in("$a4") a[4], in("$a5") a[5],
                 lateout("$t0") _, lateout("$t1") _, lateout("$t2") _, lateout("$t3") _, lateout("$t4") _,
                 lateout("$t5") _, lateout("$t6") _, lateout("$t7") _, lateout("$t8") _, options(nostack));
+        }
+        result
+    }
+
+    #[inline(always)]
+    pub(super) unsafe fn clone_call(flags: usize, top: usize, body: Body, argument: *mut c_void) -> usize {
+        let result;
+        // SAFETY: as above; the new process has the stack given, and does not leave the block.
+        unsafe {
+            core::arch::asm!("syscall 0", "bnez $a0, 2f", "bne $sp, $a1, 2f", "move $fp, $zero", "move $a0, $s0",
+                "jirl $ra, $s1, 0", "break 0", "2:",
+                in("$a7") libc::SYS_clone, inlateout("$a0") flags => result, in("$a1") top, in("$a2") 0, in("$a3") 0,
+                in("$a4") 0, in("$s0") argument, in("$s1") body,
+                lateout("$t0") _, lateout("$t1") _, lateout("$t2") _, lateout("$t3") _, lateout("$t4") _,
+                lateout("$t5") _, lateout("$t6") _, lateout("$t7") _, lateout("$t8") _);
         }
         result
     }
