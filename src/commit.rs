@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::cap_sets::{self, CapSets};
 use crate::error::{Errno, ThreadProblem};
-use crate::plan::{self, Held, Plan, Step, Wanted, WantedCaps};
+use crate::plan::{self, Held, Order, Plan, Step, Wanted, WantedCaps};
 use crate::sys;
 
 /// A step that failed, and why. Errno 0: the call said yes, and yet the effect is missing.
@@ -145,47 +145,63 @@ fn groups_are(wanted: &[u32], scratch: &Scratch<'_>) -> Result<bool, Errno> {
     }
 }
 
-/// Some of a bounding set: the kernel tells one capability a call (prctl(2), PR_CAPBSET_READ), so only those that matter are
-/// asked for.
-struct Part {
-    /// Those to be asked for.
-    asked: u64,
-    /// What the others are taken to be.
+/// What is asked for of a thread's state, where asking takes a call of its own.
+struct Asked {
+    /// Of the bounding set, of which the kernel tells one capability a call (prctl(2), PR_CAPBSET_READ).
+    bounding: u64,
+    /// What the rest of it is taken to be.
     others: u64,
+    /// The file-system ids. A change of the three others makes them the effective ones (kernel/sys.c, __sys_setresuid and
+    /// __sys_setresgid), so where one is to come, or has come, they need not be asked for.
+    fsuid: bool,
+    fsgid: bool,
+}
+
+impl Asked {
+    const ALL: Asked = Asked { bounding: u64::MAX, others: 0, fsuid: true, fsgid: true };
 }
 
 /// What the calling thread holds.
 pub(crate) fn held(script: &Script<'_>) -> Result<Held, Errno> {
-    held_with(script, |_| Part { asked: u64::MAX, others: 0 })
+    held_with(script, |_, _, _| Asked::ALL)
 }
 
 /// What another thread holds, as far as it matters for its plan: a capability that the caller has in its bounding set, and
 /// that is to be dropped, can be dropped whether it is there or not.
 fn held_by_another(script: &Script<'_>) -> Result<Held, Errno> {
     let wanted = &script.wanted;
-    held_with(script, |caps| match wanted.caps {
-        WantedCaps::Exactly(exactly) if !wanted.trim_bounding => {
-            Part { asked: exactly.inheritable | wanted.ambient.unwrap_or(0), others: script.caller_bounding }
+    held_with(script, |uids, gids, caps| {
+        let others = script.caller_bounding;
+        let bounding = match wanted.caps {
+            WantedCaps::Exactly(exactly) if !wanted.trim_bounding => {
+                Some(exactly.inheritable | wanted.ambient.unwrap_or(0))
+            }
+            WantedCaps::Exactly(exactly) if caps.permitted & cap_sets::bit(cap_sets::SETPCAP) != 0 => {
+                Some(exactly.permitted | exactly.inheritable | wanted.ambient.unwrap_or(0) | !others)
+            }
+            _ => None,
+        };
+        let stays = |wanted: Option<u32>, ids| wanted.is_none_or(|id| ids == [id; 3]);
+        Asked {
+            bounding: bounding.unwrap_or(u64::MAX),
+            others,
+            fsuid: stays(wanted.uid, uids),
+            fsgid: stays(wanted.gid, gids),
         }
-        WantedCaps::Exactly(exactly) if caps.permitted & cap_sets::bit(cap_sets::SETPCAP) != 0 => {
-            let kept = exactly.permitted | exactly.inheritable | wanted.ambient.unwrap_or(0);
-            Part { asked: kept | !script.caller_bounding, others: script.caller_bounding }
-        }
-        _ => Part { asked: u64::MAX, others: 0 },
     })
 }
 
-fn held_with(script: &Script<'_>, bounding: impl FnOnce(&CapSets) -> Part) -> Result<Held, Errno> {
-    let [r, e, s] = sys::getresuid()?;
-    let uids = [r, e, s, sys::getfsuid()?];
-    let [r, e, s] = sys::getresgid()?;
-    let gids = [r, e, s, sys::getfsgid()?];
-    let groups_as_wanted = !script.wanted.groups || groups_are(script.groups, script.scratch)?;
+fn held_with(script: &Script<'_>, asked: impl FnOnce([u32; 3], [u32; 3], &CapSets) -> Asked) -> Result<Held, Errno> {
+    let [ruid, euid, suid] = sys::getresuid()?;
+    let [rgid, egid, sgid] = sys::getresgid()?;
     let caps = sys::capget()?;
-    let Part { asked, others } = bounding(&caps);
+    let asked = asked([ruid, euid, suid], [rgid, egid, sgid], &caps);
+    let fsuid = if asked.fsuid { sys::getfsuid()? } else { euid };
+    let fsgid = if asked.fsgid { sys::getfsgid()? } else { egid };
+    let groups_as_wanted = !script.wanted.groups || groups_are(script.groups, script.scratch)?;
     let all = cap_sets::up_to(script.wanted.last_cap);
-    let mut bounding = others & all & !asked;
-    for cap in cap_sets::each(all & asked) {
+    let mut bounding = asked.others & all & !asked.bounding;
+    for cap in cap_sets::each(all & asked.bounding) {
         if sys::bounding_has(cap)? {
             bounding |= cap_sets::bit(cap);
         }
@@ -202,8 +218,8 @@ fn held_with(script: &Script<'_>, bounding: impl FnOnce(&CapSets) -> Part) -> Re
         }
     }
     let mut held = Held {
-        uids,
-        gids,
+        uids: [ruid, euid, suid, fsuid],
+        gids: [rgid, egid, sgid, fsgid],
         groups_as_wanted,
         caps,
         bounding,
@@ -224,10 +240,11 @@ fn held_with(script: &Script<'_>, bounding: impl FnOnce(&CapSets) -> Part) -> Re
 pub(crate) struct Ahead {
     held: Held,
     plan: Plan,
-    pub(crate) extent: Extent,
+    extent: Extent,
 }
 
 /// Looks at what a parked thread holds, and plans for it.
+#[inline(never)]
 pub(crate) fn look_ahead(script: &Script<'_>) -> Result<Ahead, ThreadProblem> {
     let held = held_by_another(script).map_err(ThreadProblem::State)?;
     let mut expected = held;
@@ -244,21 +261,32 @@ pub(crate) fn look_ahead(script: &Script<'_>) -> Result<Ahead, ThreadProblem> {
             return Err(ThreadProblem::OwnRoot);
         }
     }
-    let plan = plan::plan(&script.wanted, &expected).map_err(ThreadProblem::Plan)?;
+    let plan = plan::plan(&script.wanted, &expected, Order::Shortest).map_err(ThreadProblem::Plan)?;
     Ok(Ahead { held, plan, extent: Extent::of_another(script) })
 }
 
-/// The plan of a parked thread when the caller has committed: its root folder may be as wanted by now.
-pub(crate) fn plan_now(script: &Script<'_>, ahead: &Ahead) -> Result<Plan, Fault> {
-    let fault = |errno| Fault { step: Step::Chroot, errno };
-    match script.root {
-        None => Ok(ahead.plan),
-        Some(root) => {
-            let mut held = ahead.held;
-            root.look(&mut held).map_err(fault)?;
-            plan::plan(&script.wanted, &held).map_err(|_| fault(Errno(libc::EPERM)))
-        }
+impl Ahead {
+    /// Plans again once the caller has committed, where that may have changed what this thread has: its root folder.
+    fn catch_up(&mut self, script: &Script<'_>) -> Result<(), Fault> {
+        let Some(root) = script.root else { return Ok(()) };
+        let fault = |errno| Fault { step: Step::Chroot, errno };
+        root.look(&mut self.held).map_err(fault)?;
+        self.plan = plan::plan(&script.wanted, &self.held, Order::Shortest).map_err(|_| fault(Errno(libc::EPERM)))?;
+        Ok(())
     }
+}
+
+/// What a parked thread does once the caller has committed: its plan, and a look at whether it is where that leads.
+#[inline(never)]
+pub(crate) fn follow(script: &Script<'_>, ahead: &mut Ahead) -> Result<(), Fault> {
+    ahead.catch_up(script)?;
+    make(script, &ahead.plan, ahead.extent, &AtomicU32::new(0))
+}
+
+/// The whole plan on the calling thread, and a look at whether it is where the plan leads.
+pub(crate) fn make(script: &Script<'_>, plan: &Plan, extent: Extent, progress: &AtomicU32) -> Result<(), Fault> {
+    run(script, plan, extent, progress)?;
+    verify(script, plan, extent)
 }
 
 /// A call a capability. A fault names the one that was refused, not all that were to follow.
@@ -329,8 +357,8 @@ fn first_of(mask: u64) -> u64 {
 }
 
 /// Makes the steps of a plan in order. `progress` is told the number of the step under way.
-pub(crate) fn run(script: &Script<'_>, plan: &Plan, extent: Extent, progress: &AtomicU32) -> Result<(), Fault> {
-    for (at, &it) in plan.steps().iter().enumerate() {
+fn run(script: &Script<'_>, plan: &Plan, extent: Extent, progress: &AtomicU32) -> Result<(), Fault> {
+    for (at, it) in plan.steps().enumerate() {
         progress.store(at as u32, Ordering::Relaxed);
         let it = if let Step::DropBounding(mask) = it { Step::DropBounding(extent.dropped(mask)) } else { it };
         step(script, it)?;
@@ -340,18 +368,16 @@ pub(crate) fn run(script: &Script<'_>, plan: &Plan, extent: Extent, progress: &A
 }
 
 /// Reads the calling thread's state back and compares it with where its plan leads.
-pub(crate) fn verify(script: &Script<'_>, plan: &Plan, extent: Extent) -> Result<(), Fault> {
+fn verify(script: &Script<'_>, plan: &Plan, extent: Extent) -> Result<(), Fault> {
     let goal = &plan.goal;
-    let mut asked = 0;
-    if script.wanted.trim_bounding {
-        let dropped = plan.steps().iter().fold(0, |all, step| match step {
-            Step::DropBounding(mask) => all | mask,
-            _ => all,
-        });
-        asked = extent.looked_at(dropped);
-    }
-    let found = held_with(script, |_| Part { asked, others: goal.bounding })
-        .map_err(|errno| Fault { step: Step::ReadBack, errno })?;
+    let made = |wanted| extent != Extent::Filtered && plan.steps().any(|step| step == wanted);
+    let asked = Asked {
+        bounding: if script.wanted.trim_bounding { extent.looked_at(plan.dropped()) } else { 0 },
+        others: goal.bounding,
+        fsuid: !made(Step::SetResUid(goal.uids[0])),
+        fsgid: !made(Step::SetResGid(goal.gids[0])),
+    };
+    let found = held_with(script, |_, _, _| asked).map_err(|errno| Fault { step: Step::ReadBack, errno })?;
     match plan::difference(goal, &found) {
         None => Ok(()),
         Some(step) => Err(Fault { step, errno: Fault::NO_EFFECT }),
@@ -372,8 +398,8 @@ pub(crate) struct Before<'a> {
 
 /// Puts the calling thread back to what it was, if nothing irreversible has happened, and says whether it is.
 pub(crate) fn undo(script: &Script<'_>, plan: &Plan, failed_at: usize, before: &Before<'_>) -> bool {
-    let done = &plan.steps()[..failed_at];
-    if done.iter().any(|step| step.is_irreversible()) {
+    let done = |wanted: fn(Step) -> bool| plan.steps().take(failed_at).any(wanted);
+    if done(Step::is_irreversible) {
         return false;
     }
     let was = &before.held;
@@ -390,13 +416,13 @@ pub(crate) fn undo(script: &Script<'_>, plan: &Plan, failed_at: usize, before: &
     if was.gids[3] != was.gids[1] {
         let _ = sys::setfsgid(was.gids[3]);
     }
-    if done.contains(&Step::SetGroups) {
+    if done(|step| step == Step::SetGroups) {
         let _ = sys::setgroups(before.groups);
     }
-    let moved = |step: &Step| matches!(step, Step::Chroot | Step::ChangeFolder);
-    if plan.steps().iter().take(failed_at + 1).any(moved)
+    let moved = |step| matches!(step, Step::Chroot | Step::ChangeFolder);
+    if plan.steps().take(failed_at + 1).any(moved)
         && let Some(root) = script.root
-        && root.leave(plan.steps().contains(&Step::Chroot)) != Ok(true)
+        && root.leave(plan.steps().any(|step| step == Step::Chroot)) != Ok(true)
     {
         return false;
     }

@@ -6,8 +6,8 @@
 //! The order is the one safe order: the root folder while CAP_SYS_CHROOT is effective; groups and group ids while
 //! CAP_SETGID is; user ids with keep-caps; the bounding set while CAP_SETPCAP is still there; ambient capabilities once
 //! permitted and inheritable hold them; securebits; the final sets; no_new_privs. What cannot be taken back (bounding
-//! set, locks, no_new_privs) comes after all that a kernel is likely to refuse, but where keep-caps is locked off.
-//! tests/plan.rs runs plans on a model of the kernel's rules.
+//! set, locks, no_new_privs) comes after all that a kernel is likely to refuse, but where keep-caps is locked off. Threads that
+//! follow cannot go back anyway; they trim the bounding set as root still, which saves a capset(2). tests/plan.rs runs plans on a model of the kernel's rules.
 
 use core::fmt;
 
@@ -169,20 +169,82 @@ impl fmt::Display for Step {
 /// The most steps a plan has.
 pub const MAX_STEPS: usize = 14;
 
-/// Ordered steps, and what a thread holds when they are done.
+/// A [`Step`] without what goes with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    RaiseEffective,
+    Chroot,
+    ChangeFolder,
+    SetGroups,
+    SetResGid,
+    KeepCapsOn,
+    KeepCapsOff,
+    SetResUid,
+    WorkingSets,
+    DropBounding,
+    ClearAmbient,
+    LowerAmbient,
+    RaiseAmbient,
+    SecureBits,
+    CapSet,
+    NoNewPrivs,
+}
+
+/// Ordered steps, and what a thread holds when they are done. Each parked thread has one on its stack, which may be small and
+/// untouched so far, so that it holds nothing twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plan {
-    steps: [Step; MAX_STEPS],
+    kinds: [Kind; MAX_STEPS],
     len: u8,
+    raised: CapSets,
+    working: CapSets,
+    dropped: u64,
+    ambient_lowered: u64,
+    ambient_raised: u64,
     /// The state the steps lead to.
     pub goal: Held,
 }
 
 impl Plan {
     /// The steps in order.
-    pub fn steps(&self) -> &[Step] {
-        &self.steps[..usize::from(self.len)]
+    pub fn steps(&self) -> impl ExactSizeIterator<Item = Step> + '_ {
+        self.kinds[..usize::from(self.len)].iter().map(|&kind| self.step(kind))
     }
+
+    /// What is dropped from the bounding set.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    fn step(&self, kind: Kind) -> Step {
+        match kind {
+            Kind::RaiseEffective => Step::RaiseEffective(self.raised),
+            Kind::Chroot => Step::Chroot,
+            Kind::ChangeFolder => Step::ChangeFolder,
+            Kind::SetGroups => Step::SetGroups,
+            Kind::SetResGid => Step::SetResGid(self.goal.gids[0]),
+            Kind::KeepCapsOn => Step::KeepCaps(true),
+            Kind::KeepCapsOff => Step::KeepCaps(false),
+            Kind::SetResUid => Step::SetResUid(self.goal.uids[0]),
+            Kind::WorkingSets => Step::WorkingSets(self.working),
+            Kind::DropBounding => Step::DropBounding(self.dropped),
+            Kind::ClearAmbient => Step::ClearAmbient,
+            Kind::LowerAmbient => Step::LowerAmbient(self.ambient_lowered),
+            Kind::RaiseAmbient => Step::RaiseAmbient(self.ambient_raised),
+            Kind::SecureBits => Step::SecureBits(self.goal.securebits),
+            Kind::CapSet => Step::CapSet(self.goal.caps),
+            Kind::NoNewPrivs => Step::NoNewPrivs,
+        }
+    }
+}
+
+/// Which of the orders that work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// What can be undone first: for the thread that calls, whose refusal leaves all as it was.
+    Undoable,
+    /// The fewest calls: for the threads that follow, whose refusal can only be the end.
+    Shortest,
 }
 
 /// Why there is no plan: what the kernel would refuse, or worse, mask in silence.
@@ -394,14 +456,13 @@ fn goal(wanted: &Wanted, held: &Held) -> Result<Held, Refusal> {
 /// Adds steps and keeps account of what they change, so that only what still differs becomes a step.
 struct Planner {
     now: Held,
-    steps: [Step; MAX_STEPS],
-    len: u8,
+    plan: Plan,
 }
 
 impl Planner {
-    fn push(&mut self, step: Step) {
+    fn push(&mut self, kind: Kind) {
         let now = &mut self.now;
-        match step {
+        match self.plan.step(kind) {
             Step::RaiseEffective(caps) | Step::WorkingSets(caps) | Step::CapSet(caps) => {
                 now.caps = caps;
                 now.ambient &= caps.permitted & caps.inheritable;
@@ -442,10 +503,10 @@ impl Planner {
             Step::ChangeFolder => now.cwd_as_wanted = true,
             Step::ReadBack => {}
         }
-        // There are fewer kinds of step than room, and none is made twice but capset and keep-caps.
-        if let Some(room) = self.steps.get_mut(usize::from(self.len)) {
-            *room = step;
-            self.len += 1;
+        // There is room for all that one plan can have, each kind once.
+        if let Some(room) = self.plan.kinds.get_mut(usize::from(self.plan.len)) {
+            *room = kind;
+            self.plan.len += 1;
         }
     }
 
@@ -454,14 +515,16 @@ impl Planner {
         if needed != 0 {
             let mut caps = self.now.caps;
             caps.effective |= needed;
-            self.push(Step::RaiseEffective(caps));
+            self.plan.raised = caps;
+            self.push(Kind::RaiseEffective);
         }
     }
 
     fn drop_bounding(&mut self, goal: &Held) {
         let extra = self.now.bounding & !goal.bounding;
         if extra != 0 {
-            self.push(Step::DropBounding(extra));
+            self.plan.dropped = extra;
+            self.push(Kind::DropBounding);
         }
     }
 
@@ -469,10 +532,10 @@ impl Planner {
         let changed = self.now.securebits ^ goal.securebits;
         // This one has a call of its own, which needs no privilege.
         if changed & KEEP_CAPS != 0 && changed & !(KEEP_CAPS | UNPRIVILEGED) == 0 {
-            self.push(Step::KeepCaps(false));
+            self.push(Kind::KeepCapsOff);
         }
         if self.now.securebits != goal.securebits {
-            self.push(Step::SecureBits(goal.securebits));
+            self.push(Kind::SecureBits);
         }
     }
 
@@ -505,10 +568,22 @@ fn refuse_identity(held: &Held, goal: &Held) -> Result<(), Refusal> {
 }
 
 /// The steps from `held` to what is wanted, or why there are none. `wanted` must have been settled for the caller.
-pub fn plan(wanted: &Wanted, held: &Held) -> Result<Plan, Refusal> {
+pub fn plan(wanted: &Wanted, held: &Held, order: Order) -> Result<Plan, Refusal> {
     let goal = goal(wanted, held)?;
     refuse_identity(held, &goal)?;
-    let mut p = Planner { now: *held, steps: [Step::ReadBack; MAX_STEPS], len: 0 };
+    let mut p = Planner {
+        now: *held,
+        plan: Plan {
+            kinds: [Kind::NoNewPrivs; MAX_STEPS],
+            len: 0,
+            raised: CapSets::EMPTY,
+            working: CapSets::EMPTY,
+            dropped: 0,
+            ambient_lowered: 0,
+            ambient_raised: 0,
+            goal,
+        },
+    };
     let setpcap = bit(cap_sets::SETPCAP);
 
     let new_uids = goal.uids != held.uids;
@@ -521,9 +596,7 @@ pub fn plan(wanted: &Wanted, held: &Held) -> Result<Plan, Refusal> {
     if loses_root && keep_caps_locked && goal.caps.permitted != 0 {
         return Err(Refusal::KeepCapsLockedOff { lost: goal.caps.permitted });
     }
-    // What may become inheritable depends on what is permitted, so that this too has to outlive the change of user.
     let inherits = goal.caps.inheritable & !held.caps.inheritable != 0;
-    let must_survive = goal.caps.permitted != 0 || needs_setpcap || inherits;
     // With keep-caps locked off, what needs capabilities has to come before the change of user.
     let all_first = loses_root && keep_caps_locked && (needs_setpcap || inherits);
 
@@ -540,31 +613,39 @@ pub fn plan(wanted: &Wanted, held: &Held) -> Result<Plan, Refusal> {
     if all_first && needs_setpcap {
         needed |= setpcap;
     }
+    let drop_first = all_first || (order == Order::Shortest && held.caps.effective & setpcap != 0);
     p.effective(needed);
     if !held.root_as_wanted {
-        p.push(Step::Chroot);
+        p.push(Kind::Chroot);
     } else if !held.cwd_as_wanted {
-        p.push(Step::ChangeFolder);
+        p.push(Kind::ChangeFolder);
     }
     if !held.groups_as_wanted {
-        p.push(Step::SetGroups);
+        p.push(Kind::SetGroups);
     }
     if goal.gids != held.gids {
-        p.push(Step::SetResGid(goal.gids[0]));
+        p.push(Kind::SetResGid);
     }
     if all_first {
         let inheritable = p.now.caps.inheritable | goal.caps.inheritable;
         if inheritable != p.now.caps.inheritable {
-            p.push(Step::WorkingSets(CapSets { inheritable, ..p.now.caps }));
+            p.plan.working = CapSets { inheritable, ..p.now.caps };
+            p.push(Kind::WorkingSets);
         }
+    }
+    if drop_first {
         p.drop_bounding(&goal);
+    }
+    if all_first {
         p.set_securebits(&goal);
     }
     if new_uids {
+        // What may become inheritable depends on what is permitted, so that this too has to outlive the change of user.
+        let must_survive = goal.caps.permitted != 0 || p.needs_setpcap(&goal) || inherits;
         if loses_root && must_survive && !keep_caps_locked {
-            p.push(Step::KeepCaps(true));
+            p.push(Kind::KeepCapsOn);
         }
-        p.push(Step::SetResUid(goal.uids[0]));
+        p.push(Kind::SetResUid);
     }
 
     // One capset for what the remaining steps need; the permitted set stays, so that they can be undone.
@@ -579,26 +660,32 @@ pub fn plan(wanted: &Wanted, held: &Held) -> Result<Plan, Refusal> {
     if raise != 0 {
         working.inheritable |= goal.ambient;
     }
+    if working != p.now.caps && order == Order::Shortest && !p.needs_setpcap(&goal) {
+        working = goal.caps;
+    }
     if working != p.now.caps {
-        p.push(Step::WorkingSets(working));
+        p.plan.working = working;
+        p.push(Kind::WorkingSets);
     }
     p.drop_bounding(&goal);
     let lower = p.now.ambient & !goal.ambient;
     if lower != 0 {
-        p.push(if goal.ambient == 0 { Step::ClearAmbient } else { Step::LowerAmbient(lower) });
+        p.plan.ambient_lowered = lower;
+        p.push(if goal.ambient == 0 { Kind::ClearAmbient } else { Kind::LowerAmbient });
     }
     if raise != 0 {
-        p.push(Step::RaiseAmbient(raise));
+        p.plan.ambient_raised = raise;
+        p.push(Kind::RaiseAmbient);
     }
     p.set_securebits(&goal);
     if p.now.caps != goal.caps {
-        p.push(Step::CapSet(goal.caps));
+        p.push(Kind::CapSet);
     }
     if p.now.no_new_privs != goal.no_new_privs {
-        p.push(Step::NoNewPrivs);
+        p.push(Kind::NoNewPrivs);
     }
     debug_assert_eq!(p.now, goal);
-    Ok(Plan { steps: p.steps, len: p.len, goal })
+    Ok(p.plan)
 }
 
 /// The step whose effect is missing, if a thread is not where its plan leads.

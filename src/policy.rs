@@ -10,7 +10,7 @@ use crate::cap_sets::{self, CapSets};
 use crate::commit::{self, Before, Root, Scratch, Script};
 use crate::error::{ChrootProblem, Errno, Error, Word};
 use crate::identity;
-use crate::plan::{self, Held, SECUREBITS, Wanted, WantedCaps};
+use crate::plan::{self, Held, Order, SECUREBITS, Wanted, WantedCaps};
 use crate::stanza::{self, Place, Setting, Value};
 use crate::{cap_text, rehearsal, rendezvous, sys};
 
@@ -590,8 +590,8 @@ fn run_blocked(
         commit::held(script).map_err(|errno| Error::System { call: "reading the caller's state", errno })?;
     script.wanted = script.wanted.settled_for(&held);
     script.caller_bounding = held.bounding;
-    let plan = plan::plan(&script.wanted, &held)?;
-    if !plan.steps().is_empty() {
+    let plan = plan::plan(&script.wanted, &held, Order::Undoable)?;
+    if plan.steps().len() != 0 {
         script.unfiltered = rehearsal::rehearse(script, &plan, deadline.max(REHEARSAL_DEADLINE))?;
     }
     let before = Before {

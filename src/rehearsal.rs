@@ -73,8 +73,7 @@ extern "C" fn child(argument: *mut c_void) -> c_int {
             let unfiltered = job.ask_for_filter && sys::seccomp_mode() == Ok(0);
             report.unfiltered.store(u32::from(unfiltered), Ordering::Relaxed);
             let extent = if unfiltered { Extent::OneDrop } else { Extent::Filtered };
-            commit::run(job.script, job.plan, extent, &report.progress)
-                .and_then(|()| commit::verify(job.script, job.plan, extent))
+            commit::make(job.script, job.plan, extent, &report.progress)
         }
     };
     let code = match outcome {
@@ -135,7 +134,7 @@ fn rehearse_once(
             // SAFETY: the child is gone, the page is ours alone.
             let seen = unsafe { &*report };
             let at = seen.progress.load(Ordering::Relaxed);
-            let under_way = plan.steps().get(at as usize).copied().unwrap_or(Step::ReadBack);
+            let under_way = plan.steps().nth(at as usize).unwrap_or(Step::ReadBack);
             let errno = Errno(seen.errno.load(Ordering::Relaxed));
             // SAFETY: as above.
             let step = unsafe { *seen.differs.get() };

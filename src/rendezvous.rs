@@ -122,6 +122,7 @@ impl core::ops::Deref for Line {
 #[repr(C)]
 struct Session {
     generation: u32,
+    pid: i32,
     /// The thread that calls.
     caller: i32,
     // What many wait on and what many count up stand apart, each on a line of the cache.
@@ -157,16 +158,13 @@ fn value_of(generation: u32, slot: usize) -> u64 {
 extern "C" fn handler(signal: c_int, info: *mut SigInfo, context: *mut c_void) {
     // SAFETY: the kernel passes a siginfo to a handler installed with SA_SIGINFO.
     let (code, pid, value) = unsafe { ((*info).code, (*info).pid, (*info).value) };
-    if code != libc::SI_QUEUE || pid != sys::getpid() {
+    // SAFETY: a session is unmapped only when every signal sent for it was answered; else it stays for ever.
+    let session = unsafe { CURRENT.load(SeqCst).as_ref() };
+    if code != libc::SI_QUEUE || pid != session.map_or_else(sys::getpid, |session| session.pid) {
         chain(signal, info, context);
         return;
     }
-    let session = CURRENT.load(SeqCst);
-    if session.is_null() {
-        return;
-    }
-    // SAFETY: a session is unmapped only when every signal sent for it was answered; else it stays for ever.
-    let session = unsafe { &*session };
+    let Some(session) = session else { return };
     if (value >> 32) as u32 != session.generation {
         return;
     }
@@ -200,16 +198,10 @@ fn chain(signal: c_int, info: *mut SigInfo, context: *mut c_void) {
     }
 }
 
-/// The whole plan on the calling thread, and a look at whether it is where the plan leads.
-fn make(script: &Script<'_>, plan: &Plan, extent: Extent, progress: &AtomicU32) -> Result<(), Fault> {
-    commit::run(script, plan, extent, progress)?;
-    commit::verify(script, plan, extent)
-}
-
 fn park(session: &Session, slot: &Slot, tid: i32) {
     // SAFETY: the caller keeps the script until every parked thread has left.
     let script = unsafe { &*session.script };
-    let planned = commit::look_ahead(script);
+    let mut planned = commit::look_ahead(script);
     if let Err(problem) = planned
         && session.problems.fetch_add(1, SeqCst) == 0
     {
@@ -217,21 +209,21 @@ fn park(session: &Session, slot: &Slot, tid: i32) {
         unsafe { *session.problem.get() = Some((tid, problem)) };
     }
     slot.state.store(COUNTED, SeqCst);
-    if session.parked.fetch_add(1, SeqCst) + 1 == session.target.load(SeqCst) {
+    let before = session.parked.fetch_add(1, SeqCst);
+    if before + 1 == session.target.load(SeqCst) {
         ring(session);
     }
+    let watches = before < WATCHERS;
     let mut phase = session.phase.load(SeqCst);
     while phase == PARK {
-        wait_for_the_caller(session, &session.phase, PARK);
+        wait_for_the_caller(session, &session.phase, PARK, watches);
         phase = session.phase.load(SeqCst);
     }
+    sys::futex_wake(&session.phase, FAN);
     if phase == GO
-        && let Ok(ahead) = &planned
+        && let Ok(ahead) = &mut planned
     {
-        sys::futex_wake(&session.phase, FAN);
-        let progress = AtomicU32::new(0);
-        let done = commit::plan_now(script, ahead).and_then(|plan| make(script, &plan, ahead.extent, &progress));
-        if let Err(fault) = done {
+        if let Err(fault) = commit::follow(script, ahead) {
             die(tid, fault);
         }
         slot.state.store(COMMITTED, SeqCst);
@@ -239,7 +231,7 @@ fn park(session: &Session, slot: &Slot, tid: i32) {
             sys::futex_wake(&session.done, 1);
         }
         while session.gate.load(SeqCst) == SHUT {
-            wait_for_the_caller(session, &session.gate, SHUT);
+            wait_for_the_caller(session, &session.gate, SHUT, watches);
         }
         sys::futex_wake(&session.gate, FAN);
     }
@@ -248,10 +240,11 @@ fn park(session: &Session, slot: &Slot, tid: i32) {
 }
 
 /// A parked thread's sleep. Should the caller alone be killed meanwhile, by a seccomp filter of its own, nobody knows how far it has
-/// come, and nobody would ever let the others go.
-fn wait_for_the_caller(session: &Session, word: &AtomicU32, value: u32) {
-    sys::futex_wait(word, value, Some(LOOK_AGAIN));
-    if word.load(SeqCst) == value && sys::has_lost_its_memory(session.caller) {
+/// come, and nobody would ever let the others go. Those that watch look for that; and should a wake-up be lost, a filter's doing,
+/// they go all the same, and wake the others.
+fn wait_for_the_caller(session: &Session, word: &AtomicU32, value: u32, watches: bool) {
+    sys::futex_wait(word, value, watches.then_some(LOOK_AGAIN));
+    if watches && word.load(SeqCst) == value && sys::has_lost_its_memory(session.caller) {
         sys::die(format_args!(
             "{WHY} {}: it is the one that called, and it was killed (by a seccomp filter?)",
             session.caller
@@ -292,7 +285,9 @@ pub(crate) struct Caller<'a> {
 
 const SLICE: Duration = Duration::from_millis(1);
 
-/// How long a parked thread sleeps at most: should its wake-up be lost, a filter's doing, nobody would ever send another.
+/// How many of the parked threads watch, while the others just sleep: a timer costs more than the sleep.
+const WATCHERS: u32 = 4;
+/// How long one that watches sleeps at most.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// A deadline in time that this thread was there to wait: while the whole process is stopped (SIGSTOP, a debugger, a frozen
@@ -346,7 +341,7 @@ pub(crate) fn meet(caller: &Caller<'_>) -> Result<(), Error> {
 fn commit_alone(caller: &Caller<'_>) -> Result<(), Error> {
     let progress = AtomicU32::new(0);
     let extent = if caller.script.unfiltered { Extent::Unfiltered } else { Extent::Filtered };
-    let Err(fault) = make(caller.script, caller.plan, extent, &progress) else { return Ok(()) };
+    let Err(fault) = commit::make(caller.script, caller.plan, extent, &progress) else { return Ok(()) };
     let at = progress.load(Relaxed) as usize;
     if commit::undo(caller.script, caller.plan, at, caller.before) {
         if fault.errno == Fault::NO_EFFECT {
@@ -389,6 +384,9 @@ fn meet_with_room(caller: &Caller<'_>, tasks: &sys::Fd, capacity: usize) -> Resu
     let names_at = (table_at + table_len * 4).next_multiple_of(8);
     let bytes = (names_at + NAMES).next_multiple_of(4096);
     let memory = sys::map(bytes, false).map_err(|errno| Error::System { call: "mmap for the rendezvous", errno })?;
+    // The thread that has the turn is this one.
+    let turn = OWNER.load(SeqCst);
+    let (pid, tid) = ((turn >> 32) as i32, turn as u32 as i32);
     let mut generation = GENERATION.fetch_add(1, SeqCst).wrapping_add(1);
     if generation == 0 {
         generation = GENERATION.fetch_add(1, SeqCst).wrapping_add(1);
@@ -400,7 +398,8 @@ fn meet_with_room(caller: &Caller<'_>, tasks: &sys::Fd, capacity: usize) -> Resu
         let session = memory.cast::<Session>();
         session.write(Session {
             generation,
-            caller: sys::gettid(),
+            pid,
+            caller: tid,
             phase: Line::new(PARK),
             gate: Line::new(SHUT),
             parked: Line::new(0),
@@ -421,8 +420,6 @@ fn meet_with_room(caller: &Caller<'_>, tasks: &sys::Fd, capacity: usize) -> Resu
             core::slice::from_raw_parts_mut(memory.add(names_at).cast::<u64>(), NAMES / 8),
         )
     };
-    // The thread that has the turn is this one.
-    let owner = OWNER.load(SeqCst) as u32 as i32;
     let mut meeting = Meeting {
         caller,
         tasks,
@@ -431,8 +428,8 @@ fn meet_with_room(caller: &Caller<'_>, tasks: &sys::Fd, capacity: usize) -> Resu
         table,
         names,
         used: 0,
-        pid: sys::getpid(),
-        tid: owner,
+        pid,
+        tid,
         sweep: 0,
         outstanding: false,
         start: sys::now(),
@@ -467,7 +464,7 @@ fn meet_with_room(caller: &Caller<'_>, tasks: &sys::Fd, capacity: usize) -> Resu
     if !outstanding {
         restore();
         // Threads leave when they get a processor, which the caller need not wait for.
-        RETIRED.set(Retired { memory, bytes, pid: sys::getpid() });
+        RETIRED.set(Retired { memory, bytes, pid });
         let_retired_go(Duration::ZERO);
     }
     match result {
@@ -570,8 +567,10 @@ impl Meeting<'_> {
     fn gather(&mut self) -> Result<(), Off> {
         let mut quiet = 0;
         let mut pause = Duration::from_micros(50);
+        let mut guessed = self.guess()?;
         loop {
-            let new = self.sweep()?;
+            // What was guessed stands for the first sweep; the count tells whether it was enough.
+            let new = core::mem::take(&mut guessed) || self.sweep()?;
             self.wait_until_parked()?;
             let skipped = self
                 .each_used()
@@ -597,6 +596,33 @@ impl Meeting<'_> {
             return Err(Off::Because(self.refusal(tid, problem)));
         }
         Ok(())
+    }
+
+    /// Signals threads before reading the task folder, which costs more than the signals: threads made one after the other
+    /// mostly have numbers one after the other. Says whether that has found as many as there are.
+    fn guess(&mut self) -> Result<bool, Off> {
+        const WORTH_IT: usize = 16;
+        let count = thread_count(self.tasks).map_err(Off::Because)?;
+        // A folder that does not list the calling thread is refused by the sweep.
+        if count < WORTH_IT || self.read_of(self.tid, c"comm", &mut [0; 16]).is_err() {
+            return Ok(false);
+        }
+        self.sweep += 1;
+        let mut missed = 0;
+        // The first thread's number is the process's. Numbers of other processes' threads are told by the kernel (ESRCH).
+        for tid in self.pid..=i32::MAX {
+            if self.used - missed + 1 == count {
+                return Ok(true);
+            }
+            if missed > count / 8 {
+                break;
+            }
+            if tid != self.tid {
+                self.meet(tid)?;
+                missed += usize::from(self.slots[self.used - 1].state.load(SeqCst) == DEAD);
+            }
+        }
+        Ok(false)
     }
 
     /// Whether those skipped in this sweep were there when the threads were counted: one that had ended by then would stand

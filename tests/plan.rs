@@ -5,7 +5,7 @@
 //! (chroot) and security/commoncap.c (cap_capset, cap_task_fix_setuid, cap_task_prctl), and shares nothing with src/plan.rs.
 
 use ec_security::cap_sets::CapSets;
-use ec_security::plan::{Held, Plan, Refusal, SECUREBITS, Step, Wanted, WantedCaps, difference, plan};
+use ec_security::plan::{Held, Order, Plan, Refusal, SECUREBITS, Step, Wanted, WantedCaps, difference, plan};
 
 const SETGID: u64 = 1 << 6;
 const SETUID: u64 = 1 << 7;
@@ -339,17 +339,17 @@ fn expected(wanted: &Wanted, was: &Thread) -> Thread {
     end
 }
 
-fn carry_out(plan: &Plan, was: &Thread, say: &dyn Fn() -> String) -> Thread {
+fn carry_out(plan: &Plan, order: Order, was: &Thread, say: &dyn Fn() -> String) -> Thread {
     let mut now = *was;
     let mut no_way_back = false;
-    for &step in plan.steps() {
+    for step in plan.steps() {
         let before = now;
         if let Err(what) = now.step(step) {
             panic!("{what} is refused at {step}: {}", say());
         }
         assert_ne!(now, before, "{step} does nothing: {}", say());
         // With keep-caps locked off there is no other order.
-        if was.securebits & (KEEP << 1) == 0 {
+        if order == Order::Undoable && was.securebits & (KEEP << 1) == 0 {
             let identity = matches!(
                 step,
                 Step::Chroot | Step::ChangeFolder | Step::SetGroups | Step::SetResGid(_) | Step::SetResUid(_)
@@ -359,6 +359,15 @@ fn carry_out(plan: &Plan, was: &Thread, say: &dyn Fn() -> String) -> Thread {
         no_way_back |= step.is_irreversible();
     }
     now
+}
+
+/// How many system calls a plan takes.
+fn calls(plan: &Plan) -> u32 {
+    let each = |step| match step {
+        Step::DropBounding(mask) | Step::LowerAmbient(mask) | Step::RaiseAmbient(mask) => mask.count_ones(),
+        _ => 1,
+    };
+    plan.steps().map(each).sum()
 }
 
 /// Whether what a refusal says is so.
@@ -411,7 +420,7 @@ fn is_true(refusal: &Refusal, wanted: &Wanted, was: &Thread) -> bool {
 fn plans_keep_their_word_on_a_model_of_the_kernel() {
     const CASES: u32 = if cfg!(miri) { 400 } else { 400_000 };
     let mut chance = Chance(0x1ec5_ec5e_c5ec_5ec5);
-    let (mut planned, mut refusals) = (0u32, [0u32; 16]);
+    let (mut planned, mut shorter, mut refusals) = (0u32, 0u32, [0u32; 16]);
     for case in 0..CASES {
         let caller = chance.thread();
         let asked = chance.wanted(&caller);
@@ -419,11 +428,17 @@ fn plans_keep_their_word_on_a_model_of_the_kernel() {
         // The caller itself, or a thread that holds something else.
         let thread = if chance.one_in(3) { chance.thread() } else { caller };
         let say = || format!("case {case}: {wanted:?}\n{thread:?}");
-        match plan(&wanted, &thread.held()) {
+        let shortest = plan(&wanted, &thread.held(), Order::Shortest);
+        match plan(&wanted, &thread.held(), Order::Undoable) {
             Ok(found) => {
                 planned += 1;
-                let end = carry_out(&found, &thread, &say);
+                let end = carry_out(&found, Order::Undoable, &thread, &say);
                 assert_eq!(end, expected(&wanted, &thread), "{}", say());
+                let shortest = shortest.unwrap_or_else(|refusal| panic!("{refusal}: {}", say()));
+                assert_eq!(carry_out(&shortest, Order::Shortest, &thread, &say), end, "{}", say());
+                assert_eq!(shortest.goal, found.goal, "{}", say());
+                assert!(calls(&shortest) <= calls(&found), "{}", say());
+                shorter += u32::from(calls(&shortest) < calls(&found));
                 assert_eq!(end.held(), found.goal, "{}", say());
                 assert_eq!(difference(&found.goal, &end.held()), None, "{}", say());
                 // The promise, in so many words.
@@ -437,18 +452,20 @@ fn plans_keep_their_word_on_a_model_of_the_kernel() {
                     assert_eq!(end.bounding & !(end.p | end.i), 0, "bounding is not trimmed: {}", say());
                 }
                 // Asking for what is so already takes no call, and succeeds.
-                match plan(&wanted, &end.held()) {
-                    Ok(again) => assert_eq!(again.steps(), [], "{}", say()),
+                match plan(&wanted, &end.held(), Order::Undoable) {
+                    Ok(again) => assert_eq!(again.steps().len(), 0, "{}", say()),
                     Err(refusal) => panic!("refused the second time ({refusal}): {}", say()),
                 }
             }
             Err(refusal) => {
+                assert_eq!(shortest, Err(refusal), "{}", say());
                 assert!(is_true(&refusal, &wanted, &thread), "not true: {refusal:?}: {}", say());
                 refusals[kind(&refusal)] += 1;
             }
         }
     }
     assert!(planned > CASES / 5, "only {planned} of {CASES} cases have a plan");
+    assert!(shorter > planned / 20, "only {shorter} of {planned} plans are shorter where nothing need be undone");
     let never: Vec<usize> = (0..KINDS).filter(|&kind| refusals[kind] < 20).collect();
     assert!(cfg!(miri) || never.is_empty(), "refusals that hardly occur: {never:?} of {refusals:?}, {planned} planned");
 }
