@@ -644,7 +644,10 @@ struct process *look(pid_t pid)
     struct process *seen = keep(sizeof *seen);
     seen->pid = pid;
     if (!folder) {
-        fail("%s: %s", path, strerror(errno));
+        int why = errno;
+        siginfo_t info = {0};
+        waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT);
+        fail("%s: %s (its end: code %d, status %d)", path, strerror(why), info.si_code, info.si_status);
         seen->threads = keep(sizeof *seen->threads); /* something to point at: the case has failed already */
         return seen;
     }
