@@ -3,8 +3,6 @@
 #include "outside.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,46 +17,16 @@
 #define LINE_MAX_COLUMNS 110
 #define THREADS 5
 
+/* Runs the demo, with up to two arguments. */
 struct run {
     const char *argument[2];
     void (*surroundings)(void); /* what the child does to itself before it becomes the demo */
-    int output;                 /* where the child writes to */
 };
 
-static void becomes_demo(void *arg)
+static struct child *run_demo(const struct run *run, const char *last, char *out, size_t len)
 {
-    struct run *run = arg;
-    if (run->surroundings)
-        run->surroundings();
-    ready();
-    dup2(run->output, 1);
-    dup2(run->output, 2);
-    execl(DEMO, DEMO, run->argument[0], run->argument[1], (char *)NULL);
-    dprintf(1, "cannot execute %s: %s\n", DEMO, strerror(errno));
-    _exit(99);
-}
-
-/* Runs the demo and reads what it prints, up to a line with `last` or to its end. */
-static struct child *run_demo(struct run *run, const char *last, char *out, size_t len)
-{
-    int pipes[2];
-    if (pipe2(pipes, O_CLOEXEC) != 0)
-        return NULL;
-    run->output = pipes[1];
-    struct child *child = start(becomes_demo, run);
-    close(pipes[1]);
-    go_on(child);
-    size_t got = 0;
-    out[0] = '\0';
-    for (ssize_t n; child && got < len - 1 && (!last || !strstr(out, last)) &&
-                    (n = read(pipes[0], out + got, len - 1 - got)) != 0;) {
-        if (n < 0 && errno != EINTR)
-            break;
-        got += n > 0 ? (size_t)n : 0;
-        out[got] = '\0';
-    }
-    close(pipes[0]);
-    return child;
+    const char *const argv[] = {DEMO, run->argument[0], run->argument[1], NULL};
+    return start_program(argv, run->surroundings, last, out, len);
 }
 
 static size_t count(const char *text, const char *word)

@@ -405,6 +405,49 @@ void end(struct child *child)
     child->from = child->to = -1;
 }
 
+/* --- a child that becomes another program ---------------------------------------------------------------------------- */
+
+struct program {
+    const char *const *argv;
+    void (*surroundings)(void);
+    int output; /* where it writes to */
+};
+
+static void becomes_program(void *arg)
+{
+    struct program *program = arg;
+    if (program->surroundings)
+        program->surroundings();
+    ready();
+    dup2(program->output, 1);
+    dup2(program->output, 2);
+    execvp(program->argv[0], (char *const *)program->argv);
+    dprintf(1, "cannot execute %s: %s\n", program->argv[0], strerror(errno));
+    _exit(99);
+}
+
+struct child *start_program(const char *const argv[], void (*surroundings)(void), const char *last, char *out, size_t len)
+{
+    int pipes[2];
+    if (pipe2(pipes, O_CLOEXEC) < 0)
+        die("pipe2");
+    struct program program = {argv, surroundings, pipes[1]};
+    struct child *child = start(becomes_program, &program);
+    close(pipes[1]);
+    go_on(child);
+    size_t got = 0;
+    out[0] = 0;
+    for (ssize_t n; child && got < len - 1 && (!last || !strstr(out, last)) &&
+                    (n = read(pipes[0], out + got, len - 1 - got)) != 0;) {
+        if (n < 0 && errno != EINTR)
+            break;
+        got += n > 0 ? (size_t)n : 0;
+        out[got] = 0;
+    }
+    close(pipes[0]);
+    return child;
+}
+
 /* --- threads of the child ------------------------------------------------------------------------------------------ */
 
 static sem_t arrived;
@@ -857,8 +900,8 @@ bool private_mounts(void)
     return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
 }
 
-/* Puts a copy of `path` with `more` behind it in its place; lines that begin with one of our own names are left out. */
-static bool add_lines(const char *path, const char *more)
+/* Lines that begin with one of our own names are left out. */
+bool private_lines(const char *path, const char *more)
 {
     char copy[] = "/tmp/outside.XXXXXX";
     size_t len;
@@ -890,8 +933,9 @@ static bool add_lines(const char *path, const char *more)
 
 bool private_users(void)
 {
-    return private_mounts() && add_lines("/etc/passwd", "ecuser:x:4711:4712:of the tests:/nonexistent:/bin/false\n") &&
-           add_lines("/etc/group", "ecuser:x:4712:\necextra:x:4713:ecuser\neclogs:x:4714:nobody,ecuser\n");
+    return private_mounts() &&
+           private_lines("/etc/passwd", "ecuser:x:4711:4712:of the tests:/nonexistent:/bin/false\n") &&
+           private_lines("/etc/group", "ecuser:x:4712:\necextra:x:4713:ecuser\neclogs:x:4714:nobody,ecuser\n");
 }
 
 bool private_net(void)

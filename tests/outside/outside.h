@@ -99,6 +99,10 @@ int wait_end(struct child *child);
 /* Kills a child and all of its group. Done by itself at the end of a case. */
 void end(struct child *child);
 
+/* Starts a child that becomes another program, and reads what that prints, errors too, up to a line with `last`, or to its end where
+ * that is NULL. The child calls surroundings(), if there is one, before it becomes that. NULL as of start(). */
+struct child *start_program(const char *const argv[], void (*surroundings)(void), const char *last, char *out, size_t len);
+
 /* --- the child's side ---------------------------------------------------------------------------------------------- */
 
 /* Tells the parent, and waits until it says go. */
@@ -202,6 +206,9 @@ bool private_users(void);
 
 /* A mount namespace in which nothing propagates out; private_users() does this by itself. */
 bool private_mounts(void);
+
+/* There, puts a copy of a file, with more lines at its end, in its place. */
+bool private_lines(const char *path, const char *more);
 
 /* A network namespace with nothing but loopback, up: every port is free. */
 bool private_net(void);
