@@ -165,6 +165,9 @@ END
     looked_at c++-shared "$work/c++-shared"
     built c++-static $cxx17 cbindings-tests/cpp/drop.cpp $cflags "$lib/libec_security.a"
     LD_LIBRARY_PATH='' looked_at c++-static "$work/c++-static"
+    built c++-dlopen $cxx17 cbindings-tests/cpp/dlopen.cpp $cflags -ldl
+    verdict "c++-dlopen: does not need libec_security to start" "$(readelf -dW "$work/c++-dlopen" | grep libec_security)"
+    looked_at c++-dlopen "$work/c++-dlopen"
 
     # Another Rust library in the same program has a standard library and a personality of its own, and goes on using it.
     cat >"$work/other.rs" <<'END'
