@@ -81,6 +81,7 @@ static void applies_and_executes(void *arg)
         report(-2, ec_security_last_error());
         return;
     }
+    ec_security_policy_free(policy);
     char text[512] = "";
     status = says_of_itself(run->program, text, sizeof text);
     report(status, text);
@@ -148,6 +149,7 @@ static void runs_managed(void *arg)
     ready();
     status = ec_security_policy_apply(policy);
     report(status, status ? ec_security_last_error() : "");
+    ec_security_policy_free(policy);
 }
 
 static void managed_start(void *arg)

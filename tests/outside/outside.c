@@ -52,7 +52,7 @@ static struct {
     struct kept *kept;
 } now;
 
-static const char *chosen;
+static char *const *chosen; /* to a NULL */
 static unsigned long cases, failures;
 
 /* What is handed out in a case and put away at its end. */
@@ -141,11 +141,19 @@ static void set_alarm(unsigned seconds)
         die("setitimer");
 }
 
-void only(int argc, char **argv) { chosen = argc > 1 ? argv[1] : NULL; }
+void only(int argc, char **argv) { chosen = argc > 1 ? argv + 1 : NULL; }
+
+static bool is_chosen(const char *name)
+{
+    bool found = !chosen;
+    for (char *const *word = chosen; word && *word; word++)
+        found |= strstr(name, *word) != NULL;
+    return found;
+}
 
 void test(const char *name, unsigned seconds, void (*body)(void *), void *arg)
 {
-    if (chosen && !strstr(name, chosen))
+    if (!is_chosen(name))
         return;
     memset(&now, 0, sizeof now);
     now.name = name;
@@ -194,7 +202,7 @@ void test(const char *name, unsigned seconds, void (*body)(void *), void *arg)
 int finish(void)
 {
     if (!cases)
-        fprintf(stderr, "no case%s%s\n", chosen ? " has a name with " : "", chosen ? chosen : "");
+        fprintf(stderr, "no case%s%s\n", chosen ? " has a name with " : "", chosen ? *chosen : "");
     return failures || !cases ? 1 : 0;
 }
 
@@ -390,10 +398,23 @@ int wait_end(struct child *child)
     return child->ended ? child->wait_status : -1;
 }
 
+/* The child in stay() sees its parent gone, and ends. Who waits elsewhere is killed all the same. */
+static void end_by_itself(struct child *child)
+{
+    close(child->from);
+    child->from = child->to = -1;
+    for (int ms = 0; ms < 5000 && !child->ended; ms++) {
+        reap(child, WNOHANG);
+        usleep(1000);
+    }
+}
+
 void end(struct child *child)
 {
     if (!child)
         return;
+    if (!child->ended && child->from >= 0 && getenv("EC_CHILDREN_END"))
+        end_by_itself(child);
     kill(-child->pid, SIGKILL); /* grandchildren too, even if the child has ended */
     if (!child->ended) {
         kill(child->pid, SIGKILL);
@@ -897,7 +918,7 @@ bool private_mounts(void)
 {
     if (unshare(CLONE_NEWNS) < 0)
         return false;
-    return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+    return mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0;
 }
 
 /* Lines that begin with one of our own names are left out. */
@@ -924,7 +945,7 @@ bool private_lines(const char *path, const char *more)
     fputs(more, out);
     fchmod(fd, 0644);
     bool written = fclose(out) == 0;
-    bool done = written && mount(copy, path, NULL, MS_BIND, NULL) == 0;
+    bool done = written && mount(copy, path, "none", MS_BIND, NULL) == 0;
     int saved = errno;
     unlink(copy); /* the mount keeps the file */
     errno = saved;

@@ -62,7 +62,7 @@ bool over(void);
 bool expect_at(const char *file, int line, bool held, const char *format, ...) PRINTF_LIKE(4, 5);
 #define expect(held, ...) expect_at(__FILE__, __LINE__, (held), __VA_ARGS__)
 
-/* Only those cases whose name contains argv[1], where there is one. To be called first in main. */
+/* Only those cases whose name contains one of the words behind argv[0], where there are any. To be called first in main. */
 void only(int argc, char **argv);
 
 /* --- the parent's side --------------------------------------------------------------------------------------------- */
@@ -96,7 +96,8 @@ struct answer *hear(struct child *child);
 /* Waits until a child ends by itself, at most until the deadline; its wait status, or -1. */
 int wait_end(struct child *child);
 
-/* Kills a child and all of its group. Done by itself at the end of a case. */
+/* Kills a child and all of its group. Done by itself at the end of a case. With EC_CHILDREN_END in the environment the child
+ * may end by itself before, for tools that tell at the end of a process what it has lost. */
 void end(struct child *child);
 
 /* Starts a child that becomes another program, and reads what that prints, errors too, up to a line with `last`, or to its end where

@@ -484,6 +484,7 @@ static void sets_and_applies(void *arg)
     ready();
     unsigned securebits = status ? job->row->before_securebits : job->row->securebits;
     report((int)(each(others, securebits_are, &securebits) + securebits_are(&securebits)), "securebits");
+    ec_security_policy_free(policy);
 }
 
 /* What may change besides what every thread holds: root, working directory, descriptors, signals, children. */
@@ -652,6 +653,7 @@ static void loads_and_applies(void *arg)
     }
     int status = ec_security_policy_apply(policy);
     report(status, status ? ec_security_last_error() : "");
+    ec_security_policy_free(policy);
 }
 
 /* Both examples of the document this library began with. */
