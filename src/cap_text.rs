@@ -185,10 +185,6 @@ pub fn parse_names(text: &[u8], last_cap: u8) -> Result<u64, CapTextError> {
             }
             Some(_) => return Err(at.unexpected(Expected::NamesOnly)),
         }
-        match at.byte() {
-            Some(byte) if !is_separator(byte) => return Err(at.unexpected(Expected::NamesOnly)),
-            _ => {}
-        }
     }
 }
 
@@ -569,6 +565,12 @@ mod tests {
         assert_eq!(write(&high, 40), "= 41+p");
         assert_eq!(write(&high, 41), "41=p");
         assert_eq!(write(&high, 63), "41=p");
+        let halves = CapSets { effective: 1, permitted: 2, inheritable: 0 };
+        assert_eq!(
+            write(&halves, 1),
+            "=e cap_dac_override+p-e",
+            "the lower of two that are as common, as libcap has it"
+        );
         let every = CapSets { effective: u64::MAX, permitted: u64::MAX, inheritable: u64::MAX };
         assert_eq!(write(&every, 63), "=eip");
     }

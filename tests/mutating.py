@@ -78,7 +78,7 @@ class Workshop:
 
     def run_tests(self, *words):
         """Tests in Rust, once they are built. None, or the name of one that fails."""
-        return watch(["cargo", "test", "--locked", "--target-dir", self.target, *words], 60, self.tree, ENV)
+        return watch(["cargo", "test", "--locked", "--target-dir", self.target, *words], 40, self.tree, ENV)
 
     def run_program(self, name, *words, limit):
         """A program of tests/outside. None, or the first line of one of its cases that fails. Words like NAME=VALUE at the
