@@ -207,6 +207,8 @@ static void asks_to_try_again(void) { setenv("EC_NSS", "tryagain 11", 1); }
 static void is_interrupted_for_ever(void) { setenv("EC_NSS", "tryagain 4", 1); }
 static void has_no_memory(void) { setenv("EC_NSS", "unavail 12", 1); }
 static void finds_nothing(void) { setenv("EC_NSS", "notfound 0", 1); }
+static void changes_twice(void) { setenv("EC_NSS", "changes 2", 1); }
+static void changes_all_the_time(void) { setenv("EC_NSS", "changes 1000", 1); }
 static void has_no_server(void) { setenv("EC_NSS", "unavail 2", 1); }
 
 static void unreadable_group_and_nothing(void)
@@ -300,9 +302,9 @@ static struct row {
     {"group +4712", {"ecuser", "+4712", REFUSES(EGROUP, "group: no group \"+4712\"")}},
     {"group with a blank after it", {"ecuser", "4712 ", REFUSES(EGROUP, "group: no group \"4712 \"")}},
     {"group \"\"", {"ecuser", "", REFUSES(EARGUMENT, "group: empty")}},
-    {"a user that the database gives the id 4294967295", {"ecminus", NULL, .more_passwd = "ecminus:x:4294967295:4712:::\n", REFUSES(EOPTION, "4294967295")}},
-    {"a user that the database gives the group 4294967295", {"ecminus", NULL, .more_passwd = "ecminus:x:4711:4294967295:::\n", REFUSES(EOPTION, "4294967295")}},
-    {"a group that the database gives the id 4294967295", {"ecuser", "ecminus", .more_group = "ecminus:x:4294967295:\n", REFUSES(EOPTION, "4294967295")}},
+    {"a user that the database gives the id 4294967295", {"ecminus", NULL, .more_passwd = "ecminus:x:4294967295:4712:::\n", REFUSES(EOPTION, "user: \"ecminus\" is not a user to become")}},
+    {"a user that the database gives the group 4294967295", {"ecminus", NULL, .more_passwd = "ecminus:x:4711:4294967295:::\n", REFUSES(EOPTION, "user: \"ecminus\" is not a user to become")}},
+    {"a group that the database gives the id 4294967295", {"ecuser", "ecminus", .more_group = "ecminus:x:4294967295:\n", REFUSES(EOPTION, "group: \"ecminus\" is not a group to be in")}},
     {"a list of groups with the id 4294967295, which nobody can be in", {"ecuser", NULL, .more_group = "ecminus:x:4294967295:ecuser\n", BECOMES(4711, 4712, 4712, 4713, 4714)}},
 
     /* names */
@@ -335,6 +337,9 @@ static struct row {
     {"a second source fails for a number", {"54321", "54322", .nsswitch = FAILING, .change = fails_with_eio, REFUSES(ELOOKUP, "user: looking up \"54321\" failed (EIO")}},
     {"a second source fails for a group", {NULL, "no-such-group", .nsswitch = FAILING, .change = fails_with_eio, REFUSES(ELOOKUP, "group: looking up \"no-such-group\" failed (EIO")}},
     {"a second source fails for the list", {"ecuser", NULL, .nsswitch = FAILING, .change = fails_with_eio, REFUSES(ELOOKUP, "user: looking up \"ecuser\" failed (EIO")}},
+    {"a second source says: try again, for the list of a user in no group", {"eclone", NULL, .more_passwd = "eclone:x:4110:4111:::\n", .nsswitch = FAILING, .change = asks_to_try_again, REFUSES(ELOOKUP, "user: looking up \"eclone\" failed (EAGAIN")}},
+    {"the list changes while it is read", {"ecuser", NULL, .nsswitch = FAILING, .change = changes_twice, BECOMES(4711, 4712, 4712, 4713, 4714)}},
+    {"the list changes all the time", {"ecuser", NULL, .nsswitch = FAILING, .change = changes_all_the_time, REFUSES(ELOOKUP, "user: looking up \"ecuser\" failed (EAGAIN")}},
     {"a second source finds nothing, for a user", {"no-such-user", NULL, .nsswitch = FAILING, .change = finds_nothing, REFUSES(EUSER, "user: no user \"no-such-user\"")}},
     {"a second source finds nothing, for the list", {"ecuser", NULL, .nsswitch = FAILING, .change = finds_nothing, BECOMES(4711, 4712, 4712, 4713, 4714)}},
     {"a second source whose server does not run, for the list", {"ecuser", NULL, .nsswitch = FAILING, .change = has_no_server, BECOMES(4711, 4712, 4712, 4713, 4714)}},
