@@ -269,12 +269,13 @@ impl Chance {
     fn wanted(&mut self, thread: &Thread) -> Wanted {
         let lacking = if self.one_in(50) { LACKING } else { 0 };
         let permitted = self.set() & if self.one_in(6) { !0 } else { thread.p } | lacking;
-        let effective = self.set() & if self.one_in(10) { !0 } else { permitted };
-        let inheritable = match self.next() % 4 {
-            0 | 1 => 0,
-            2 => self.set() & (thread.p | thread.i),
-            _ => self.set(),
-        };
+        let effective = self.set() & if self.one_in(10) { !0 } else { permitted } | self.of(&[0, lacking]);
+        let inheritable = self.of(&[0, lacking])
+            | match self.next() % 4 {
+                0 | 1 => 0,
+                2 => self.set() & (thread.p | thread.i),
+                _ => self.set(),
+            };
         let optional = if self.one_in(3) {
             let permitted = self.set();
             CapSets { effective: permitted & self.set(), permitted, inheritable: self.set() }
@@ -441,6 +442,13 @@ fn plans_keep_their_word_on_a_model_of_the_kernel() {
                 shorter += u32::from(calls(&shortest) < calls(&found));
                 assert_eq!(end.held(), found.goal, "{}", say());
                 assert_eq!(difference(&found.goal, &end.held()), None, "{}", say());
+                assert_eq!(found.dropped(), thread.bounding & !end.bounding, "{}", say());
+                // CAP_SETPCAP is for what comes last, unless all has to come first.
+                if let Some(Step::RaiseEffective(caps)) = found.steps().next()
+                    && thread.securebits & (KEEP << 1) == 0
+                {
+                    assert_eq!(caps.effective & SETPCAP, thread.e & SETPCAP, "{}", say());
+                }
                 // The promise, in so many words.
                 assert_eq!(end.securebits & KEEP, 0, "keep-caps is on: {}", say());
                 assert_eq!(end.ambient & !(end.p & end.i), 0, "{}", say());
@@ -460,6 +468,10 @@ fn plans_keep_their_word_on_a_model_of_the_kernel() {
             Err(refusal) => {
                 assert_eq!(shortest, Err(refusal), "{}", say());
                 assert!(is_true(&refusal, &wanted, &thread), "not true: {refusal:?}: {}", say());
+                // Before all else, or the reader would look for what took a capability away that never was.
+                let end = expected(&wanted, &thread);
+                let lacks = (end.p | end.e | end.i) & LACKING != 0;
+                assert_eq!(kind(&refusal) == 0, lacks, "{refusal:?}: {}", say());
                 refusals[kind(&refusal)] += 1;
             }
         }
@@ -525,29 +537,39 @@ fn optional_capabilities_are_those_held() {
     }
 }
 
+/// And as the step that would have made it so.
 #[test]
 fn every_field_that_differs_is_told() {
-    let goal = Held { groups_as_wanted: true, root_as_wanted: true, cwd_as_wanted: true, ..Chance(7).thread().held() };
-    let caps = goal.caps;
+    let goal = Held {
+        groups_as_wanted: true,
+        root_as_wanted: true,
+        cwd_as_wanted: true,
+        bounding: 0b0110,
+        ambient: 0b0110,
+        ..Chance(7).thread().held()
+    };
+    let (caps, uid, gid) = (goal.caps, Step::SetResUid(goal.uids[0]), Step::SetResGid(goal.gids[0]));
+    let (capset, securebits) = (Step::CapSet(caps), Step::SecureBits(goal.securebits));
     let changed = [
-        Held { uids: [goal.uids[0], 1, 2, 3], ..goal },
-        Held { uids: [goal.uids[0], goal.uids[1], goal.uids[2], 77], ..goal },
-        Held { gids: [9, goal.gids[1], goal.gids[2], goal.gids[3]], ..goal },
-        Held { gids: [goal.gids[0], goal.gids[1], goal.gids[2], 77], ..goal },
-        Held { groups_as_wanted: false, ..goal },
-        Held { root_as_wanted: false, ..goal },
-        Held { cwd_as_wanted: false, ..goal },
-        Held { caps: CapSets { effective: caps.effective ^ 1, ..caps }, ..goal },
-        Held { caps: CapSets { permitted: caps.permitted ^ 1, ..caps }, ..goal },
-        Held { caps: CapSets { inheritable: caps.inheritable ^ 1, ..caps }, ..goal },
-        Held { bounding: goal.bounding ^ 1 << 40, ..goal },
-        Held { ambient: goal.ambient ^ 1, ..goal },
-        Held { securebits: goal.securebits ^ 1, ..goal },
-        Held { no_new_privs: !goal.no_new_privs, ..goal },
+        (Held { uids: [goal.uids[0], 1, 2, 3], ..goal }, uid),
+        (Held { uids: [goal.uids[0], goal.uids[1], goal.uids[2], 77], ..goal }, uid),
+        (Held { gids: [9, goal.gids[1], goal.gids[2], goal.gids[3]], ..goal }, gid),
+        (Held { gids: [goal.gids[0], goal.gids[1], goal.gids[2], 77], ..goal }, gid),
+        (Held { groups_as_wanted: false, ..goal }, Step::SetGroups),
+        (Held { root_as_wanted: false, ..goal }, Step::Chroot),
+        (Held { cwd_as_wanted: false, ..goal }, Step::ChangeFolder),
+        (Held { caps: CapSets { effective: caps.effective ^ 1, ..caps }, ..goal }, capset),
+        (Held { caps: CapSets { permitted: caps.permitted ^ 1, ..caps }, ..goal }, capset),
+        (Held { caps: CapSets { inheritable: caps.inheritable ^ 1, ..caps }, ..goal }, capset),
+        (Held { bounding: 0b1100, ..goal }, Step::DropBounding(0b1000)),
+        (Held { ambient: 0b1100, ..goal }, Step::LowerAmbient(0b1000)),
+        (Held { ambient: 0b0100, ..goal }, Step::RaiseAmbient(0b0010)),
+        (Held { securebits: goal.securebits ^ 1, ..goal }, securebits),
+        (Held { no_new_privs: !goal.no_new_privs, ..goal }, Step::NoNewPrivs),
     ];
     assert_eq!(difference(&goal, &goal), None);
-    for found in changed {
-        assert!(difference(&goal, &found).is_some(), "{found:?}");
+    for (found, step) in changed {
+        assert_eq!(difference(&goal, &found), Some(step), "{found:?}");
     }
 }
 
