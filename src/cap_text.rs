@@ -583,7 +583,7 @@ mod tests {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             random ^ random >> 29
         };
-        for round in 0..if cfg!(miri) { 20 } else { 20_000 } {
+        for round in 0..if cfg!(miri) { 10 } else { 20_000 } {
             let mut mask = || if round % 2 == 0 { next() } else { next() & next() & next() };
             let caps = CapSets { effective: mask(), permitted: mask(), inheritable: mask() };
             for last in [37, 40, 63] {

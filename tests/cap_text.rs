@@ -284,7 +284,7 @@ fn clause(random: &mut Random, model: &mut Model) -> String {
 #[test]
 fn texts_mean_what_a_plain_model_makes_of_them() {
     let mut random = Random(20_260_214);
-    for _ in 0..if cfg!(miri) { 50 } else { 5_000 } {
+    for _ in 0..if cfg!(miri) { 20 } else { 5_000 } {
         let mut model = Model { last: [0, 31, 37, 40, 62, 63][random.below(6)], held: [[false; 3]; 64] };
         let last = model.last as u8;
         let mut text = String::new();
