@@ -6,6 +6,7 @@
 #   make uninstall   takes all that away again
 #   make demo        a threaded server drops its privileges and prints each thread before and after
 #   make check       every test; ends with "N passed, N failed, N skipped"
+#   make check-asan check-tsan check-miri  the Rust side watched by sanitizers and Miri; needs a nightly compiler
 #   make fuzz        SECONDS=600: the fuzzers of mk/tool.mk; needs a nightly compiler and cargo-fuzz
 #   make check-runtimes  the library in scripting runtimes, while their threads are busy
 #   make check-kernels   the core tests under kernels of Debian's, in qemu: some minutes each
