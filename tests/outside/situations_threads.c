@@ -566,15 +566,13 @@ static void make_filter_lies(void) { make_filter(SYS_prctl, PR_SET_NO_NEW_PRIVS,
 static void make_filter_kills_thread(void) { make_filter(SYS_capset, -1, SECCOMP_RET_KILL_THREAD); }
 static void make_filter_kills_look(void) { make_filter(SYS_getresuid, -1, SECCOMP_RET_KILL_THREAD); }
 static void make_filter_refuses_look(void) { make_filter(SYS_getresuid, -1, SECCOMP_RET_ERRNO | EPERM); }
-/* The first time it waits is for the others, which are parked by then or about to be; nothing else waits before. */
+/* The first time it waits is for the others, one of which comes late; nothing else waits before. */
 static int drop_killed_amid(void)
 {
     shared->tid = gettid_raw();
     filter_by(SYS_futex, 1, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, SECCOMP_RET_KILL_THREAD, false);
     return drop();
 }
-
-static void make_three_idle(void) { idle_threads(3); }
 
 static void make_filter_futex(void) { make_filter(SYS_futex, -1, SECCOMP_RET_ERRNO | EPERM); }
 
@@ -1220,7 +1218,7 @@ void situations_of_threads(void)
          .names_thread = true,
          .says = {"cannot read its own state"}},
         {.name = "the calling thread's own seccomp filter kills it while the others are parked",
-         .make = make_three_idle,
+         .make = make_vfork_for_a_while,
          .call = drop_killed_amid,
          .outcomes = GONE,
          .names_thread = true,
