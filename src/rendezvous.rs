@@ -125,6 +125,8 @@ struct Session {
     pid: i32,
     /// The thread that calls.
     caller: i32,
+    /// The caller's descriptor of /proc/self/task.
+    tasks: c_int,
     // What many wait on and what many count up stand apart, each on a line of the cache.
     phase: Line,
     gate: Line,
@@ -143,6 +145,8 @@ struct Session {
     capacity: usize,
 }
 
+/// The process that the handler answers to.
+static PID: AtomicI32 = AtomicI32::new(0);
 static CURRENT: AtomicPtr<Session> = AtomicPtr::new(core::ptr::null_mut());
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
@@ -158,13 +162,13 @@ fn value_of(generation: u32, slot: usize) -> u64 {
 extern "C" fn handler(signal: c_int, info: *mut SigInfo, context: *mut c_void) {
     // SAFETY: the kernel passes a siginfo to a handler installed with SA_SIGINFO.
     let (code, pid, value) = unsafe { ((*info).code, (*info).pid, (*info).value) };
-    // SAFETY: a session is unmapped only when every signal sent for it was answered; else it stays for ever.
-    let session = unsafe { CURRENT.load(SeqCst).as_ref() };
-    if code != libc::SI_QUEUE || pid != session.map_or_else(sys::getpid, |session| session.pid) {
+    // Before the session is looked at: when a signal of somebody else's comes, it may just be unmapped.
+    if code != libc::SI_QUEUE || pid != PID.load(SeqCst) {
         chain(signal, info, context);
         return;
     }
-    let Some(session) = session else { return };
+    // SAFETY: a session is unmapped only when every signal sent for it was answered; else it stays for ever.
+    let Some(session) = (unsafe { CURRENT.load(SeqCst).as_ref() }) else { return };
     if (value >> 32) as u32 != session.generation {
         return;
     }
@@ -213,10 +217,10 @@ fn park(session: &Session, slot: &Slot, tid: i32) {
     if before + 1 == session.target.load(SeqCst) {
         ring(session);
     }
-    let watches = before < WATCHERS;
+    let mut watch = Watch { nth: before, of_a_filtered_caller: !script.unfiltered, sleeps: 0 };
     let mut phase = session.phase.load(SeqCst);
     while phase == PARK {
-        wait_for_the_caller(session, &session.phase, PARK, watches);
+        watch.sleep(session, &session.phase, PARK);
         phase = session.phase.load(SeqCst);
     }
     sys::futex_wake(&session.phase, FAN);
@@ -231,7 +235,7 @@ fn park(session: &Session, slot: &Slot, tid: i32) {
             sys::futex_wake(&session.done, 1);
         }
         while session.gate.load(SeqCst) == SHUT {
-            wait_for_the_caller(session, &session.gate, SHUT, watches);
+            watch.sleep(session, &session.gate, SHUT);
         }
         sys::futex_wake(&session.gate, FAN);
     }
@@ -239,16 +243,49 @@ fn park(session: &Session, slot: &Slot, tid: i32) {
     session.left.fetch_add(1, SeqCst);
 }
 
-/// A parked thread's sleep. Should the caller alone be killed meanwhile, by a seccomp filter of its own, nobody knows how far it has
-/// come, and nobody would ever let the others go. Those that watch look for that; and should a wake-up be lost, a filter's doing,
-/// they go all the same, and wake the others.
-fn wait_for_the_caller(session: &Session, word: &AtomicU32, value: u32, watches: bool) {
-    sys::futex_wait(word, value, watches.then_some(LOOK_AGAIN));
-    if watches && word.load(SeqCst) == value && sys::has_lost_its_memory(session.caller) {
-        sys::die(format_args!(
-            "{WHY} {}: it is the one that called, and it was killed (by a seccomp filter?)",
-            session.caller
-        ))
+/// A parked thread's sleep, with an eye on the caller.
+struct Watch {
+    /// How many were parked before this one.
+    nth: u32,
+    /// A seccomp filter may kill the caller alone, and then nobody knows how far it has come, and nobody would ever let the
+    /// others go.
+    of_a_filtered_caller: bool,
+    sleeps: u32,
+}
+
+impl Watch {
+    /// Returns when woken, or after a while. A few wake up by themselves: should a wake-up be lost, a filter's doing, they go all
+    /// the same, and wake the others.
+    fn sleep(&mut self, session: &Session, word: &AtomicU32, value: u32) {
+        let timed = self.nth < WATCHERS || self.of_a_filtered_caller;
+        sys::futex_wait(word, value, timed.then_some(LOOK_AGAIN));
+        self.sleeps += 1;
+        // Of thousands not all look at once. And the caller may have ended in good order, having let this thread go.
+        if self.of_a_filtered_caller
+            && self.sleeps > self.nth / WATCHERS
+            && word.load(SeqCst) == value
+            && has_ended(session)
+            && word.load(SeqCst) == value
+        {
+            sys::die(format_args!(
+                "{WHY} {}: it is the one that called, and it was killed (by a seccomp filter?)",
+                session.caller
+            ))
+        }
+    }
+}
+
+/// Whether the caller has ended, be it only as a leader that stays as a zombie. By calls that it has made under its filter, which
+/// may kill for others.
+fn has_ended(session: &Session) -> bool {
+    let mut room = [0; 256];
+    match read_of(session.tasks, session.caller, c"stat", &mut room) {
+        Ok(len) => stat_of(&room[..len]).is_some_and(|stat| stat.has_ended()),
+        // Not there, or a descriptor that is another in this thread.
+        Err(Errno(libc::ENOENT | libc::ESRCH)) => {
+            sys::tgkill(session.pid, session.caller, 0) == Err(Errno(libc::ESRCH))
+        }
+        Err(_) => false,
     }
 }
 
@@ -285,9 +322,9 @@ pub(crate) struct Caller<'a> {
 
 const SLICE: Duration = Duration::from_millis(1);
 
-/// How many of the parked threads watch, while the others just sleep: a timer costs more than the sleep.
+/// How many of the parked threads wake up by themselves, while the others just sleep: a timer costs more than the sleep.
 const WATCHERS: u32 = 4;
-/// How long one that watches sleeps at most.
+/// How long those sleep at most.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// A deadline in time that this thread was there to wait: while the whole process is stopped (SIGSTOP, a debugger, a frozen
@@ -400,6 +437,7 @@ fn meet_with_room(caller: &Caller<'_>, tasks: &sys::Fd, capacity: usize) -> Resu
             generation,
             pid,
             caller: tid,
+            tasks: tasks.raw(),
             phase: Line::new(PARK),
             gate: Line::new(SHUT),
             parked: Line::new(0),
@@ -434,6 +472,7 @@ fn meet_with_room(caller: &Caller<'_>, tasks: &sys::Fd, capacity: usize) -> Resu
         outstanding: false,
         start: sys::now(),
     };
+    PID.store(pid, SeqCst);
     let result = install().map_err(Off::Because).and_then(|()| {
         CURRENT.store(core::ptr::from_ref(session).cast_mut(), SeqCst);
         meeting.gather()
@@ -587,6 +626,7 @@ impl Meeting<'_> {
                 return Err(Off::Because(Error::ThreadsKeepComing { parked }));
             }
             if !new {
+                self.counts_as_here()?;
                 sys::futex_wait(&self.session.bell, self.session.bell.load(SeqCst), Some(pause));
                 pause = (pause * 2).min(SLICE);
             }
@@ -603,8 +643,7 @@ impl Meeting<'_> {
     fn guess(&mut self) -> Result<bool, Off> {
         const WORTH_IT: usize = 16;
         let count = thread_count(self.tasks).map_err(Off::Because)?;
-        // A folder that does not list the calling thread is refused by the sweep.
-        if count < WORTH_IT || self.read_of(self.tid, c"comm", &mut [0; 16]).is_err() {
+        if count < WORTH_IT || !self.counts_as_here()? {
             return Ok(false);
         }
         self.sweep += 1;
@@ -618,11 +657,26 @@ impl Meeting<'_> {
                 break;
             }
             if tid != self.tid {
-                self.meet(tid)?;
+                // A refusal is for the sweep to tell, of a thread that is there.
+                if self.meet(tid).is_err() {
+                    break;
+                }
                 missed += usize::from(self.slots[self.used - 1].state.load(SeqCst) == DEAD);
             }
         }
         Ok(false)
+    }
+
+    /// Whether /proc counts as this process does: then a thread has one number there (proc_pid_status(5), NSpid). Says so where the
+    /// kernel tells, since Linux 4.1; refuses a /proc of another pid namespace, which may have this thread's number too.
+    fn counts_as_here(&self) -> Result<bool, Off> {
+        let mut room = [0; 4096];
+        let len = read_of(self.tasks.raw(), self.tid, c"status", &mut room).unwrap_or(0);
+        let mut lines = room[..len].split(|&byte| byte == b'\n');
+        match lines.find_map(|line| line.strip_prefix(b"NSpid:\t")) {
+            Some(numbers) if numbers.contains(&b'\t') => Err(Off::Because(FOREIGN_PROC)),
+            numbers => Ok(numbers.is_some()),
+        }
     }
 
     /// Whether those skipped in this sweep were there when the threads were counted: one that had ended by then would stand
@@ -680,9 +734,7 @@ impl Meeting<'_> {
             self.names = room;
         }
         if !self_seen {
-            return Err(Off::Because(Error::Proc {
-                problem: "it does not list the calling thread: it shows another pid namespace; mount this one's",
-            }));
+            return Err(Off::Because(FOREIGN_PROC));
         }
         Ok(new)
     }
@@ -961,78 +1013,38 @@ impl Meeting<'_> {
 
     fn text_of(&self, tid: i32, what: &CStr) -> Word {
         let mut room = [0; 128];
-        let len = self.read_of(tid, what, &mut room).unwrap_or(0);
+        let len = read_of(self.tasks.raw(), tid, what, &mut room).unwrap_or(0);
         let text = &room[..len];
         Word::new(text.strip_suffix(b"\n").unwrap_or(text))
-    }
-
-    /// Reads the beginning of a file of a thread's folder.
-    fn read_of(&self, tid: i32, what: &CStr, room: &mut [u8]) -> Result<usize, Errno> {
-        let mut path = [0u8; 48];
-        let mut at = 0;
-        let mut digits = [0u8; 12];
-        let mut left = tid.unsigned_abs();
-        let mut n = 0;
-        while left > 0 || n == 0 {
-            digits[n] = b'0' + (left % 10) as u8;
-            left /= 10;
-            n += 1;
-        }
-        for digit in digits[..n].iter().rev() {
-            path[at] = *digit;
-            at += 1;
-        }
-        path[at] = b'/';
-        at += 1;
-        for &byte in what.to_bytes() {
-            path[at] = byte;
-            at += 1;
-        }
-        let path = CStr::from_bytes_until_nul(&path).map_err(|_| Errno(libc::ENAMETOOLONG))?;
-        let file = sys::openat(self.tasks.raw(), path, libc::O_RDONLY)?;
-        let mut len = 0;
-        while len < room.len() {
-            match sys::read(file.raw(), &mut room[len..]) {
-                Ok(0) => break,
-                Ok(more) => len += more,
-                Err(errno) if len == 0 => return Err(errno),
-                Err(_) => break,
-            }
-        }
-        Ok(len)
     }
 
     /// What /proc says of a thread that has not answered.
     fn look_at(&self, tid: i32) -> Look {
         let mut room = [0; 1024];
         let unknown = Doing { state: 0, blocks_signal: false, tracer: 0, pending: true, wchan: Word::new(b"") };
-        let len = match self.read_of(tid, c"stat", &mut room) {
+        let len = match read_of(self.tasks.raw(), tid, c"stat", &mut room) {
             Ok(len) => len,
             Err(Errno(libc::ENOENT | libc::ESRCH)) => return Look::Gone,
             // No descriptor left, say: it may be there.
             Err(_) => return Look::Alive(unknown),
         };
-        let stat = &room[..len];
-        // proc_pid_stat(5): the name stands in parentheses and may hold any; then state, and the flags as field 9
-        let Some(close) = stat.iter().rposition(|&byte| byte == b')') else { return Look::Alive(unknown) };
-        let open = stat.iter().position(|&byte| byte == b'(').unwrap_or(0);
-        let name = stat.get(open + 1..close).unwrap_or(b"");
-        let mut fields = stat.get(close + 2..).unwrap_or(b"").split(|&byte| byte == b' ');
-        let state = fields.next().and_then(|field| field.first().copied()).unwrap_or(0);
-        let flags = fields.nth(5).map_or(0, |field| {
-            field.iter().fold(0u64, |sum, &byte| sum.wrapping_mul(10).wrapping_add(u64::from(byte.wrapping_sub(b'0'))))
-        });
-        if matches!(state, b'Z' | b'X' | b'x') {
+        let Some(stat) = stat_of(&room[..len]) else { return Look::Alive(unknown) };
+        if stat.has_ended() {
             return Look::Ended;
         }
         // include/linux/sched.h: PF_IO_WORKER 0x10, PF_USER_WORKER 0x4000
-        if flags & 0x4010 != 0 {
-            return Look::Worker { carries_credentials: !name.starts_with(b"iou-wrk-") };
+        if stat.flags & 0x4010 != 0 {
+            return Look::Worker { carries_credentials: !stat.name.starts_with(b"iou-wrk-") };
         }
         let mut status = [0; 4096];
-        let len = self.read_of(tid, c"status", &mut status).unwrap_or(0);
-        let mut doing =
-            Doing { state, blocks_signal: false, tracer: 0, pending: false, wchan: self.text_of(tid, c"wchan") };
+        let len = read_of(self.tasks.raw(), tid, c"status", &mut status).unwrap_or(0);
+        let mut doing = Doing {
+            state: stat.state,
+            blocks_signal: false,
+            tracer: 0,
+            pending: false,
+            wchan: self.text_of(tid, c"wchan"),
+        };
         for line in status[..len].split(|&byte| byte == b'\n') {
             if let Some(number) = line.strip_prefix(b"TracerPid:\t") {
                 doing.tracer = number
@@ -1048,11 +1060,76 @@ impl Meeting<'_> {
     }
 }
 
+/// Reads the beginning of a file of a thread's folder.
+fn read_of(tasks: c_int, tid: i32, what: &CStr, room: &mut [u8]) -> Result<usize, Errno> {
+    let mut path = [0u8; 48];
+    let mut at = 0;
+    let mut digits = [0u8; 12];
+    let mut left = tid.unsigned_abs();
+    let mut n = 0;
+    while left > 0 || n == 0 {
+        digits[n] = b'0' + (left % 10) as u8;
+        left /= 10;
+        n += 1;
+    }
+    for digit in digits[..n].iter().rev() {
+        path[at] = *digit;
+        at += 1;
+    }
+    path[at] = b'/';
+    at += 1;
+    for &byte in what.to_bytes() {
+        path[at] = byte;
+        at += 1;
+    }
+    let path = CStr::from_bytes_until_nul(&path).map_err(|_| Errno(libc::ENAMETOOLONG))?;
+    let file = sys::openat(tasks, path, libc::O_RDONLY)?;
+    let mut len = 0;
+    while len < room.len() {
+        match sys::read(file.raw(), &mut room[len..]) {
+            Ok(0) => break,
+            Ok(more) => len += more,
+            Err(errno) if len == 0 => return Err(errno),
+            Err(_) => break,
+        }
+    }
+    Ok(len)
+}
+
+/// What is needed of a thread's stat file.
+struct Stat<'a> {
+    name: &'a [u8],
+    state: u8,
+    flags: u64,
+}
+
+impl Stat<'_> {
+    fn has_ended(&self) -> bool {
+        matches!(self.state, b'Z' | b'X' | b'x')
+    }
+}
+
+/// proc_pid_stat(5): the name stands in parentheses and may hold any; then state, and the flags as field 9.
+fn stat_of(text: &[u8]) -> Option<Stat<'_>> {
+    let close = text.iter().rposition(|&byte| byte == b')')?;
+    let open = text.iter().position(|&byte| byte == b'(').unwrap_or(0);
+    let name = text.get(open + 1..close).unwrap_or(b"");
+    let mut fields = text.get(close + 2..).unwrap_or(b"").split(|&byte| byte == b' ');
+    let state = fields.next().and_then(|field| field.first().copied()).unwrap_or(0);
+    let flags = fields.nth(5).map_or(0, |field| {
+        field.iter().fold(0u64, |sum, &byte| sum.wrapping_mul(10).wrapping_add(u64::from(byte.wrapping_sub(b'0'))))
+    });
+    Some(Stat { name, state, flags })
+}
+
 /// Whether a mask of /proc/PID/status has the rendezvous' signal.
 fn has_signal(mask: &[u8]) -> bool {
     let mask = mask.iter().fold(0u64, |sum, &byte| sum << 4 | u64::from(char::from(byte).to_digit(16).unwrap_or(0)));
     mask >> (sys::SIGNAL - 1) & 1 != 0
 }
+
+const FOREIGN_PROC: Error =
+    Error::Proc { problem: "it shows another pid namespace, and not the numbers this process has; mount this one's" };
 
 enum Look {
     Gone,

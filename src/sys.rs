@@ -645,17 +645,6 @@ pub(crate) fn is_single_threaded_for_sure() -> bool {
     unsafe { call!(libc::SYS_unshare, libc::CLONE_THREAD) }.is_ok()
 }
 
-/// Whether a thread of this process has ended, be it only as a leader that stays as a zombie while others run: then it has no
-/// memory to be read any more (process_vm_readv(2), ESRCH). Where that cannot be asked, no.
-pub(crate) fn has_lost_its_memory(tid: i32) -> bool {
-    let (mut byte, there) = (0u8, 0u8);
-    let local = [(&raw mut byte).addr(), 1];
-    let remote = [(&raw const there).addr(), 1];
-    // SAFETY: an iovec is an address and a length; both are a byte of this stack, which the other thread has mapped as well.
-    let read = unsafe { call!(libc::SYS_process_vm_readv, tid, local.as_ptr(), 1, remote.as_ptr(), 1, 0) };
-    read == Err(Errno(libc::ESRCH))
-}
-
 // ---- processes ------------------------------------------------------------------------------------------------------
 
 /// clone(2) of a child that shares this process's memory and that the calling thread waits for until it is gone

@@ -77,8 +77,8 @@ mod arch {
         unsafe {
             asm!("syscall", "test rax, rax", "jnz 2f", "cmp rsp, rsi", "jne 2f", "xor ebp, ebp", "mov rdi, r12",
                 "call r13", "ud2", "2:",
-                inlateout("rax") libc::SYS_clone => result, in("rdi") flags, in("rsi") top, in("rdx") 0, in("r10") 0,
-                in("r8") 0, in("r12") argument, in("r13") body, lateout("rcx") _, lateout("r11") _);
+                inlateout("rax") libc::SYS_clone => result, in("rdi") flags, in("rsi") top, in("rdx") 0usize, in("r10") 0usize,
+                in("r8") 0usize, in("r12") argument, in("r13") body, lateout("rcx") _, lateout("r11") _);
         }
         result
     }
@@ -133,8 +133,8 @@ mod arch {
         unsafe {
             core::arch::asm!("svc 0", "cbnz x0, 2f", "mov x9, sp", "cmp x9, x1", "b.ne 2f", "mov x29, xzr",
                 "mov x0, x20", "blr x21", "brk 1", "2:",
-                in("x8") libc::SYS_clone, inlateout("x0") flags => result, in("x1") top, in("x2") 0, in("x3") 0,
-                in("x4") 0, in("x20") argument, in("x21") body, lateout("x9") _);
+                in("x8") libc::SYS_clone, inlateout("x0") flags => result, in("x1") top, in("x2") 0usize, in("x3") 0usize,
+                in("x4") 0usize, in("x20") argument, in("x21") body, lateout("x9") _);
         }
         result
     }
@@ -171,8 +171,8 @@ mod arch {
         unsafe {
             core::arch::asm!("ecall", "bnez a0, 2f", "bne sp, a1, 2f", "mv s0, zero", "mv a0, s2", "jalr s3", "unimp",
                 "2:",
-                in("a7") libc::SYS_clone, inlateout("a0") flags => result, in("a1") top, in("a2") 0, in("a3") 0,
-                in("a4") 0, in("s2") argument, in("s3") body);
+                in("a7") libc::SYS_clone, inlateout("a0") flags => result, in("a1") top, in("a2") 0usize, in("a3") 0usize,
+                in("a4") 0usize, in("s2") argument, in("s3") body);
         }
         result
     }
@@ -204,8 +204,8 @@ mod arch {
         unsafe {
             core::arch::asm!("syscall 0", "bnez $a0, 2f", "bne $sp, $a1, 2f", "move $fp, $zero", "move $a0, $s0",
                 "jirl $ra, $s1, 0", "break 0", "2:",
-                in("$a7") libc::SYS_clone, inlateout("$a0") flags => result, in("$a1") top, in("$a2") 0, in("$a3") 0,
-                in("$a4") 0, in("$s0") argument, in("$s1") body,
+                in("$a7") libc::SYS_clone, inlateout("$a0") flags => result, in("$a1") top, in("$a2") 0usize, in("$a3") 0usize,
+                in("$a4") 0usize, in("$s0") argument, in("$s1") body,
                 lateout("$t0") _, lateout("$t1") _, lateout("$t2") _, lateout("$t3") _, lateout("$t4") _,
                 lateout("$t5") _, lateout("$t6") _, lateout("$t7") _, lateout("$t8") _);
         }

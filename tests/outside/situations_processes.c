@@ -34,6 +34,12 @@ static void hide_proc_and_have_threads(void)
     idle_threads(2);
 }
 
+static void sleep_for_ever(void)
+{
+    for (;;)
+        pause();
+}
+
 /* The caller is process 1 of a new namespace; /proc is that of the one outside, unless its own is mounted. */
 static void foreign_proc(bool threads, bool mounts)
 {
@@ -46,8 +52,7 @@ static void foreign_proc(bool threads, bool mounts)
         if (inner > 0) {
             if (write(pipes[1], &inner, sizeof inner) != sizeof inner)
                 _exit(76);
-            for (;;)
-                pause();
+            sleep_for_ever();
         }
         must(inner == 0, "fork");
         if (mounts)
@@ -62,8 +67,40 @@ static void foreign_proc(bool threads, bool mounts)
     must(read(pipes[0], &inner, sizeof inner) == sizeof inner, "the number of the inner process");
     shared->subject = inner;
     shared->flag = 1;
-    for (;;)
-        pause();
+    sleep_for_ever();
+}
+
+static pid_t number_outside(void)
+{
+    char text[16] = "";
+    must(readlink("/proc/self", text, sizeof text - 1) > 0, "readlink of /proc/self");
+    return (pid_t)strtol(text, NULL, 10);
+}
+
+/* The numbers that /proc has for the caller's threads are those of other threads of its own. */
+static void foreign_proc_with_the_same_numbers(void)
+{
+    int pipes[2];
+    must(pipe(pipes) == 0, "pipe");
+    if (fork() == 0) {
+        must(unshare(CLONE_NEWPID) == 0, "unshare(CLONE_NEWPID)");
+        if (fork() == 0) {
+            FILE *last = fopen("/proc/sys/kernel/ns_last_pid", "w");
+            must(last && fprintf(last, "%d", number_outside() + 20) > 0 && fclose(last) == 0, "ns_last_pid");
+            if (fork() == 0) {
+                pid_t number = number_outside();
+                must(write(pipes[1], &number, sizeof number) == sizeof number, "write to the pipe");
+                idle_threads(60);
+                wait_for(&shared->flag, 1);
+                go_through();
+                stay();
+            }
+        }
+        sleep_for_ever();
+    }
+    must(read(pipes[0], &shared->subject, sizeof shared->subject) == sizeof shared->subject, "the number of the caller");
+    shared->flag = 1;
+    sleep_for_ever();
 }
 
 static void foreign_proc_threads(void) { foreign_proc(true, false); }
@@ -315,6 +352,9 @@ void situations_of_processes(void)
          .status = EC_SECURITY_EPROC, .says = {"/proc", "mount"}},
         {.name = "/proc of another pid namespace, more threads", .body = foreign_proc_threads, .outcomes = REFUSED,
          .status = EC_SECURITY_EPROC, .says = {"another pid namespace"}},
+        {.name = "/proc of another pid namespace, which has the same numbers for other threads",
+         .body = foreign_proc_with_the_same_numbers, .outcomes = REFUSED, .status = EC_SECURITY_EPROC,
+         .says = {"another pid namespace"}},
         {.name = "/proc of another pid namespace, one thread", .body = foreign_proc_alone, .outcomes = DONE},
         {.name = "a pid namespace of its own, with its /proc", .body = own_proc_threads, .outcomes = DONE, .threads = 3},
         {.name = "a child of fork, before a first use", .body = fork_before, .after = parent_is_as_before,
