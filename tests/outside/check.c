@@ -263,6 +263,49 @@ static void in_a_handler(void *unused)
     expect_unchanged(before, look(child->pid));
 }
 
+/* What a rendezvous maps is unmapped by the next at the latest. */
+static void checks_often(void *unused)
+{
+    (void)unused;
+    ec_security_policy *policy = everything();
+    idle_threads(3);
+    int status = ec_security_policy_check(policy);
+    ready();
+    for (int at = 0; at < 200 && status == EC_SECURITY_OK; at++)
+        status = ec_security_policy_check(policy);
+    report(status, ec_security_last_error());
+}
+
+/* proc_pid_statm(5): the first number, in pages. */
+static long pages_of(pid_t pid)
+{
+    char path[64];
+    long pages = -1;
+    snprintf(path, sizeof path, "/proc/%d/statm", pid);
+    FILE *file = fopen(path, "re");
+    expect(file && fscanf(file, "%ld", &pages) == 1, "%s: %s", path, strerror(errno));
+    if (file)
+        fclose(file);
+    return pages;
+}
+
+static void leaves_nothing_mapped(void *unused)
+{
+    (void)unused;
+    if (!can_change_ids()) {
+        skip("ids cannot be changed here");
+        return;
+    }
+    struct child *child = start(checks_often, NULL);
+    if (!child)
+        return;
+    long before = pages_of(child->pid);
+    struct answer *answer = go(child);
+    expect(answer->came && answer->status == EC_SECURITY_OK, "%d %s", answer->status, answer->text);
+    long more = pages_of(child->pid) - before;
+    expect(more < 200, "%ld more pages are mapped after 200 checks", more);
+}
+
 int main(int argc, char **argv)
 {
     only(argc, argv);
@@ -322,6 +365,7 @@ int main(int argc, char **argv)
     }
     test("check: a thread that cannot be stopped", 30, deaf_thread, NULL);
     test("check: a thread that cannot follow", 30, poor_thread, NULL);
+    test("check: 200 in a row leave nothing mapped", 30, leaves_nothing_mapped, NULL);
     test("check: in a signal handler", 20, in_a_handler, NULL);
     return finish();
 }

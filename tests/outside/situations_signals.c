@@ -158,10 +158,9 @@ static int ten_checks_and_drop(void)
 }
 
 /* The borrowed signal itself, from a process beside, all the time. */
-static void make_storm_of_borrowed(void)
+static void storm_of_borrowed(void)
 {
     pid_t self = getpid();
-    idle_threads(3);
     if (fork() == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         for (;;) {
@@ -173,6 +172,12 @@ static void make_storm_of_borrowed(void)
     }
     while (shared->count < 10)
         nap(1);
+}
+
+static void make_storm_of_borrowed(void)
+{
+    idle_threads(3);
+    storm_of_borrowed();
 }
 
 static void stop_and_continue(pid_t pid)
@@ -306,11 +311,25 @@ static void make_own_handler(void)
     wait_for(&shared->flag, 1);
 }
 
-static void handler_is_back(void)
+static void make_storm_of_ignored(void)
+{
+    idle_threads(3);
+    action_before = raw_action(NULL);
+    action_before.handler = SIG_IGN;
+    raw_action(&action_before);
+    storm_of_borrowed();
+}
+
+static void action_is_back(void)
 {
     struct kernel_action now = raw_action(NULL);
     if (memcmp(&now, &action_before, sizeof now))
         complain("the handler of before is not back");
+}
+
+static void handler_is_back(void)
+{
+    action_is_back();
     int seen = shared->count;
     for (int at = 0; at < 2000 && shared->count == seen; at++)
         nap(1);
@@ -449,6 +468,8 @@ void situations_of_signals(void)
          .threads = 5},
         {.name = "another process sends the borrowed signal all the time", .make = make_storm_of_borrowed,
          .call = ten_checks_and_drop, .outcomes = DONE, .threads = 4},
+        {.name = "the borrowed signal is ignored, and another process sends it all the time", .make = make_storm_of_ignored,
+         .call = ten_checks_and_drop, .then = action_is_back, .outcomes = DONE, .threads = 4},
         {.name = "the whole process is stopped and continued all the time", .make = idle_two, .call = checks_while_stopped,
          .beside = stop_and_continue, .outcomes = DONE, .threads = 3},
         {.name = "the whole process is stopped for longer than the deadline, and continued", .make = idle_two,
