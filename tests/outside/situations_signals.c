@@ -17,6 +17,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 /* The signal that the library borrows: glibc's for its own set*id. libc's sigaction(3) refuses to touch it. */
@@ -299,6 +300,17 @@ static void *takes_borrowed(void *unused)
     return NULL;
 }
 
+/* It is told what it is told by the kernel, and not only the number. */
+static void counts_told_signal(int signal, siginfo_t *info, void *context)
+{
+    if (signal != BORROWED || info->si_signo != BORROWED || info->si_code != SI_TKILL || info->si_pid != getpid() ||
+        sigismember(&((ucontext_t *)context)->uc_sigmask, SIGKILL))
+        complain("a handler of before was not told what the kernel tells");
+    shared->count++;
+}
+
+static bool told;
+
 static void make_own_handler(void)
 {
     idle_threads(2);
@@ -306,6 +318,10 @@ static void make_own_handler(void)
     action_before = raw_action(NULL);
     action_before.handler = counts_signal;
     action_before.flags &= ~(unsigned long)SA_SIGINFO;
+    if (told) {
+        action_before.handler = (void (*)(int))(uintptr_t)counts_told_signal;
+        action_before.flags |= SA_SIGINFO;
+    }
     raw_action(&action_before);
     thread(takes_borrowed, NULL);
     wait_for(&shared->flag, 1);
@@ -325,6 +341,12 @@ static void action_is_back(void)
     struct kernel_action now = raw_action(NULL);
     if (memcmp(&now, &action_before, sizeof now))
         complain("the handler of before is not back");
+}
+
+static void make_own_told_handler(void)
+{
+    told = true;
+    make_own_handler();
 }
 
 static void handler_is_back(void)
@@ -480,6 +502,8 @@ void situations_of_signals(void)
          .outcomes = DONE, .threads = 4},
         {.name = "the borrowed signal had a handler: put back, and called meanwhile", .make = make_own_handler,
          .call = checks_and_count, .then = handler_is_back, .outcomes = DONE, .threads = 4},
+        {.name = "the borrowed signal had a handler with SA_SIGINFO: told what the kernel tells",
+         .make = make_own_told_handler, .call = checks_and_count, .then = handler_is_back, .outcomes = DONE, .threads = 4},
         {.name = "glibc's setresuid afterwards", .make = idle_two, .then = glibc_sets_ids, .outcomes = DONE, .threads = 3},
         {.name = "dlopen, use, dlclose, then glibc's setresuid", .make = make_plug_in, .call = drop_by_plug_in,
          .outcomes = DONE, .threads = 4},
