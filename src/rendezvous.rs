@@ -203,8 +203,9 @@ fn chain(signal: c_int, info: *mut SigInfo, context: *mut c_void) {
 }
 
 fn park(session: &Session, slot: &Slot, tid: i32) {
-    // SAFETY: the caller keeps the script until every parked thread has left.
+    // SAFETY: the caller keeps the script until every thread that answered is counted as parked, and, should it go on, as done.
     let script = unsafe { &*session.script };
+    let of_a_filtered_caller = !script.unfiltered;
     let mut planned = commit::look_ahead(script);
     if let Err(problem) = planned
         && session.problems.fetch_add(1, SeqCst) == 0
@@ -217,7 +218,7 @@ fn park(session: &Session, slot: &Slot, tid: i32) {
     if before + 1 == session.target.load(SeqCst) {
         ring(session);
     }
-    let mut watch = Watch { nth: before, of_a_filtered_caller: !script.unfiltered, sleeps: 0 };
+    let mut watch = Watch { nth: before, of_a_filtered_caller, sleeps: 0 };
     let mut phase = session.phase.load(SeqCst);
     while phase == PARK {
         watch.sleep(session, &session.phase, PARK);
