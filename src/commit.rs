@@ -320,8 +320,8 @@ fn step(script: &Script<'_>, step: Step) -> Result<(), Fault> {
 pub(crate) enum Extent {
     /// All of it, by a thread that a filter looks at.
     Filtered,
-    /// All of it, by a thread that none looks at. Of the capabilities dropped from the bounding set, a call each, the first and
-    /// the last are looked at; the others went the same way.
+    /// All of it, by a thread that none looks at. Of the capabilities dropped from the bounding set, a call each, the last is
+    /// looked at; the others went the same way before it.
     Unfiltered,
     /// A rehearsal that no filter looks at: of the capabilities to be dropped only the first, which the kernel allows or denies
     /// as it does all others (security/commoncap.c, cap_prctl_drop).
@@ -346,7 +346,7 @@ impl Extent {
     fn looked_at(self, mask: u64) -> u64 {
         match self {
             Extent::Filtered => u64::MAX,
-            Extent::Unfiltered => first_of(mask) | mask.checked_ilog2().map_or(0, |last| 1 << last),
+            Extent::Unfiltered => mask.checked_ilog2().map_or(0, |last| 1 << last),
             Extent::OneDrop => first_of(mask),
         }
     }

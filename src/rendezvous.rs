@@ -71,8 +71,10 @@ const RELEASE: u32 = 2;
 const SHUT: u32 = 0;
 const OPEN: u32 = 1;
 
-/// How many sleepers each thread that goes wakes in its turn: one that woke all would be at it for as long as their work takes,
-/// and all would come for the same processors at once.
+/// How many the caller lets go. Each of them wakes another before its own work: a caller that woke all would be at it for as long
+/// as their work takes, and all would come for the same processors at once.
+const CHAINS: u32 = 4;
+/// How many each wakes in its turn when it leaves: nobody comes back to see whether all have.
 const FAN: u32 = 2;
 const ALL: u32 = u32::MAX >> 1;
 
@@ -224,7 +226,7 @@ fn park(session: &Session, slot: &Slot, tid: i32) {
         watch.sleep(session, &session.phase, PARK);
         phase = session.phase.load(SeqCst);
     }
-    sys::futex_wake(&session.phase, FAN);
+    sys::futex_wake(&session.phase, 1);
     if phase == GO
         && let Ok(ahead) = &mut planned
     {
@@ -490,10 +492,10 @@ fn meet_with_room(caller: &Caller<'_>, tasks: &sys::Fd, capacity: usize) -> Resu
             return Err(Off::Because(error));
         }
         session.phase.store(GO, SeqCst);
-        sys::futex_wake(&session.phase, FAN);
+        sys::futex_wake(&session.phase, CHAINS);
         meeting.wait_until_done(parked);
         session.gate.store(OPEN, SeqCst);
-        sys::futex_wake(&session.gate, FAN);
+        sys::futex_wake(&session.gate, CHAINS);
         Ok(())
     });
     if let_go {
@@ -938,7 +940,7 @@ impl Meeting<'_> {
             let slice = sys::now();
             sys::futex_wait(&self.session.done, done, Some(SLICE * 10));
             // Those that were to wake others may be stopped by a debugger.
-            sys::futex_wake(&self.session.phase, FAN);
+            sys::futex_wake(&self.session.phase, CHAINS);
             if patience.spend(sys::now().saturating_sub(slice), SLICE * 10) {
                 let tid = self
                     .each_used()
