@@ -574,6 +574,13 @@ static int drop_killed_amid(void)
     return drop();
 }
 
+/* The others wait for longer than they sleep before they look whether the caller is still there. */
+static int drop_with_a_filter(void)
+{
+    filter(SYS_uname, -1, SECCOMP_RET_ERRNO | EPERM, false);
+    return drop();
+}
+
 static void make_filter_futex(void) { make_filter(SYS_futex, -1, SECCOMP_RET_ERRNO | EPERM); }
 
 static char new_root[] = "/tmp/ec-situations.XXXXXX";
@@ -1223,6 +1230,11 @@ void situations_of_threads(void)
          .outcomes = GONE,
          .names_thread = true,
          .says = {"it is the one that called"}},
+        {.name = "the calling thread has a seccomp filter, and others wait long for one that comes late",
+         .make = make_vfork_for_a_while,
+         .call = drop_with_a_filter,
+         .outcomes = DONE,
+         .threads = 4},
         {.name = "a thread's own seccomp filter refuses futex",
          .make = make_filter_futex,
          .outcomes = DONE,
