@@ -411,7 +411,8 @@ static void end_by_itself(struct child *child)
 
 void end(struct child *child)
 {
-    if (!child)
+    /* Once only: later, the number may be that of somebody else's group. */
+    if (!child || (child->ended && child->from < 0))
         return;
     if (!child->ended && child->from >= 0 && getenv("EC_CHILDREN_END"))
         end_by_itself(child);
