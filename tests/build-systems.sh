@@ -12,18 +12,7 @@ failed=0
 # Those of the make this runs in are not meant for the makes below.
 unset MAKEFLAGS MFLAGS MAKELEVEL
 
-# verdict NAME PROBLEM: the case has passed if there is no problem.
-verdict() {
-    if [ -z "$2" ]; then
-        echo "ok $1"
-    else
-        echo "FAIL $1: $(echo "$2" | tail -c 3000 | tr '\n' ' ')"
-        failed=1
-    fi
-}
-
-# silent COMMAND...: what it says if it fails.
-silent() { said=$("$@" 2>&1) || echo "$said (exit status not 0: $*)"; }
+. tests/verdict.sh
 
 # refused COMMAND...: it must fail, and name what it has not found.
 refused() {

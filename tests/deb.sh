@@ -10,19 +10,7 @@ clean=$top/build/deb-root/clean
 work=$top/build/deb-root/work
 failed=0
 
-# --- said by both parts
-# verdict NAME PROBLEM: the case has passed if there is no problem.
-verdict() {
-    if [ -z "$2" ]; then
-        echo "ok $1"
-    else
-        echo "FAIL $1: $(echo "$2" | tail -c 3000 | tr '\n' ' ')"
-        failed=1
-    fi
-}
-
-# silent COMMAND...: what it says if it fails.
-silent() { said=$("$@" 2>&1) || echo "$said (exit status not 0: $*)"; }
+. tests/verdict.sh
 
 mkdir -p "$work"
 
@@ -145,7 +133,7 @@ verdict "the loader does not know the library any more" "$(inside ldconfig -p | 
 exit $failed
 END
 {
-    sed -n '/^# verdict NAME/,/^silent/p' "$0"
+    cat tests/verdict.sh
     cat build/deb-root/cases
 } >build/deb-root/all-cases
 export clean work packages version arch multiarch failed

@@ -13,15 +13,7 @@ for file in $so $archive $header; do
     [ -e $file ] || { echo "FAIL $file is missing: run make"; exit 1; }
 done
 
-# verdict NAME PROBLEM: the case has passed if there is no problem.
-verdict() {
-    if [ -z "$2" ]; then
-        echo "ok $1"
-    else
-        echo "FAIL $1: $(echo "$2" | tr '\n' ' ')"
-        failed=1
-    fi
-}
+. tests/verdict.sh
 
 # What differs between two sorted lists, one word a line.
 differences() {

@@ -14,23 +14,7 @@ failed=0
 # Those of the `make check` this runs in are not meant for the makes below.
 unset MAKEFLAGS MFLAGS MAKELEVEL
 
-# verdict NAME PROBLEM: the case has passed if there is no problem.
-verdict() {
-    if [ -z "$2" ]; then
-        echo "ok $1"
-    else
-        echo "FAIL $1: $(echo "$2" | tail -c 3000 | tr '\n' ' ')"
-        failed=1
-    fi
-}
-
-# silent COMMAND...: what it says if it fails.
-silent() {
-    if ! "$@" >"$work/said" 2>&1; then
-        cat "$work/said"
-        echo "exit status not 0: $*"
-    fi
-}
+. tests/verdict.sh
 
 # clean COMMAND...: what it says, even if it succeeds.
 clean() { "$@" 2>&1 || echo "exit status not 0: $*"; }
@@ -231,7 +215,7 @@ END
 
 verdict "the command runs from where it is installed" "$(
     silent "$prefix/sbin/ec-security" --version
-    grep -qF "$version" "$work/said" || cat "$work/said"
+    echo "$said" | grep -F "$version" >/dev/null || echo "$said"
 )"
 
 EC_SECURITY_LIB="$lib/libec_security.so.0" tests/bindings python "${PYTHON:-python3}" cbindings-tests/python/drop.py ||

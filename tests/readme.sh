@@ -10,14 +10,7 @@ chmod 755 "$work"
 failed=0
 unset MAKEFLAGS MFLAGS MAKELEVEL
 
-verdict() {
-    if [ -z "$2" ]; then
-        echo "ok $1"
-    else
-        echo "FAIL $1: $(echo "$2" | tail -c 2000 | tr '\n' ' ')"
-        failed=1
-    fi
-}
+. tests/verdict.sh
 
 tests/blocks README.md "$work"
 rm -f "$work"/*.says
