@@ -325,6 +325,10 @@ static void lies_at_setresuid(void) { filtered(SYS_setresuid, -1, SECCOMP_RET_ER
 static void refuses_clone(void) { filtered(SYS_clone, -1, SECCOMP_RET_ERRNO | EPERM); }
 static void refuses_signals(void) { filtered(SYS_rt_tgsigqueueinfo, -1, SECCOMP_RET_ERRNO | ENOSYS); }
 
+/* The calling thread's own: what runs in others needs to know who it is. */
+static void says_pid_0(void) { filter(SYS_getpid, -1, SECCOMP_RET_ERRNO | 0, false); }
+static void says_tid_0(void) { filter(SYS_gettid, -1, SECCOMP_RET_ERRNO | 0, false); }
+
 /* --- again ---------------------------------------------------------------------------------------------------------------------- */
 
 static void drop_once(const char *caps)
@@ -420,6 +424,10 @@ void situations_of_processes(void)
         {.name = "the process's seccomp filter pretends that setresuid worked", .needs_ids = true,
          .make = lies_at_setresuid, .outcomes = REFUSED, .status = EC_SECURITY_EREFUSED,
          .says = {"setresuid", "did not take effect"}},
+        {.name = "the caller's seccomp filter says that its process is 0", .make = says_pid_0, .outcomes = REFUSED,
+         .status = EC_SECURITY_EREFUSED, .says = {"getpid or gettid"}},
+        {.name = "the caller's seccomp filter says that its thread is 0", .make = says_tid_0, .outcomes = REFUSED,
+         .status = EC_SECURITY_EREFUSED, .says = {"getpid or gettid"}},
         {.name = "the process's seccomp filter refuses clone", .make = refuses_clone, .outcomes = REFUSED,
          .status = EC_SECURITY_EREFUSED, .says = {"clone"}},
         {.name = "the process's seccomp filter refuses rt_tgsigqueueinfo", .make = refuses_signals, .outcomes = REFUSED,

@@ -368,6 +368,49 @@ static int checks_and_count(void)
     return status;
 }
 
+/* An action that somebody sets while the call is under way, and that hands on to the one it has found. */
+static struct kernel_action action_amid;
+
+static void hands_on(int signal, siginfo_t *info, void *context)
+{
+    shared->count++;
+    ((void (*)(int, siginfo_t *, void *))(uintptr_t)action_amid.handler)(signal, info, context);
+}
+
+static void *sets_action_amid(void *unused)
+{
+    (void)unused;
+    uint64_t all = UINT64_MAX, none = 0, waiting = 0;
+    must(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, 8) == 0, "rt_sigprocmask");
+    shared->flag = 1;
+    while (!(waiting >> (BORROWED - 1) & 1))
+        must(syscall(SYS_rt_sigpending, &waiting, 8) == 0, "rt_sigpending");
+    action_amid = raw_action(NULL);
+    action_before = action_amid;
+    action_before.handler = (void (*)(int))(uintptr_t)hands_on;
+    raw_action(&action_before);
+    must(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, 8) == 0, "rt_sigprocmask");
+    for (;;)
+        pause();
+    return NULL;
+}
+
+static void make_action_amid(void)
+{
+    idle_threads(2);
+    thread(sets_action_amid, NULL);
+    wait_for(&shared->flag, 1);
+}
+
+static void action_amid_stays(void)
+{
+    struct kernel_action now = raw_action(NULL);
+    if (memcmp(&now, &action_before, sizeof now))
+        complain("an action that was set during the call has been replaced");
+    if (!shared->count)
+        complain("the action that was set during the call was never taken");
+}
+
 static void glibc_sets_ids(void)
 {
     /* A broadcast of glibc's, by the signal that was borrowed. */
@@ -504,6 +547,8 @@ void situations_of_signals(void)
          .call = checks_and_count, .then = handler_is_back, .outcomes = DONE, .threads = 4},
         {.name = "the borrowed signal had a handler with SA_SIGINFO: told what the kernel tells",
          .make = make_own_told_handler, .call = checks_and_count, .then = handler_is_back, .outcomes = DONE, .threads = 4},
+        {.name = "somebody sets another action of the borrowed signal during the call, which hands on: it stays",
+         .make = make_action_amid, .then = action_amid_stays, .outcomes = DONE, .threads = 4},
         {.name = "glibc's setresuid afterwards", .make = idle_two, .then = glibc_sets_ids, .outcomes = DONE, .threads = 3},
         {.name = "dlopen, use, dlclose, then glibc's setresuid", .make = make_plug_in, .call = drop_by_plug_in,
          .outcomes = DONE, .threads = 4},

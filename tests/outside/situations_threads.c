@@ -574,6 +574,22 @@ static int drop_killed_amid(void)
     return drop();
 }
 
+/* Not by the leader, which would stay in the list of threads as a zombie. */
+static void *calls_beside(void *unused)
+{
+    (void)unused;
+    go_through();
+    return NULL;
+}
+
+static void killed_amid_beside(void)
+{
+    make_vfork_for_a_while();
+    thread(calls_beside, NULL);
+    for (;;)
+        pause();
+}
+
 /* The others wait for longer than they sleep before they look whether the caller is still there. */
 static int drop_with_a_filter(void)
 {
@@ -1196,17 +1212,17 @@ void situations_of_threads(void)
          .make = make_filter_capset,
          .outcomes = GONE,
          .names_thread = true,
-         .says = {"capset"}},
+         .says = {"EPERM", "from capset"}},
         {.name = "a thread's own seccomp filter refuses PR_CAPBSET_DROP",
          .make = make_filter_bounding,
          .outcomes = GONE,
          .names_thread = true,
-         .says = {"PR_CAPBSET_DROP"}},
+         .says = {"EPERM", "PR_CAPBSET_DROP"}},
         {.name = "a thread's own seccomp filter pretends that PR_SET_NO_NEW_PRIVS worked",
          .make = make_filter_lies,
          .outcomes = GONE,
          .names_thread = true,
-         .says = {"PR_SET_NO_NEW_PRIVS"}},
+         .says = {"no effect of", "PR_SET_NO_NEW_PRIVS"}},
         {.name = "a thread's own seccomp filter kills the thread at capset",
          .make = make_filter_kills_thread,
          .call = refusable_drop,
@@ -1226,6 +1242,12 @@ void situations_of_threads(void)
          .says = {"cannot read its own state"}},
         {.name = "the calling thread's own seccomp filter kills it while the others are parked",
          .make = make_vfork_for_a_while,
+         .call = drop_killed_amid,
+         .outcomes = GONE,
+         .names_thread = true,
+         .says = {"it is the one that called"}},
+        {.name = "the calling thread is not the leader, and its own seccomp filter kills it while the others are parked",
+         .body = killed_amid_beside,
          .call = drop_killed_amid,
          .outcomes = GONE,
          .names_thread = true,
