@@ -51,7 +51,7 @@ static bool deny(const struct denied *denied)
     if (denied->second < 0)
         code[5] = always;
     struct sock_fprog program = {sizeof code / sizeof *code, code};
-    return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0;
+    return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) == 0;
 }
 
 static ec_security_policy *everything(void)
@@ -99,10 +99,10 @@ static void checks_and_applies(ec_security_policy *policy)
 static void is_denied(void *arg)
 {
     ec_security_policy *policy = everything();
+    idle_threads(3);
     /* A first failure, so that this thread has memory for the text of the next one. */
     if (ec_security_policy_set(policy, "no such option", "") != EC_SECURITY_EOPTION || !deny(arg))
         _exit(81);
-    idle_threads(3);
     checks_and_applies(policy);
 }
 
@@ -355,7 +355,7 @@ int main(int argc, char **argv)
          "reading the caller's state failed (EPERM"},
         {"check: getgroups denied", SYS_getgroups, -1, -1, WITH_ENOSYS, EC_SECURITY_EREFUSED, "getgroups failed (ENOSYS"},
         {"check: clone denied", SYS_clone, -1, -1, WITH_EPERM, EC_SECURITY_EREFUSED, "clone for the rehearsal failed (EPERM"},
-        {"check: mmap denied", SYS_mmap, 0, 4096, WITH_EPERM, EC_SECURITY_EREFUSED, "mmap for the rehearsal failed (EPERM"},
+        {"check: mmap denied", SYS_mmap, 0, -1, WITH_EPERM, EC_SECURITY_EREFUSED, "mmap for the rendezvous failed (EPERM"},
         {"check: rt_tgsigqueueinfo denied", SYS_rt_tgsigqueueinfo, -1, -1, WITH_EPERM, EC_SECURITY_ETHREAD,
          "cannot be signalled (EPERM"},
     };
