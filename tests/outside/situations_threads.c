@@ -360,6 +360,32 @@ static void *is_born(void *unused)
     return waits(&tid);
 }
 
+/* Deaf, as are those that it creates, and gone before anybody can wait for it. */
+static void *creates_its_heir(void *over)
+{
+    mask_all_signals(UINT64_MAX);
+    shared->flag = 1;
+    nap(2);
+    if (*(volatile int *)over)
+        shared->flag = 2;
+    else
+        thread(creates_its_heir, over);
+    return NULL;
+}
+
+static void make_some_idle(void) { idle_threads(MANY_IDLE); }
+
+static int drop_amid_heirs(void)
+{
+    static volatile int over;
+    thread(creates_its_heir, (void *)&over);
+    wait_for(&shared->flag, 1);
+    int status = drop_within("0.1");
+    over = 1;
+    wait_for(&shared->flag, 2);
+    return status;
+}
+
 /* Deaf as long as that takes, as a thread is that is inside clone(2). */
 static void *creates_when_told(void *unused)
 {
@@ -1195,6 +1221,12 @@ void situations_of_threads(void)
          .then = was_born,
          .outcomes = DONE,
          .threads = 3},
+        {.name = "deaf threads come and go, each the last one's heir, so that never all are parked",
+         .make = make_some_idle,
+         .call = drop_amid_heirs,
+         .outcomes = REFUSED,
+         .status = EC_SECURITY_ETHREAD,
+         .says = {"threads are being made faster than they can be parked"}},
         {.name = "a thread has dropped by itself, and holds less than is asked for",
          .make = make_bare_thread,
          .outcomes = REFUSED,
