@@ -1028,6 +1028,14 @@ static void make_many(void) { idle_threads(most - 1); }
 static void make_300(void) { idle_threads(299); }
 static void make_2000(void) { idle_threads(1999); }
 
+static void make_2000_apart(void)
+{
+    for (int at = 0; at < 1999; at++) {
+        idle_threads(1);
+        thread(ends, NULL);
+    }
+}
+
 /* Whoever has parked is given more time than the deadline: the process must not end for it. */
 static int drop_within_a_millisecond(void)
 {
@@ -1389,6 +1397,11 @@ void situations_of_threads(void)
          .threads = 300},
         {.name = "300 threads", .make = make_300, .outcomes = DONE, .threads = 300},
         {.name = "2,000 threads", .make = make_2000, .outcomes = DONE, .threads = 2000, .seconds = 120},
+        {.name = "2,000 threads whose numbers are not in a row",
+         .make = make_2000_apart,
+         .outcomes = DONE,
+         .threads = 2000,
+         .seconds = 120},
         {.name = "errno of every thread is kept",
          .make = make_errno,
          .call = drop_and_look_at_errno,
