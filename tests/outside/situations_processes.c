@@ -41,7 +41,7 @@ static void sleep_for_ever(void)
 }
 
 /* The caller is process 1 of a new namespace; /proc is that of the one outside, unless its own is mounted. */
-static void foreign_proc(bool threads, bool mounts)
+static void foreign_proc(void (*make)(void), bool mounts)
 {
     int pipes[2];
     must(pipe(pipes) == 0, "pipe");
@@ -57,8 +57,8 @@ static void foreign_proc(bool threads, bool mounts)
         must(inner == 0, "fork");
         if (mounts)
             must(private_mounts() && mount("proc", "/proc", "proc", 0, NULL) == 0, "mount of /proc");
-        if (threads)
-            idle_threads(2);
+        if (make)
+            make();
         wait_for(&shared->flag, 1);
         go_through();
         stay();
@@ -103,9 +103,66 @@ static void foreign_proc_with_the_same_numbers(void)
     sleep_for_ever();
 }
 
-static void foreign_proc_threads(void) { foreign_proc(true, false); }
-static void foreign_proc_alone(void) { foreign_proc(false, false); }
-static void own_proc_threads(void) { foreign_proc(true, true); }
+static void two_threads(void) { idle_threads(2); }
+static void foreign_proc_threads(void) { foreign_proc(two_threads, false); }
+static void foreign_proc_alone(void) { foreign_proc(NULL, false); }
+static void own_proc_threads(void) { foreign_proc(two_threads, true); }
+
+/* A thread ends when it has its signal, and another gets its number; both that one and whoever creates it hear the signal late, so that
+ * the caller has noticed the end. In a namespace of its own, since nobody else may take the number. */
+static volatile pid_t number_of_ended, number_of_heir;
+
+static void set_mask(uint64_t mask) { must(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8) == 0, "rt_sigprocmask"); }
+
+static void *ends_with_its_signal(void *unused)
+{
+    set_mask(UINT64_MAX);
+    number_of_ended = gettid_raw();
+    for (uint64_t waiting = 0; !waiting;)
+        must(syscall(SYS_rt_sigpending, &waiting, 8) == 0, "rt_sigpending");
+    return unused;
+}
+
+static void *gets_its_number(void *unused)
+{
+    (void)unused;
+    number_of_heir = gettid_raw();
+    set_mask(0);
+    for (;;)
+        pause();
+    return NULL;
+}
+
+static void *gives_number_away(void *unused)
+{
+    (void)unused;
+    set_mask(UINT64_MAX);
+    while (state_of(getpid(), number_of_ended))
+        nap(1);
+    nap(50);
+    FILE *last = fopen("/proc/sys/kernel/ns_last_pid", "we");
+    must(last && fprintf(last, "%d", number_of_ended - 1) > 0 && fclose(last) == 0, "ns_last_pid");
+    thread(gets_its_number, NULL);
+    while (!number_of_heir)
+        nap(1);
+    if (number_of_heir != number_of_ended)
+        complain("the heir of %d got %d", number_of_ended, number_of_heir);
+    set_mask(0);
+    for (;;)
+        pause();
+    return NULL;
+}
+
+static void number_changes_hands(void)
+{
+    idle_threads(2);
+    thread(ends_with_its_signal, NULL);
+    while (!number_of_ended)
+        nap(1);
+    thread(gives_number_away, NULL);
+}
+
+static void own_proc_same_number(void) { foreign_proc(number_changes_hands, true); }
 
 /* --- children ---------------------------------------------------------------------------------------------------------------- */
 
@@ -361,6 +418,8 @@ void situations_of_processes(void)
          .says = {"another pid namespace"}},
         {.name = "/proc of another pid namespace, one thread", .body = foreign_proc_alone, .outcomes = DONE},
         {.name = "a pid namespace of its own, with its /proc", .body = own_proc_threads, .outcomes = DONE, .threads = 3},
+        {.name = "a thread ends during the call, and its number is given to a new one", .body = own_proc_same_number,
+         .outcomes = DONE, .threads = 5},
         {.name = "a child of fork, before a first use", .body = fork_before, .after = parent_is_as_before,
          .outcomes = DONE, .threads = 3},
         {.name = "a child of fork, after a first use", .body = fork_after, .after = parent_is_as_before, .outcomes = DONE,

@@ -63,6 +63,19 @@ static void *blocks_all(void *unused)
     return NULL;
 }
 
+/* Refused when the deadline is over, which is no matter of how fast the machine is. */
+static int drop_in_good_time(void)
+{
+    struct timespec start, end;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    int status = refusable_drop();
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    double took = (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9;
+    if (took < 0.4 || took > 4)
+        complain("with a deadline of 0.5 s this took %.1f s", took);
+    return status;
+}
+
 static void make_blocker(void)
 {
     idle_threads(MANY_IDLE);
@@ -374,6 +387,34 @@ static void *creates_its_heir(void *over)
 }
 
 static void make_some_idle(void) { idle_threads(MANY_IDLE); }
+
+/* Each hears its signal a while after the one before it. */
+static void *hears_in_turn(void *turn)
+{
+    mask_all_signals(UINT64_MAX);
+    shared->count++;
+    wait_for(&shared->flag, 1);
+    nap(60 * (unsigned)(uintptr_t)turn);
+    mask_all_signals(0);
+    for (;;)
+        pause();
+    return NULL;
+}
+
+static void make_one_after_another(void)
+{
+    for (uintptr_t turn = 1; turn <= 10; turn++) {
+        thread(hears_in_turn, (void *)turn);
+        wait_for(&shared->count, (int)turn);
+    }
+}
+
+/* Twice the deadline in all, and never near it without another that has parked. */
+static int drop_one_after_another(void)
+{
+    shared->flag = 1;
+    return drop_within("0.3");
+}
 
 static int drop_amid_heirs(void)
 {
@@ -1157,7 +1198,7 @@ void situations_of_threads(void)
         {.name = "the leader thread has exited", .body = leader_exits, .outcomes = DONE, .threads = MANY_IDLE + 1},
         {.name = "a thread blocks all signals by a raw rt_sigprocmask call",
          .make = make_blocker,
-         .call = refusable_drop,
+         .call = drop_in_good_time,
          .outcomes = REFUSED,
          .status = EC_SECURITY_ETHREAD,
          .names_thread = true,
@@ -1235,6 +1276,11 @@ void situations_of_threads(void)
          .outcomes = REFUSED,
          .status = EC_SECURITY_ETHREAD,
          .says = {"threads are being made faster than they can be parked"}},
+        {.name = "threads stop one after another, all of them later than the deadline, each in time",
+         .make = make_one_after_another,
+         .call = drop_one_after_another,
+         .outcomes = DONE,
+         .threads = 11},
         {.name = "a thread has dropped by itself, and holds less than is asked for",
          .make = make_bare_thread,
          .outcomes = REFUSED,
