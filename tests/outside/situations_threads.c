@@ -51,11 +51,9 @@ static void leader_exits(void)
     pthread_exit(NULL);
 }
 
-static void *blocks_all(void *unused)
+static void *blocks(void *mask)
 {
-    (void)unused;
-    uint64_t all = UINT64_MAX;
-    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, 8);
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, mask, NULL, 8);
     shared->tid = gettid_raw();
     shared->flag = 1;
     for (;;)
@@ -76,12 +74,17 @@ static int drop_in_good_time(void)
     return status;
 }
 
-static void make_blocker(void)
+static void make_blocker_of(uint64_t signals)
 {
+    static uint64_t mask;
+    mask = signals;
     idle_threads(MANY_IDLE);
-    thread(blocks_all, NULL);
+    thread(blocks, &mask);
     wait_for(&shared->flag, 1);
 }
+
+static void make_blocker(void) { make_blocker_of(UINT64_MAX); }
+static void make_blocker_of_one(void) { make_blocker_of(UINT64_C(1) << 32); /* the borrowed one, 33 */ }
 
 static void *in_vfork(void *milliseconds)
 {
@@ -1199,6 +1202,13 @@ void situations_of_threads(void)
         {.name = "a thread blocks all signals by a raw rt_sigprocmask call",
          .make = make_blocker,
          .call = drop_in_good_time,
+         .outcomes = REFUSED,
+         .status = EC_SECURITY_ETHREAD,
+         .names_thread = true,
+         .says = {"blocks the internal signal by a raw system call"}},
+        {.name = "a thread blocks just the borrowed signal by a raw rt_sigprocmask call",
+         .make = make_blocker_of_one,
+         .call = refusable_drop,
          .outcomes = REFUSED,
          .status = EC_SECURITY_ETHREAD,
          .names_thread = true,
