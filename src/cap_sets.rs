@@ -92,8 +92,8 @@ pub fn name(cap: u8) -> Option<&'static str> {
 
 /// The number a name stands for, whatever the case of its letters.
 pub fn by_name(word: &[u8]) -> Option<u8> {
-    let (key, len) = NameKey::read(word, 0);
-    if len == word.len() { key.look_up() } else { None }
+    let name = Name::before(word).filter(|name| name.len == word.len())?;
+    Some(name.mask().trailing_zeros() as u8)
 }
 
 /// Whether a byte can be part of a name or a number: ASCII letter, digit or `_`, in any locale.
@@ -111,61 +111,127 @@ const WORD_BYTES: [bool; 256] = {
     table
 };
 
-/// A word of at most 24 word bytes as three integers, letters in one case: what a reader can build while it looks for the
-/// word's end, and what two words are compared by at once.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct NameKey([u64; 3]);
+/// A name found in a text.
+#[derive(Clone, Copy)]
+pub(crate) struct Name {
+    known: &'static Known,
+    /// The name's length.
+    pub(crate) len: usize,
+}
 
-impl NameKey {
-    /// The longest word there is room for; the longest name has 22.
-    pub(crate) const ROOM: usize = 24;
-    /// Of the empty word.
-    pub(crate) const EMPTY: NameKey = NameKey([0; 3]);
-
-    /// The key of a whole word.
-    pub(crate) const fn of(word: &[u8]) -> NameKey {
-        let mut key = NameKey::EMPTY;
-        let mut at = 0;
-        while at < word.len() {
-            key.0[at / 8] |= ((word[at] | 0x20) as u64) << (at % 8 * 8);
-            at += 1;
-        }
-        key
+impl Name {
+    /// The capability's mask.
+    #[inline(always)]
+    pub(crate) fn mask(self) -> u64 {
+        self.known.mask
     }
 
-    /// The key of the word that begins at `at`, and its length, at most [`NameKey::ROOM`]: eight bytes at a time.
-    ///
-    /// Bit 0x20 makes letters lower case, leaves digits and moves `_`: no two word bytes collide but the two cases of a letter.
-    pub(crate) fn read(text: &[u8], at: usize) -> (NameKey, usize) {
-        let mut key = NameKey::EMPTY;
-        for part in 0..3 {
-            let eight = eight_bytes(text, at + part * 8);
-            let len = word_bytes(eight);
-            let folded = eight | (0x20 * ONES);
-            if len < 8 {
-                key.0[part] = folded & ((1 << (len * 8)) - 1);
-                return (key, part * 8 + len);
+    /// The name that a text begins with, in any case. Overlooked where what follows is neither part of a word nor of a good
+    /// text, such as `|`: of the word alone [`by_name`] is sure.
+    #[inline]
+    pub(crate) fn before(text: &[u8]) -> Option<Name> {
+        match text.first_chunk::<ROOM>() {
+            Some(window) => {
+                let (parts, _) = window.as_chunks();
+                Name::find(core::array::from_fn(|at| u64::from_le_bytes(parts[at])), window)
             }
-            key.0[part] = folded;
+            None => Name::near_end(text),
         }
-        (key, NameKey::ROOM)
     }
 
-    /// The number of the capability with this name.
-    pub(crate) fn look_up(&self) -> Option<u8> {
-        let at = SLOTS[self.slot()];
-        (KEYS.get(usize::from(at))? == self).then_some(at)
+    /// As [`Name::before`], where less is left than is looked at.
+    #[inline(never)]
+    fn near_end(text: &[u8]) -> Option<Name> {
+        Name::find(core::array::from_fn(|at| eight_bytes(text, at * 8)), text)
     }
 
-    /// Where in [`SLOTS`] the name stands if it is one. The multiplier was found by trial; that it gives each name a slot of
-    /// its own is checked where the table is made.
-    const fn slot(&self) -> usize {
-        let [a, b, c] = self.0;
-        ((a ^ b.rotate_left(17) ^ c).wrapping_mul(0x6eaf_00be_cb20_bd19) >> 57) as usize
+    /// As [`Name::before`], with the first bytes in parts. Whoever reads on waits for the length, so that is found without
+    /// the name.
+    #[inline(always)]
+    fn find(parts: [u64; PARTS], text: &[u8]) -> Option<Name> {
+        let bits = letter_bits(parts);
+        if !(SHORTEST * 8..LONGEST * 8 + 8).contains(&bits) {
+            return None;
+        }
+        let len = bits / 8;
+        let known = &KNOWN[slot(text.get(..len)?)];
+        let differs = (0..PARTS).fold(0, |differs, at| differs | (parts[at] ^ known.parts[at]) & known.cared_for[at]);
+        // What ends the letters could still be a digit.
+        let ends = text.get(len).is_none_or(|byte| !byte.is_ascii_digit());
+        (differs == 0 && ends).then_some(Name { known, len })
     }
 }
 
+const PARTS: usize = 3;
+const ROOM: usize = 8 * PARTS;
+const SHORTEST: usize = "cap_bpf".len();
+const LONGEST: usize = "cap_checkpoint_restore".len();
 const ONES: u64 = u64::from_ne_bytes([1; 8]);
+/// The bit that tells the two cases of a letter apart.
+const CASE: u8 = 0x20;
+/// The bit that letters and `_` have, while digits, blanks, commas and operators lack it.
+const LETTER: u8 = 0x40;
+
+/// A name, to be compared with eight bytes at once.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+struct Known {
+    /// The first byte lowest.
+    parts: [u64; PARTS],
+    /// The bits that count: all but the case of letters, and behind the name that there is none.
+    cared_for: [u64; PARTS],
+    mask: u64,
+}
+
+/// The names, each at its [`slot`].
+static KNOWN: [Known; 64] = {
+    // Equal to no word: not even the first letter is right.
+    let nothing = Known { parts: [0; PARTS], cared_for: [u64::MAX; PARTS], mask: 0 };
+    let mut known = [nothing; 64];
+    let mut cap = 0;
+    while cap < NAMES.len() {
+        let name = NAMES[cap].as_bytes();
+        let len = name.len();
+        assert!(SHORTEST <= len && len <= LONGEST);
+        let mut this = Known { parts: [0; PARTS], cared_for: [0; PARTS], mask: bit(cap as u8) };
+        let mut at = 0;
+        while at < len {
+            let cared_for = if name[at] == b'_' { u8::MAX } else { !CASE };
+            this.parts[at / 8] |= (name[at] as u64) << (at % 8 * 8);
+            this.cared_for[at / 8] |= (cared_for as u64) << (at % 8 * 8);
+            at += 1;
+        }
+        this.cared_for[len / 8] |= (LETTER as u64) << (len % 8 * 8);
+        let slot = slot(name);
+        assert!(known[slot].mask == 0, "two names in one slot: try another multiplier");
+        known[slot] = this;
+        cap += 1;
+    }
+    known
+};
+
+/// Where in [`KNOWN`] a word stands if it is a name. The four letters before the eighth and the last four tell all names
+/// apart. The multiplier was found by trial; that it gives each a slot of its own is checked where the table is made.
+#[inline(always)]
+const fn slot(word: &[u8]) -> usize {
+    let (Some([_, _, _, a, b, c, d]), Some(last)) = (word.first_chunk(), word.last_chunk()) else { return 0 };
+    let mixed = u32::from_le_bytes([*a, *b, *c, *d]) ^ u32::from_le_bytes(*last) | u32::from_ne_bytes([CASE; 4]);
+    (mixed.wrapping_mul(0x7330_0527) >> 26) as usize
+}
+
+/// How many bits of letters (and `_`) there are before the first byte that is none.
+#[inline(always)]
+fn letter_bits(parts: [u64; PARTS]) -> usize {
+    let [a, b, c] = parts.map(|part| !part & (LETTER as u64 * ONES));
+    let bits = if a != 0 {
+        a.trailing_zeros()
+    } else if b != 0 {
+        64 + b.trailing_zeros()
+    } else {
+        128 + c.trailing_zeros()
+    };
+    bits as usize
+}
 
 /// The eight bytes at `at`, the first lowest; zeros beyond the end.
 #[inline]
@@ -181,44 +247,6 @@ fn eight_bytes(text: &[u8], at: usize) -> u64 {
         rest.iter().rev().fold(0, |eight, byte| eight << 8 | u64::from(*byte))
     }
 }
-
-/// How many of eight bytes, from the lowest, are word bytes before the first that is not. Sums of seven bits never carry into
-/// the next byte, and their top bit is the answer to a comparison.
-#[inline]
-fn word_bytes(eight: u64) -> usize {
-    const LOW: u64 = 0x7f * ONES;
-    let at_least = |bytes: u64, least: u8| (bytes & LOW) + u64::from(0x80 - least) * ONES;
-    let within = |bytes: u64, first: u8, last: u8| at_least(bytes, first) & !at_least(bytes, last + 1);
-    let letter = within(eight | (0x20 * ONES), b'a', b'z');
-    let digit = within(eight, b'0', b'9');
-    let underscore = !at_least(eight ^ (u64::from(b'_') * ONES), 1);
-    let other = (!(letter | digit | underscore) | eight) & (0x80 * ONES);
-    other.trailing_zeros() as usize / 8
-}
-
-const KEYS: [NameKey; NAMES.len()] = {
-    let mut keys = [NameKey::EMPTY; NAMES.len()];
-    let mut at = 0;
-    while at < keys.len() {
-        keys[at] = NameKey::of(NAMES[at].as_bytes());
-        at += 1;
-    }
-    keys
-};
-
-const NO_NAME: u8 = u8::MAX;
-
-static SLOTS: [u8; 128] = {
-    let mut slots = [NO_NAME; 128];
-    let mut at = 0;
-    while at < KEYS.len() {
-        let slot = KEYS[at].slot();
-        assert!(slots[slot] == NO_NAME, "two names in one slot: try another multiplier");
-        slots[slot] = at as u8;
-        at += 1;
-    }
-    slots
-};
 
 /// The candidate that a word was probably meant to be: the one with the fewest letters added, left out, changed or swapped
 /// with their neighbour, if that is at most a quarter of the longer word (rounded up). Case does not count. Of two alike
@@ -420,25 +448,28 @@ mod tests {
     }
 
     #[test]
-    fn words_are_read_to_their_end() {
-        // every byte, at every place of a part, with every number of bytes after it
-        for byte in (0..=255).step_by(if cfg!(miri) { 51 } else { 1 }) {
-            for before in (0..26).step_by(if cfg!(miri) { 3 } else { 1 }) {
-                for after in (0..10).step_by(if cfg!(miri) { 3 } else { 1 }) {
-                    let mut text = vec![b'x'; before];
+    fn names_end_where_their_letters_do() {
+        // every byte behind a name, with every number of bytes after it
+        for name in ["cap_bpf", "CAP_KILL", "cap_chown", "cap_net_admin", "cap_dac_override", "cap_checkpoint_restore"]
+        {
+            let mask = bit(by_name(name.as_bytes()).expect("a name"));
+            for byte in (0..=255).step_by(if cfg!(miri) { 17 } else { 1 }) {
+                for after in (0..20).step_by(if cfg!(miri) { 3 } else { 1 }) {
+                    let mut text = name.as_bytes().to_vec();
                     text.push(byte);
                     text.extend(vec![b'y'; after]);
-                    let end = text.iter().position(|byte| !is_word(*byte)).unwrap_or(text.len()).min(NameKey::ROOM);
-                    let (key, len) = NameKey::read(&text, 0);
-                    assert_eq!(len, end, "{text:?}");
-                    assert!(key == NameKey::of(&text[..end]), "{text:?}");
-                    let longer = [b"+", text.as_slice()].concat();
-                    assert!(NameKey::read(&longer, 1) == (key, len), "{text:?}");
+                    let found = Name::before(&text).map(|name| (name.mask(), name.len));
+                    let ends = byte & LETTER == 0 && !byte.is_ascii_digit();
+                    assert_eq!(found, ends.then_some((mask, name.len())), "{text:?}");
+                    assert!(!(ends && is_word(byte)), "{text:?}");
                 }
             }
+            let found = Name::before(name.as_bytes()).map(|name| (name.mask(), name.len));
+            assert_eq!(found, Some((mask, name.len())));
         }
-        assert!(NameKey::read(b"abc", 3) == (NameKey::EMPTY, 0));
-        assert!(NameKey::read(b"abc", 4) == (NameKey::EMPTY, 0));
+        assert!(Name::before(b"").is_none());
+        assert!(Name::before(&[0; 30]).is_none());
+        assert!(Name::before(&[b'c'; 30]).is_none());
     }
 
     #[test]

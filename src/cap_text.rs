@@ -13,7 +13,7 @@
 
 use core::fmt;
 
-use crate::cap_sets::{self, CapSets, NAMES, NameKey, bit, is_word, up_to};
+use crate::cap_sets::{self, CapSets, NAMES, Name, bit, is_word, up_to};
 use crate::error::{Nearest, Word};
 
 /// Why a text does not parse.
@@ -144,43 +144,125 @@ impl fmt::Display for NotAscii<'_> {
 const EFFECTIVE: u8 = 1;
 const PERMITTED: u8 = 2;
 const INHERITABLE: u8 = 4;
+const EVERY: u8 = EFFECTIVE | PERMITTED | INHERITABLE;
+
+// What a byte is to the reader of actions, if it is no flag's letter.
+const BLANK: u8 = 8;
+const EQUALS: u8 = 16;
+const OTHER: u8 = 32;
+const PLUS: u8 = 64;
+const MINUS: u8 = 128;
+
+/// Each byte's kind, of a flag's letter the flag.
+static KINDS: [u8; 256] = {
+    let mut kinds = [OTHER; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        kinds[byte] = match byte as u8 {
+            b'e' => EFFECTIVE,
+            b'p' => PERMITTED,
+            b'i' => INHERITABLE,
+            b'=' => EQUALS,
+            b'+' => PLUS,
+            b'-' => MINUS,
+            byte if is_blank(byte) => BLANK,
+            _ => OTHER,
+        };
+        byte += 1;
+    }
+    kinds
+};
+
+/// What the actions of a clause do together: take these flags, then give those.
+#[derive(Clone, Copy)]
+struct Change {
+    take: u8,
+    give: u8,
+}
+
+/// Three sets, in the order of their flags.
+type Sets = [u64; 3];
+
+/// All capabilities in the sets of some flags, none in the others.
+static WITH: [Sets; 8] = {
+    let mut with = [[0; 3]; 8];
+    let mut at = 0;
+    while at < 8 * 3 {
+        if (at / 3) >> (at % 3) & 1 != 0 {
+            with[at / 3][at % 3] = u64::MAX;
+        }
+        at += 1;
+    }
+    with
+};
+
+impl Change {
+    #[inline(always)]
+    fn apply(self, mask: u64, sets: &mut Sets) {
+        let (take, give) = (&WITH[usize::from(self.take & EVERY)], &WITH[usize::from(self.give & EVERY)]);
+        for at in 0..3 {
+            sets[at] = sets[at] & !(mask & take[at]) | mask & give[at];
+        }
+    }
+}
+
+/// The last long actions of a text: the next clause often says the same, and to compare them is quicker than to read them.
+struct Repeated {
+    /// Their bytes and the blank behind them, the first lowest.
+    bytes: u128,
+    /// The bits of a text to compare with them.
+    cared_for: u128,
+    len: usize,
+    change: Change,
+}
+
+impl Repeated {
+    /// How many bytes are long.
+    const LONG: usize = 6;
+    /// Equal to nothing.
+    const NONE: Repeated = Repeated { bytes: 1, cared_for: 0, len: 0, change: Change { take: 0, give: 0 } };
+}
 
 /// Reads a text. `last_cap` is the running kernel's last capability, which `all` and a `=` without names reach to; single
 /// capabilities may go beyond it, up to 63.
 pub fn parse(text: &[u8], last_cap: u8) -> Result<CapSets, CapTextError> {
     let all = up_to(last_cap);
-    let mut caps = CapSets::EMPTY;
-    let mut at = Reader { text, at: 0 };
-    loop {
-        at.skip(is_blank);
-        let listed = match at.byte() {
-            None => return Ok(caps),
-            Some(b'=') => None,
-            Some(byte) if is_word(byte) => Some(at.names(all)?),
-            Some(b'+' | b'-') => return Err(at.unexpected(Expected::NamesBeforeOperator)),
-            Some(_) => return Err(at.unexpected(Expected::Clause)),
+    let mut sets = [0; 3];
+    let mut repeated = Repeated::NONE;
+    let mut at = Reader::new(text);
+    while let Some(byte) = at.rest.first() {
+        let (mask, change) = if is_word(*byte) {
+            (at.names(all)?, at.actions(&mut repeated)?)
+        } else if is_blank(*byte) {
+            at.skip(1);
+            continue;
+        } else if *byte == b'=' {
+            (all, at.everything()?)
+        } else {
+            let operator = matches!(byte, b'+' | b'-');
+            return Err(at.unexpected(if operator { Expected::NamesBeforeOperator } else { Expected::Clause }));
         };
-        match listed {
-            None => at.everything(all, &mut caps)?,
-            Some(mask) => at.actions(mask, &mut caps)?,
-        }
+        change.apply(mask, &mut sets);
+        let [_blank, rest @ ..] = at.rest else { break };
+        at.rest = rest;
     }
+    let [effective, permitted, inheritable] = sets;
+    Ok(CapSets { effective, permitted, inheritable })
 }
 
 /// Reads a list of capabilities: names, numbers and `all`, separated by blanks or commas; nothing is the empty set.
 pub fn parse_names(text: &[u8], last_cap: u8) -> Result<u64, CapTextError> {
     let all = up_to(last_cap);
-    let is_separator = |byte| is_blank(byte) || byte == b',';
     let mut mask = 0;
-    let mut at = Reader { text, at: 0 };
+    let mut at = Reader::new(text);
     loop {
-        at.skip(is_separator);
-        match at.byte() {
+        match at.rest.first() {
             None => return Ok(mask),
-            Some(byte) if is_word(byte) => {
+            Some(byte) if is_blank(*byte) || *byte == b',' => at.skip(1),
+            Some(byte) if is_word(*byte) => {
                 mask |= match at.name()? {
                     Named::All => all,
-                    Named::One(cap) => bit(cap),
+                    Named::One(mask) => mask,
                 }
             }
             Some(_) => return Err(at.unexpected(Expected::NamesOnly)),
@@ -191,118 +273,168 @@ pub fn parse_names(text: &[u8], last_cap: u8) -> Result<u64, CapTextError> {
 /// What one name of a list stands for.
 enum Named {
     All,
-    One(u8),
+    One(u64),
 }
 
+/// Where a text has been read to. What is seldom called takes the two parts one by one: for that they need not lie in memory.
+#[derive(Clone, Copy)]
 struct Reader<'a> {
-    text: &'a [u8],
-    at: usize,
+    /// Of the whole text.
+    len: usize,
+    rest: &'a [u8],
 }
 
-impl Reader<'_> {
-    fn byte(&self) -> Option<u8> {
-        self.text.get(self.at).copied()
+impl<'a> Reader<'a> {
+    fn new(text: &[u8]) -> Reader<'_> {
+        Reader { len: text.len(), rest: text }
     }
 
-    fn at_end_of_clause(&self) -> bool {
-        self.byte().is_none_or(is_blank)
-    }
-
-    fn skip(&mut self, skipped: impl Fn(u8) -> bool) {
-        while self.byte().is_some_and(&skipped) {
-            self.at += 1;
-        }
+    #[inline(always)]
+    fn skip(&mut self, bytes: usize) {
+        self.rest = &self.rest[bytes..];
     }
 
     /// `= flags*`, at the `=`.
-    fn everything(&mut self, all: u64, caps: &mut CapSets) -> Result<(), CapTextError> {
-        self.at += 1;
-        let flags = self.flags();
-        if !self.at_end_of_clause() {
-            return Err(self.unexpected(Expected::FlagOrBlank));
-        }
-        clear(caps, all, EFFECTIVE | PERMITTED | INHERITABLE);
-        set(caps, all, flags);
-        Ok(())
+    #[inline(always)]
+    fn everything(&mut self) -> Result<Change, CapTextError> {
+        let mut at = 0;
+        let (give, next) = self.flags(&mut at);
+        self.skip(at);
+        if next == BLANK { Ok(Change { take: EVERY, give }) } else { Err(self.unexpected(Expected::FlagOrBlank)) }
     }
 
     /// `action (+|- flags)*`, after the names.
-    fn actions(&mut self, mask: u64, caps: &mut CapSets) -> Result<(), CapTextError> {
-        match self.byte() {
-            Some(b'=') => {
-                self.at += 1;
-                clear(caps, mask, EFFECTIVE | PERMITTED | INHERITABLE);
-                set(caps, mask, self.flags());
-            }
-            Some(b'+' | b'-') => {}
-            _ => return Err(self.unexpected(Expected::Operator)),
+    #[inline(always)]
+    fn actions(&mut self, repeated: &mut Repeated) -> Result<Change, CapTextError> {
+        let next = self.rest.first_chunk().map(|next| u128::from_le_bytes(*next));
+        if next.is_some_and(|next| next & repeated.cared_for == repeated.bytes) {
+            self.skip(repeated.len);
+            return Ok(repeated.change);
         }
-        loop {
-            let apply = match self.byte() {
-                Some(b'+') => set,
-                Some(b'-') => clear,
-                Some(byte) if !is_blank(byte) => return Err(self.unexpected(Expected::FlagOrAction)),
-                _ => return Ok(()),
-            };
-            self.at += 1;
-            let flags = self.flags();
+        let Some((change, len)) = self.good_actions() else {
+            return Err(Reader::wrong_actions(self.len, self.rest));
+        };
+        if let (Some(next), Repeated::LONG..16) = (next, len) {
+            let cared_for = u128::MAX >> (120 - len * 8);
+            *repeated = Repeated { bytes: next & cared_for, cared_for, len, change };
+        }
+        self.skip(len);
+        Ok(change)
+    }
+
+    /// Actions with nothing out of place, and their length.
+    #[inline(always)]
+    fn good_actions(self) -> Option<(Change, usize)> {
+        let mut change = Change { take: 0, give: 0 };
+        let mut at = 0;
+        let mut next = self.kind(at);
+        if next == EQUALS {
+            change.take = EVERY;
+            (change.give, next) = self.flags(&mut at);
+        } else if next & (PLUS | MINUS) == 0 {
+            return None;
+        }
+        while next & (PLUS | MINUS) != 0 {
+            let minus = next & MINUS != 0;
+            let flags;
+            (flags, next) = self.flags(&mut at);
             if flags == 0 {
-                return Err(self.unexpected(Expected::Flag));
+                return None;
             }
-            apply(caps, mask, flags);
+            change.take |= flags;
+            change.give |= flags;
+            if minus {
+                change.give ^= flags;
+            }
+        }
+        (next == BLANK).then_some((change, at))
+    }
+
+    /// Says what is out of place in the actions here.
+    #[cold]
+    fn wrong_actions(len: usize, rest: &[u8]) -> CapTextError {
+        let mut at = Reader { len, rest };
+        let mut expected = Expected::Operator;
+        while let [byte, rest @ ..] = at.rest {
+            expected = match (byte, expected) {
+                (b'=', Expected::Operator) => Expected::FlagOrAction,
+                (b'+' | b'-', Expected::Operator | Expected::FlagOrAction) => Expected::Flag,
+                (b'e' | b'p' | b'i', Expected::Flag | Expected::FlagOrAction) => Expected::FlagOrAction,
+                _ => break,
+            };
+            at.rest = rest;
+        }
+        at.unexpected(expected)
+    }
+
+    /// Moves `at` past an operator and the flags behind it; returns those, and the kind of what follows.
+    #[inline(always)]
+    fn flags(self, at: &mut usize) -> (u8, u8) {
+        let mut flags = 0;
+        loop {
+            *at += 1;
+            let kind = self.kind(*at);
+            if kind & EVERY == 0 {
+                return (flags, kind);
+            }
+            flags |= kind;
         }
     }
 
-    fn flags(&mut self) -> u8 {
-        let mut flags = 0;
-        loop {
-            flags |= match self.byte() {
-                Some(b'e') => EFFECTIVE,
-                Some(b'p') => PERMITTED,
-                Some(b'i') => INHERITABLE,
-                _ => return flags,
-            };
-            self.at += 1;
-        }
+    /// What the byte at `at` is; the end is as a blank.
+    #[inline(always)]
+    fn kind(self, at: usize) -> u8 {
+        self.rest.get(at).map_or(BLANK, |byte| KINDS[usize::from(*byte)])
     }
 
     /// `name (, name)*`, at the beginning of the first. As libcap has it, `all` replaces what stands before it: `63,all` is
     /// without 63 where the kernel has no such capability, `all,63` is with it.
+    #[inline(always)]
     fn names(&mut self, all: u64) -> Result<u64, CapTextError> {
         let mut mask = 0;
         loop {
             mask = match self.name()? {
                 Named::All => all,
-                Named::One(cap) => mask | bit(cap),
+                Named::One(one) => mask | one,
             };
-            if self.byte() != Some(b',') {
-                return Ok(mask);
-            }
-            self.at += 1;
-            if !self.byte().is_some_and(is_word) {
-                return Err(self.unexpected(Expected::NameAfterComma));
+            match self.rest {
+                [b',', rest @ ..] => self.rest = rest,
+                _ => return Ok(mask),
             }
         }
     }
 
-    /// A name, a number or `all`, at its beginning; moves past it on success only.
+    /// A name, a number or `all`; moves past it on success only.
+    #[inline(always)]
     fn name(&mut self) -> Result<Named, CapTextError> {
-        if self.text[self.at].is_ascii_digit() {
-            return self.number();
+        if let Some(name) = Name::before(self.rest) {
+            self.skip(name.len);
+            return Ok(Named::One(name.mask()));
         }
-        let (key, len) = NameKey::read(self.text, self.at);
-        let named = match key.look_up() {
-            Some(cap) => Named::One(cap),
-            None if key == const { NameKey::of(b"all") } => Named::All,
-            None => return Err(self.unknown_name()),
-        };
-        self.at += len;
+        let (named, len) = Reader::other_name(self.len, self.rest)?;
+        self.skip(len);
         Ok(named)
     }
 
-    fn number(&mut self) -> Result<Named, CapTextError> {
+    /// As [`Reader::name`], for the rest: numbers, `all`, and names before what is out of place.
+    #[cold]
+    fn other_name(len: usize, rest: &[u8]) -> Result<(Named, usize), CapTextError> {
+        let this = Reader { len, rest };
+        let word = this.word();
+        let named = match word {
+            [] => return Err(this.unexpected(Expected::NameAfterComma)),
+            [b'0'..=b'9', ..] => Named::One(bit(this.number(word)?)),
+            _ if word.eq_ignore_ascii_case(b"all") => Named::All,
+            _ => match cap_sets::by_name(word) {
+                Some(cap) => Named::One(bit(cap)),
+                None => return Err(this.unknown_name()),
+            },
+        };
+        Ok((named, word.len()))
+    }
+
+    fn number(self, word: &[u8]) -> Result<u8, CapTextError> {
         const TOO_LARGE: u32 = 64;
-        let word = self.word();
         let (digits, base) = match word {
             [b'0', b'x' | b'X', digits @ ..] => (digits, 16),
             [b'0', ..] => (word, 8),
@@ -322,60 +454,45 @@ impl Reader<'_> {
         if number == TOO_LARGE {
             return Err(self.error(CapTextProblem::NumberTooLarge { word: Word::new(word) }));
         }
-        self.at += word.len();
-        Ok(Named::One(number as u8))
+        Ok(number as u8)
     }
 
     /// The word here, to its end.
-    fn word(&self) -> &[u8] {
-        let rest = &self.text[self.at..];
-        &rest[..rest.iter().position(|byte| !is_word(*byte)).unwrap_or(rest.len())]
+    fn word(self) -> &'a [u8] {
+        &self.rest[..self.rest.iter().position(|byte| !is_word(*byte)).unwrap_or(self.rest.len())]
     }
 
-    fn error(&self, problem: CapTextProblem) -> CapTextError {
-        CapTextError { column: self.at + 1, problem }
+    fn error(self, problem: CapTextProblem) -> CapTextError {
+        CapTextError { column: self.len - self.rest.len() + 1, problem }
     }
 
-    #[cold]
-    fn unknown_name(&self) -> CapTextError {
+    fn unknown_name(self) -> CapTextError {
         // With letters of another script that look like those of a name, and what stands behind them.
-        let rest = &self.text[self.at..];
-        let end = rest.iter().position(|byte| !is_word(*byte) && byte.is_ascii()).unwrap_or(rest.len());
-        let word = &rest[..end];
+        let end = self.rest.iter().position(|byte| !is_word(*byte) && byte.is_ascii()).unwrap_or(self.rest.len());
+        let word = &self.rest[..end];
         self.error(CapTextProblem::UnknownName { word: Word::new(word), nearest: nearest_name(word) })
     }
 
+    #[inline(always)]
+    fn unexpected(self, expected: Expected) -> CapTextError {
+        Reader::unexpected_here(self.len, self.rest, expected)
+    }
+
     #[cold]
-    fn unexpected(&self, expected: Expected) -> CapTextError {
-        let rest = &self.text[self.at..];
+    fn unexpected_here(len: usize, rest: &[u8], expected: Expected) -> CapTextError {
+        let this = Reader { len, rest };
         let found = match rest {
-            [] => return self.error(CapTextProblem::EndsEarly { expected }),
-            [first, ..] if is_word(*first) => self.word(),
+            [] => return this.error(CapTextProblem::EndsEarly { expected }),
+            [first, ..] if is_word(*first) => this.word(),
             _ => first_character(rest),
         };
-        self.error(CapTextProblem::Unexpected { found: Word::new(found), expected })
+        this.error(CapTextProblem::Unexpected { found: Word::new(found), expected })
     }
 }
 
 /// As isspace(3) in the C locale.
 const fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r')
-}
-
-fn set(caps: &mut CapSets, mask: u64, flags: u8) {
-    caps.effective |= mask & all_or_none(flags & EFFECTIVE);
-    caps.permitted |= mask & all_or_none(flags & PERMITTED);
-    caps.inheritable |= mask & all_or_none(flags & INHERITABLE);
-}
-
-fn clear(caps: &mut CapSets, mask: u64, flags: u8) {
-    caps.effective &= !(mask & all_or_none(flags & EFFECTIVE));
-    caps.permitted &= !(mask & all_or_none(flags & PERMITTED));
-    caps.inheritable &= !(mask & all_or_none(flags & INHERITABLE));
-}
-
-const fn all_or_none(flag: u8) -> u64 {
-    if flag == 0 { 0 } else { u64::MAX }
 }
 
 /// The first character, in UTF-8 if it is; else the first byte.
@@ -520,6 +637,49 @@ mod tests {
             assert_eq!(parse(text.as_bytes(), last), Ok(CapSets { permitted: mask, ..CapSets::EMPTY }), "{text}");
         }
         assert_eq!(parse_names(b"63,all", 40), Ok(up_to(40) | 1 << 63), "a list that libcap does not have");
+    }
+
+    #[test]
+    fn actions_mean_the_same_each_time() {
+        let every = [
+            "+p",
+            "=eip",
+            "+eip-e",
+            "=eip-i",
+            "=eip-i+i-e",
+            "+eeeeeeeeeeeeip",
+            "+eeeeeeeeeeeeeip",
+            "+eeeeeeeeeeeeeeip",
+        ];
+        let fewer = if cfg!(miri) { 3 } else { 1 };
+        for first in every {
+            for second in every.into_iter().step_by(fewer) {
+                for blank in [" ", "\t", " \n"] {
+                    let clauses = [
+                        format!("cap_chown{first}"),
+                        format!("cap_bpf{first}"),
+                        format!("cap_kill{second}"),
+                        format!("1,cap_net_admin{first}"),
+                        format!("2{second}"),
+                    ];
+                    // No two clauses name the same capability.
+                    let want = clauses.iter().fold(CapSets::EMPTY, |sum, clause| {
+                        let caps = parse(clause.as_bytes(), 40).expect("parses");
+                        CapSets {
+                            effective: sum.effective | caps.effective,
+                            permitted: sum.permitted | caps.permitted,
+                            inheritable: sum.inheritable | caps.inheritable,
+                        }
+                    });
+                    for text in [clauses.join(blank), clauses.join(blank) + blank] {
+                        assert_eq!(parse(text.as_bytes(), 40), Ok(want), "{text:?}");
+                    }
+                }
+                let text = format!("cap_kill{first} cap_chown{first}x cap_bpf{first}                ");
+                let error = parse(text.as_bytes(), 40).expect_err("no flag");
+                assert_eq!(error.column, "cap_kill cap_chown".len() + 2 * first.len() + 1, "{text:?}");
+            }
+        }
     }
 
     #[test]
