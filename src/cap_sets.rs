@@ -254,12 +254,16 @@ fn eight_bytes(text: &[u8], at: usize) -> u64 {
 pub fn nearest(word: &[u8], candidates: impl Iterator<Item = &'static str>) -> Option<&'static str> {
     let mut best: Option<(&'static str, usize)> = None;
     for candidate in candidates {
-        let limit = word.len().max(candidate.len()).div_ceil(4);
+        let quarter = word.len().max(candidate.len()).div_ceil(4);
+        let limit = best.map_or(quarter, |(_, least)| quarter.min(least - 1));
         if word.len().abs_diff(candidate.len()) > limit {
             continue;
         }
         let Some(distance) = distance(word, candidate.as_bytes()) else { continue };
-        if distance <= limit && distance < candidate.len() && best.is_none_or(|(_, least)| distance < least) {
+        if distance <= limit && distance < candidate.len() {
+            if distance == 0 {
+                return Some(candidate);
+            }
             best = Some((candidate, distance));
         }
     }
@@ -488,6 +492,9 @@ mod tests {
         }
         assert_eq!(nearest(&[b'u'; 1 << 16], options.into_iter()), None);
         assert_eq!(nearest(b"a", ["b"].into_iter()), None, "nothing of the word is left");
+        assert_eq!(nearest(b"usir", ["chroot", "usor", "user"].into_iter()), Some("usor"), "of two alike the first");
+        assert_eq!(nearest(b"USER", ["usor", "user", "usar"].into_iter()), Some("user"));
+        assert_eq!(nearest(b"group", ["grops", "groups", "grou"].into_iter()), Some("groups"));
     }
 
     #[test]

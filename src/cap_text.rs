@@ -32,8 +32,6 @@ pub enum CapTextProblem {
     UnknownName {
         /// The word.
         word: Word,
-        /// The closest known name.
-        nearest: Option<&'static str>,
     },
     /// A word that begins with a digit and is no number.
     MalformedNumber {
@@ -102,8 +100,10 @@ impl fmt::Display for CapTextError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let column = self.column;
         match &self.problem {
-            CapTextProblem::UnknownName { word, nearest } => {
-                write!(f, "unknown name {word}{} at column {column}{}", NotAscii(word), Nearest(*nearest))
+            CapTextProblem::UnknownName { word } => {
+                // Found here and not by the reader: many ask whether a text is one, and few what is wrong with it.
+                let nearest = Nearest(nearest_name(word.bytes()));
+                write!(f, "unknown name {word}{} at column {column}{nearest}", NotAscii(word))
             }
             CapTextProblem::MalformedNumber { word } => {
                 write!(
@@ -469,8 +469,7 @@ impl<'a> Reader<'a> {
     fn unknown_name(self) -> CapTextError {
         // With letters of another script that look like those of a name, and what stands behind them.
         let end = self.rest.iter().position(|byte| !is_word(*byte) && byte.is_ascii()).unwrap_or(self.rest.len());
-        let word = &self.rest[..end];
-        self.error(CapTextProblem::UnknownName { word: Word::new(word), nearest: nearest_name(word) })
+        self.error(CapTextProblem::UnknownName { word: Word::new(&self.rest[..end]) })
     }
 
     #[inline(always)]
@@ -599,10 +598,7 @@ mod tests {
             let error = parse(&word, 40).expect_err("no such name");
             assert_eq!(
                 error,
-                CapTextError {
-                    column: 1,
-                    problem: CapTextProblem::UnknownName { word: Word::new(&word), nearest: None }
-                }
+                CapTextError { column: 1, problem: CapTextProblem::UnknownName { word: Word::new(&word) } }
             );
             let mut number = vec![b'0'; len];
             number.extend(b"7=p");

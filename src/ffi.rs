@@ -4,13 +4,17 @@
 // The documentation here is the C header's; what a caller owes stands in it per argument.
 #![allow(clippy::missing_safety_doc)]
 
+use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_char, c_int};
 use core::fmt::{self, Write as _};
+use core::mem::MaybeUninit;
+use core::sync::atomic::{AtomicU8, Ordering::SeqCst};
 use core::{ptr, slice};
 
 use alloc::boxed::Box;
 
 use crate::cap_sets::CapSets;
+use crate::cap_text::CapTextError;
 use crate::error::{Error, Status};
 use crate::policy::Policy;
 use crate::{cap_text, policy, status, sys};
@@ -361,7 +365,7 @@ pub extern "C" fn ec_security_strerror(status: c_int) -> *const c_char {
 /// address, so that a call and this one may be arguments of one function, in any order of evaluation.
 #[unsafe(no_mangle)]
 pub extern "C" fn ec_security_last_error() -> *const c_char {
-    sys::page_for_this_thread().map_or(c"".as_ptr(), |page| page.text().cast::<c_char>().cast_const())
+    LastError::of_this_thread().map_or(c"".as_ptr(), LastError::read)
 }
 
 /// The version of the library that is loaded, such as "0.1.0". Never NULL, belongs to the library, never freed; safe in any
@@ -377,7 +381,90 @@ pub extern "C" fn ec_security_version() -> *const c_char {
 
 /// Room for a message and its NUL.
 const LAST_ERROR_ROOM: usize = 1024;
-const _: () = assert!(LAST_ERROR_ROOM <= sys::PAGE_TEXT);
+const _: () = assert!(size_of::<LastError>() <= sys::PAGE_TEXT && align_of::<LastError>() <= 16);
+
+/// A thread's last failure, on its page. Zeros are valid: none.
+///
+/// Whoever has asked once has the address of the text, and may look there after any failure, so that the text is made then.
+/// Until somebody asks, the error of a capability text is kept as it is: a caller that only wants to know whether a text is
+/// one need not wait for what is wrong with it.
+///
+/// A signal handler may come in anywhere, and fail or ask. It can garble the text, never its bounds: the last byte is always
+/// NUL. What is kept it leaves alone while that is written or read.
+#[repr(C)]
+struct LastError {
+    text: UnsafeCell<[u8; LAST_ERROR_ROOM]>,
+    state: AtomicU8,
+    kept: UnsafeCell<MaybeUninit<KeptError>>,
+}
+
+/// An error without the heap.
+#[derive(Clone, Copy)]
+struct KeptError {
+    option: &'static str,
+    error: CapTextError,
+}
+
+impl LastError {
+    /// The text is that of the last failure, and nobody has asked for it.
+    const WRITTEN: u8 = 0;
+    /// Nobody has asked, and the last failure is kept.
+    const KEPT: u8 = 1;
+    /// It is being kept.
+    const BUSY: u8 = 2;
+    /// The text is that of the last failure, for ever.
+    const ASKED: u8 = 3;
+
+    fn of_this_thread() -> Option<&'static LastError> {
+        // SAFETY: a page has room for it, suitably aligned; pages begin as zeros, and are never unmapped. Other threads see
+        // none but their own, so that what is not atomic is this thread's.
+        sys::page_for_this_thread().map(|page| unsafe { &*page.text().cast::<LastError>() })
+    }
+
+    fn remember(&self, error: &Error) {
+        if let Error::CapText { option, error } = *error
+            && self.keep(KeptError { option, error })
+        {
+            return;
+        }
+        let _ = self.turns(LastError::KEPT, LastError::WRITTEN);
+        self.write(error);
+    }
+
+    /// Keeps an error, if nobody has asked yet.
+    fn keep(&self, error: KeptError) -> bool {
+        let begins = self.turns(LastError::WRITTEN, LastError::BUSY) || self.turns(LastError::KEPT, LastError::BUSY);
+        if !begins {
+            return false;
+        }
+        // SAFETY: this thread's; a signal handler that finds it busy neither reads nor writes it.
+        unsafe { (*self.kept.get()).write(error) };
+        self.turns(LastError::BUSY, LastError::KEPT)
+    }
+
+    /// The text, made now if it is not yet.
+    fn read(&self) -> *const c_char {
+        if self.state.swap(LastError::ASKED, SeqCst) == LastError::KEPT {
+            // SAFETY: written before, and never again.
+            let KeptError { option, error } = unsafe { (*self.kept.get()).assume_init() };
+            self.write(&Error::CapText { option, error });
+        }
+        self.text.get().cast::<c_char>().cast_const()
+    }
+
+    fn turns(&self, from: u8, to: u8) -> bool {
+        self.state.compare_exchange(from, to, SeqCst, SeqCst).is_ok()
+    }
+
+    fn write(&self, error: &Error) {
+        // SAFETY: this thread's, and no reference to it outlives this function.
+        let bytes = unsafe { &mut *self.text.get() };
+        let mut out = Truncating { room: &mut bytes[..LAST_ERROR_ROOM - 1], len: 0 };
+        let _ = write!(out, "{error}");
+        let end = out.end();
+        bytes[end] = 0;
+    }
+}
 
 /// Where Rust's standard library is linked, a panic of this library is caught and becomes an error; in the C library, which
 /// does without, it ends the process with one line. Either way it goes no further.
@@ -401,25 +488,16 @@ fn run(body: impl FnOnce() -> Result<(), Error>) -> c_int {
     let status = match guarded(body) {
         Ok(()) => Status::Ok,
         Err(error) => {
-            remember(&error);
+            // Without memory for the story, the status has to do.
+            if let Some(last) = LastError::of_this_thread() {
+                last.remember(&error);
+            }
             error.status()
         }
     };
     sys::restore_cancellation(cancellation);
     sys::set_errno(errno);
     status as c_int
-}
-
-fn remember(error: &Error) {
-    // Without memory for the story, the status has to do.
-    let Some(page) = sys::page_for_this_thread() else { return };
-    // SAFETY: the page is this thread's, and no reference to it outlives this function. A signal handler that calls in
-    // meanwhile can garble the text, never its bounds: the last byte is always NUL.
-    let bytes = unsafe { slice::from_raw_parts_mut(page.text(), LAST_ERROR_ROOM) };
-    let mut out = Truncating { room: &mut bytes[..LAST_ERROR_ROOM - 1], len: 0 };
-    let _ = write!(out, "{error}");
-    let end = out.end();
-    bytes[end] = 0;
 }
 
 /// Runs `body` with a writer into a C buffer, and returns the length as snprintf does.
@@ -534,4 +612,64 @@ unsafe fn policy_mut<'a>(policy: *mut ec_security_policy) -> Result<&'a mut Poli
     // SAFETY: the caller's promise.
     unsafe { policy.cast::<Policy>().as_mut() }
         .ok_or(Error::Argument { name: "policy", problem: "NULL; make one with ec_security_policy_new" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Word;
+
+    fn fresh() -> LastError {
+        LastError {
+            text: UnsafeCell::new([0; LAST_ERROR_ROOM]),
+            state: AtomicU8::new(LastError::WRITTEN),
+            kept: UnsafeCell::new(MaybeUninit::zeroed()),
+        }
+    }
+
+    fn unknown(name: &str) -> Error {
+        let text = format!("{name}=p");
+        Error::CapText { option: "text", error: cap_text::parse(text.as_bytes(), 40).expect_err("no such name") }
+    }
+
+    fn text(at: *const c_char) -> String {
+        // SAFETY: of a LastError, which ends with NUL.
+        unsafe { CStr::from_ptr(at) }.to_str().expect("ASCII").to_owned()
+    }
+
+    #[test]
+    fn the_last_failure_is_told() {
+        let other = Error::UnknownUser { word: Word::new(b"nobody-here") };
+        for last in [unknown("cap_last"), other.clone()] {
+            for before in
+                [vec![], vec![unknown("cap_before")], vec![other.clone()], vec![unknown("cap_a"), other.clone()]]
+            {
+                let here = fresh();
+                before.iter().for_each(|error| here.remember(error));
+                here.remember(&last);
+                let at = here.read();
+                assert_eq!(text(at), last.to_string());
+                // Who has asked once needs not ask again.
+                for error in &before {
+                    here.remember(error);
+                    assert_eq!(text(at), error.to_string());
+                }
+                assert_eq!(here.read(), at);
+            }
+        }
+        assert_eq!(text(fresh().read()), "");
+    }
+
+    #[test]
+    fn a_signal_handler_may_come_in_while_an_error_is_kept() {
+        let here = fresh();
+        here.state.store(LastError::BUSY, SeqCst);
+        here.remember(&unknown("cap_in_handler"));
+        assert_eq!(here.state.load(SeqCst), LastError::BUSY, "the keeping goes on");
+        assert_eq!(text(here.text.get().cast()), unknown("cap_in_handler").to_string(), "written at once");
+        here.remember(&Error::OutOfMemory);
+        assert_eq!(here.state.load(SeqCst), LastError::BUSY);
+        assert_eq!(text(here.read()), Error::OutOfMemory.to_string(), "what is kept is not looked at");
+        assert!(!here.turns(LastError::BUSY, LastError::KEPT), "so that it is written at once");
+    }
 }

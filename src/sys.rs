@@ -810,8 +810,8 @@ pub(crate) fn page_for_this_thread() -> Option<&'static Page> {
     while let Some(page) = unsafe { at.as_ref() } {
         let owner = page.owner.load(SeqCst);
         if (owner == tid || tgkill(getpid(), owner, 0) == Err(Errno(libc::ESRCH))) && page.take(owner, tid) {
-            // SAFETY: the page is this thread's now.
-            unsafe { page.text().write(0) };
+            // SAFETY: the page is this thread's now, and its text is so long. As a new one it begins with zeros.
+            unsafe { page.text().write_bytes(0, PAGE_TEXT) };
             return Some(keep(page));
         }
         at = page.next;

@@ -525,6 +525,53 @@ static void *fails_elsewhere(void *arg)
     return NULL;
 }
 
+/* Fails without asking why, in a thread of its own: `arg` says how, one letter a failure. Then it asks. */
+static void *fails_unasked(void *arg)
+{
+    const char *how = arg;
+    bool caps = false;
+    for (; *how; how++) {
+        caps = *how == 'c';
+        if (ec_security_raise(caps ? "cap_unasked+e" : NULL) != (caps ? EC_SECURITY_ESYNTAX : EC_SECURITY_EARGUMENT))
+            exit(70);
+    }
+    const char *text = ec_security_last_error();
+    check(strstr(text, caps ? "cap_unasked" : "NULL") != NULL, "failures %s: last error: %s", (char *)arg, text);
+    if (ec_security_raise("cap_asked+e") != EC_SECURITY_ESYNTAX)
+        exit(70);
+    check(strstr(text, "cap_asked") != NULL, "failures %s: after the next one it is still %s", (char *)arg, text);
+    return NULL;
+}
+
+/* Fails, and nobody asks why. The next thread is likely to get its page. */
+static void *fails_for_nobody(void *arg)
+{
+    (void)arg;
+    if (ec_security_raise("cap_nobody+e") != EC_SECURITY_ESYNTAX)
+        exit(70);
+    return NULL;
+}
+
+static void *has_not_failed(void *arg)
+{
+    (void)arg;
+    const char *text = ec_security_last_error();
+    check(!*text, "a new thread has the last error \"%s\"", text);
+    return NULL;
+}
+
+static void last_errors_in_threads(void)
+{
+    static char *const HOW[] = {"c", "cc", "n", "cn", "nc", "cnc"};
+    pthread_t thread;
+    for (int i = 0; i < 20; i++)
+        if (pthread_create(&thread, NULL, i % 2 ? has_not_failed : fails_for_nobody, NULL) || pthread_join(thread, NULL))
+            exit(70);
+    for (size_t i = 0; i < sizeof HOW / sizeof *HOW; i++)
+        if (pthread_create(&thread, NULL, fails_unasked, HOW[i]) || pthread_join(thread, NULL))
+            exit(70);
+}
+
 static void last_errors(void)
 {
     RETURNS(ec_security_apply("no-such-user-here", NULL, NULL), EC_SECURITY_EUSER);
@@ -566,6 +613,7 @@ static const struct group {
     {"files that are none", files},
     {"strerror for every number, and the version", fixed_texts},
     {"last_error belongs to its thread", last_errors},
+    {"last_error tells the last failure, whenever it is asked", last_errors_in_threads},
 };
 #define GROUPS_LEN (sizeof GROUPS / sizeof *GROUPS)
 
