@@ -60,15 +60,16 @@ static char *every_name(void)
     return strcat(text, "=eip");
 }
 
-/* One clause a capability, each with chained actions. */
-static char *every_clause(void)
+/* One clause a capability, each with chained actions: the same for all, or each unlike those around it, which a reader that
+ * knows again what it has just read does not help. */
+static char *every_clause(char *text, bool alike)
 {
-    static char text[8192];
+    static const char *const actions[] = {"=eip-i+i-e", "+p-e+ie-ip", "=ip+e-i+ie", "+eip-e-i+e", "=p+i-p+ei+p"};
     for (int cap = 0; cap < cap_max_bits(); cap++) {
         char *name = cap_to_name(cap);
         if (name == NULL)
             bench_fail("cap_to_name");
-        strcat(strcat(strcat(text, text[0] != '\0' ? " " : ""), name), "=eip-i+i-e");
+        strcat(strcat(strcat(text, text[0] != '\0' ? " " : ""), name), actions[alike ? 0 : cap % 5]);
         cap_free(name);
     }
     return text;
@@ -89,7 +90,8 @@ int main(int argc, char **argv)
         {"all", "all=eip", true},
         {"last-name", "cap_checkpoint_restore=ep", true},
         {"every-name", every_name(), true},
-        {"every-clause", every_clause(), true},
+        {"every-clause", every_clause((char[8192]){""}, true), true},
+        {"every-clause-unlike", every_clause((char[8192]){""}, false), true},
         {"unknown-name", "cap_net_bind_servic+ep", false},
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
