@@ -389,7 +389,54 @@ static void *creates_its_heir(void *over)
     return NULL;
 }
 
+static void *ends_with_its_signal(void *unused)
+{
+    mask_all_signals(UINT64_MAX);
+    shared->flag = 1;
+    for (uint64_t waiting = 0; !waiting;)
+        must(syscall(SYS_rt_sigpending, &waiting, 8) == 0, "rt_sigpending");
+    return unused;
+}
+
 static void make_some_idle(void) { idle_threads(MANY_IDLE); }
+
+/* The last of them ends when it has its signal; whoever looks only when the deadline is over comes too late. */
+static void make_300_and_one_ends(void)
+{
+    idle_threads(299);
+    thread(ends_with_its_signal, NULL);
+    wait_for(&shared->flag, 1);
+}
+
+static int drop_within_a_minute(void) { return drop_within("60"); }
+
+/* Takes the signal out of the queue, so that it never gets to the handler. */
+static void *takes_the_signal(void *unused)
+{
+    (void)unused;
+    uint64_t borrowed = UINT64_C(1) << 32;
+    mask_all_signals(UINT64_MAX);
+    shared->flag = 1;
+    must(syscall(SYS_rt_sigtimedwait, &borrowed, NULL, NULL, 8) == 33, "rt_sigtimedwait");
+    shared->count++;
+    mask_all_signals(0);
+    for (;;)
+        pause();
+    return NULL;
+}
+
+static void make_taker(void)
+{
+    idle_threads(2);
+    thread(takes_the_signal, NULL);
+    wait_for(&shared->flag, 1);
+}
+
+static void was_taken(void)
+{
+    if (shared->count != 1)
+        complain("the signal was taken %d times", shared->count);
+}
 
 /* Each hears its signal a while after the one before it. */
 static void *hears_in_turn(void *turn)
@@ -625,7 +672,8 @@ static void make_filter(long call, long argument, unsigned action)
     filtered_call = call;
     filtered_argument = argument;
     filter_action = action;
-    idle_threads(2);
+    /* More than the caller looks after at a time: the filtered one is the last. */
+    idle_threads(80);
     thread(filters_itself, NULL);
     wait_for(&shared->flag, 1);
 }
@@ -1291,6 +1339,17 @@ void situations_of_threads(void)
          .call = drop_one_after_another,
          .outcomes = DONE,
          .threads = 11},
+        {.name = "one of 300 threads ends when it has its signal",
+         .make = make_300_and_one_ends,
+         .call = drop_within_a_minute,
+         .seconds = 30,
+         .outcomes = DONE,
+         .threads = 300},
+        {.name = "a thread takes the borrowed signal by a raw rt_sigtimedwait call, once",
+         .make = make_taker,
+         .then = was_taken,
+         .outcomes = DONE,
+         .threads = 4},
         {.name = "a thread has dropped by itself, and holds less than is asked for",
          .make = make_bare_thread,
          .outcomes = REFUSED,
@@ -1323,7 +1382,8 @@ void situations_of_threads(void)
          .make = make_filter_kills_thread,
          .call = refusable_drop,
          .outcomes = GONE,
-         .names_thread = true},
+         .names_thread = true,
+         .says = {"it was killed"}},
         {.name = "a thread's own seccomp filter kills the thread when it looks at itself",
          .make = make_filter_kills_look,
          .call = refusable_drop,
