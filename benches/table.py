@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Turns results into tables in Markdown: table.py RESULTS.json DOCUMENT.md puts them between the document's two markers."""
+"""Turns results into tables in Markdown: table.py RESULTS.json DOCUMENT.md... puts them between each document's two markers;
+into README.md the one that belongs to the plot."""
 
 import json
+import os
 import re
 import statistics
 import sys
@@ -45,9 +47,26 @@ def rows(head, body):
     return lines + ["| " + " | ".join(row) + " |" for row in body] + [""]
 
 
+def machine(results):
+    of = results["machine"]
+    return f"{of['cpus']} virtual cores, {of['memory_gib']} GiB, Linux {of['linux']}, {of['libc']}"
+
+
+def brief(results):
+    """What the plot shows, in figures."""
+    ways = ["ours", "floor", "psx", "libcap"]
+    body = []
+    for n in sorted(results["drop"], key=int):
+        of = results["drop"][n]
+        body.append([f"{int(n):,}"] + [time(of[way]["median"]) if way in of else "–" for way in ways]
+                    + [ratio(of["psx"]), ratio(of["floor"], True)])
+    head = ["other threads"] + [TITLES[way] for way in ways] + ["libcap + libpsx / ours", "ours / floor"]
+    out = [f"One drop, medians of interleaved runs on {machine(results)}:", ""]
+    return "\n".join(out + rows(head, body))
+
+
 def table(results):
-    machine = results["machine"]
-    out = [f"{machine['cpus']} virtual cores, {machine['memory_gib']} GiB, Linux {machine['linux']}, {machine['libc']}.", ""]
+    out = [machine(results) + ".", ""]
 
     if "drop" in results:
         out += ["One full drop: median (quartiles).", ""]
@@ -126,18 +145,20 @@ BEGIN, END = "<!-- begin: make bench-plot -->", "<!-- end -->"
 
 
 def main():
-    if len(sys.argv) != 3:
+    if len(sys.argv) < 3:
         sys.exit(__doc__)
     with open(sys.argv[1]) as file:
         results = json.load(file)
-    with open(sys.argv[2]) as file:
-        document = file.read()
     place = re.escape(BEGIN) + ".*" + re.escape(END)
-    if not re.search(place, document, re.S):
-        sys.exit(f"{sys.argv[2]} lacks {BEGIN} and {END}")
-    filled = f"{BEGIN}\n\n{table(results)}\n{END}"
-    with open(sys.argv[2], "w") as file:
-        file.write(re.sub(place, lambda _: filled, document, flags=re.S))
+    for path in sys.argv[2:]:
+        with open(path) as file:
+            document = file.read()
+        if not re.search(place, document, re.S):
+            sys.exit(f"{path} lacks {BEGIN} and {END}")
+        made = brief if os.path.basename(path) == "README.md" else table
+        filled = f"{BEGIN}\n\n{made(results)}\n{END}"
+        with open(path, "w") as file:
+            file.write(re.sub(place, lambda _: filled, document, flags=re.S))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 # make bench: this library beside what a user would pick instead, and near the floor. Needs root and Linux; about half an
 # hour. BENCH_ARGS="--only drop --runs 15" makes less of it. Writes build/bench/results.json and build/bench/table.md.
-# make bench-plot: docs/drop-time.svg and the tables of docs/benchmarks.md from build/bench/results.json.
+# make bench-plot: docs/drop-time.svg and the tables of docs/benchmarks.md and README.md, from build/bench/results.json.
 
 BENCH_PACKAGES := gcc libc6-dev libcap-dev libcap-ng-dev binutils strace python3
 BENCH_CFLAGS := $(BASE_CFLAGS) -O2 -Ibenches
@@ -63,4 +63,4 @@ bench:
 
 bench-plot:
 	$(PYTHON) benches/plot.py build/bench/results.json docs/drop-time.svg
-	$(PYTHON) benches/table.py build/bench/results.json docs/benchmarks.md
+	$(PYTHON) benches/table.py build/bench/results.json docs/benchmarks.md README.md
