@@ -108,6 +108,24 @@ static void foreign_proc_threads(void) { foreign_proc(two_threads, false); }
 static void foreign_proc_alone(void) { foreign_proc(NULL, false); }
 static void own_proc_threads(void) { foreign_proc(two_threads, true); }
 
+static void next_number(pid_t number)
+{
+    FILE *last = fopen("/proc/sys/kernel/ns_last_pid", "we");
+    must(last && fprintf(last, "%d", number - 1) > 0 && fclose(last) == 0, "ns_last_pid");
+}
+
+/* Numbers with the same lower bits, more of them than those of two threads. */
+static void numbers_alike(void)
+{
+    for (pid_t number = 1000; number < 1000 + 5 * 4096; number += 4096) {
+        next_number(number);
+        idle_threads(1);
+        must(state_of(getpid(), number), "a thread with a number of one's choice");
+    }
+}
+
+static void own_proc_numbers_alike(void) { foreign_proc(numbers_alike, true); }
+
 /* A thread ends when it has its signal, and another gets its number; both that one and whoever creates it hear the signal late, so that
  * the caller has noticed the end. In a namespace of its own, since nobody else may take the number. */
 static volatile pid_t number_of_ended, number_of_heir;
@@ -140,8 +158,7 @@ static void *gives_number_away(void *unused)
     while (state_of(getpid(), number_of_ended))
         nap(1);
     nap(50);
-    FILE *last = fopen("/proc/sys/kernel/ns_last_pid", "we");
-    must(last && fprintf(last, "%d", number_of_ended - 1) > 0 && fclose(last) == 0, "ns_last_pid");
+    next_number(number_of_ended);
     thread(gets_its_number, NULL);
     while (!number_of_heir)
         nap(1);
@@ -418,6 +435,8 @@ void situations_of_processes(void)
          .says = {"another pid namespace"}},
         {.name = "/proc of another pid namespace, one thread", .body = foreign_proc_alone, .outcomes = DONE},
         {.name = "a pid namespace of its own, with its /proc", .body = own_proc_threads, .outcomes = DONE, .threads = 3},
+        {.name = "threads whose numbers have the same lower bits", .body = own_proc_numbers_alike, .outcomes = DONE,
+         .threads = 6},
         {.name = "a thread ends during the call, and its number is given to a new one", .body = own_proc_same_number,
          .outcomes = DONE, .threads = 5},
         {.name = "a child of fork, before a first use", .body = fork_before, .after = parent_is_as_before,
