@@ -321,6 +321,12 @@ pub enum Error {
         /// The step whose effect is missing.
         step: Step,
     },
+    /// The rehearsal was killed before its first step.
+    #[error("the rehearsal was killed before its first step (signal {signal}: a seccomp filter?); nothing was changed")]
+    KilledBefore {
+        /// The signal that ended the rehearsal.
+        signal: i32,
+    },
     /// The rehearsal did not end in time.
     #[error("the rehearsal hung at {step} and was killed; nothing was changed")]
     RehearsalHung {
@@ -535,9 +541,11 @@ impl Error {
             Error::LookUp { .. } => Status::LookUp,
             Error::Plan(refusal) if refusal.is_of_identity() => Status::Refused,
             Error::Plan(_) | Error::CannotRaise { .. } => Status::Capability,
-            Error::Refused { .. } | Error::Killed { .. } | Error::NotAsAsked { .. } | Error::RehearsalHung { .. } => {
-                Status::Refused
-            }
+            Error::Refused { .. }
+            | Error::Killed { .. }
+            | Error::KilledBefore { .. }
+            | Error::NotAsAsked { .. }
+            | Error::RehearsalHung { .. } => Status::Refused,
             Error::System { errno, .. } => match errno.0 {
                 libc::ENOMEM | libc::EMFILE | libc::ENFILE | libc::EAGAIN | libc::ENOSPC => Status::Resource,
                 _ => Status::Refused,

@@ -429,6 +429,8 @@ impl LastError {
         }
         let _ = self.turns(LastError::KEPT, LastError::WRITTEN);
         self.write(error);
+        // What a signal handler has kept meanwhile came before this was told.
+        let _ = self.turns(LastError::KEPT, LastError::WRITTEN);
     }
 
     /// Keeps an error, if nobody has asked yet.

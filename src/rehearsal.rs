@@ -123,11 +123,14 @@ extern "C" fn child(argument: *mut c_void) -> c_int {
 /// Runs the plan in a child, and says whether it has found that no seccomp filter looks at the caller. All signals must be blocked,
 /// and the caller must have the rendezvous' turn.
 pub(crate) fn rehearse(script: &Script<'_>, plan: &Plan, deadline: Duration) -> Result<bool, Error> {
-    match rehearse_once(script, plan, deadline, true, true)? {
-        Ended::Well { unfiltered } => Ok(unfiltered),
-        // A filter that kills for what comes before the plan need not kill for the plan.
-        Ended::Asking => rehearse_once(script, plan, deadline, false, true).map(|_| false),
-        Ended::Hiding => rehearse_once(script, plan, deadline, false, false).map(|_| false),
+    // A filter that kills for what comes before the plan need not kill for the plan.
+    let (mut ask, mut hide) = (true, true);
+    loop {
+        match rehearse_once(script, plan, deadline, ask, hide)? {
+            Ended::Well { unfiltered } => return Ok(unfiltered),
+            Ended::Asking => ask = false,
+            Ended::Hiding => hide = false,
+        }
     }
 }
 
@@ -195,12 +198,15 @@ impl Job<'_> {
         match report.outcome.load(Ordering::Acquire) {
             DONE => Ok(Ended::Well { unfiltered: report.unfiltered.load(Ordering::Relaxed) != 0 }),
             DIFFERS => Err(Error::NotAsAsked { step }),
+            REFUSED if at == TIMING => Err(Error::System { call: "timer_create for the rehearsal", errno }),
             REFUSED => Err(Error::Refused { step, errno }),
             _ if at == HIDING => Ok(Ended::Hiding),
             _ if at == ASKING && self.ask_for_filter => Ok(Ended::Asking),
             _ => {
                 let signal = status.map_or(0, |status| status & 0x7f);
-                if signal == libc::SIGKILL || signal == libc::SIGALRM {
+                if matches!(at, NOT_BEGUN | TIMING | ASKING) {
+                    Err(Error::KilledBefore { signal })
+                } else if signal == libc::SIGKILL || signal == libc::SIGALRM {
                     Err(Error::RehearsalHung { step: under_way })
                 } else {
                     Err(Error::Killed { step: under_way, signal })

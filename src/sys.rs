@@ -5,7 +5,7 @@ use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_int, c_long, c_void};
 use core::mem::MaybeUninit;
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
-use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU8, AtomicU32};
+use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64};
 use core::time::Duration;
 
 use crate::cap_sets::CapSets;
@@ -761,7 +761,8 @@ pub(crate) fn die(why: core::fmt::Arguments<'_>) -> ! {
 /// help and a lock: the page of a thread that has ended goes to the next thread that needs one.
 #[repr(C)]
 pub(crate) struct Page {
-    owner: AtomicI32,
+    /// Its process and its thread. The same memory may be that of another process: in the child of a fork, or of vfork(2).
+    owner: AtomicU64,
     next: *mut Page,
     text: UnsafeCell<[u8; PAGE_TEXT]>,
 }
@@ -772,15 +773,65 @@ const _: () = assert!(size_of::<Page>() == 4096);
 
 static PAGES: AtomicPtr<Page> = AtomicPtr::new(core::ptr::null_mut());
 
+fn owner_of(pid: u32, tid: u32) -> u64 {
+    u64::from(pid) << 32 | u64::from(tid)
+}
+
+/// Instead of a thread: whoever wants one may have it.
+const NOBODY: u32 = 0;
+/// Instead of a thread: it is being cleared for its next one.
+const CLEARED: u32 = u32::MAX;
+
 impl Page {
     /// Where its text begins.
     pub(crate) fn text(&self) -> *mut u8 {
         self.text.get().cast()
     }
 
-    /// Makes it the calling thread's, if that was `owner`'s.
-    fn take(&self, owner: i32, tid: i32) -> bool {
-        self.owner.compare_exchange(owner, tid, SeqCst, SeqCst).is_ok()
+    /// Gives it to `new`, if it was `old`'s.
+    fn pass(&self, old: u64, new: u64) -> bool {
+        self.owner.compare_exchange(old, new, SeqCst, SeqCst).is_ok()
+    }
+
+    /// The page that a thread of this process has left, all zeros again.
+    fn left_behind(pid: u32, tid: u32) -> Option<&'static Page> {
+        let mine = owner_of(pid, tid);
+        let mut at = PAGES.load(SeqCst);
+        // SAFETY: NULL, or a page; pages are never unmapped, and `next` does not change once a page is in the list.
+        while let Some(page) = unsafe { at.as_ref() } {
+            let owner = page.owner.load(SeqCst);
+            // Of another process nobody knows here which of its threads are still there.
+            let is_free = (owner >> 32) as u32 == pid
+                && (owner == mine
+                    || owner as u32 == NOBODY
+                    || tgkill(pid as i32, owner as u32 as i32, 0) == Err(Errno(libc::ESRCH)));
+            if is_free && page.pass(owner, owner_of(pid, CLEARED)) {
+                // SAFETY: nobody uses the page, and its text is so long. As a new one it begins with zeros.
+                unsafe { page.text().write_bytes(0, PAGE_TEXT) };
+                page.owner.store(mine, SeqCst);
+                return Some(page);
+            }
+            at = page.next;
+        }
+        None
+    }
+
+    fn new(pid: u32, tid: u32) -> Option<&'static Page> {
+        let new = map(size_of::<Page>(), false).ok()?.cast::<Page>();
+        // SAFETY: a fresh page of zeros, which are a valid Page, reached by nobody else yet.
+        let page = unsafe {
+            (*new).owner.store(owner_of(pid, tid), SeqCst);
+            &*new
+        };
+        let mut first = PAGES.load(SeqCst);
+        loop {
+            // SAFETY: not in the list yet, so nobody else reads it.
+            unsafe { (*new).next = first };
+            match PAGES.compare_exchange(first, new, SeqCst, SeqCst) {
+                Ok(_) => return Some(page),
+                Err(now) => first = now,
+            }
+        }
     }
 }
 
@@ -789,54 +840,31 @@ unsafe extern "C" {
     safe fn ec_security_thread_pointer() -> *mut *mut Page;
 }
 
-/// The calling thread's page, if it has one.
-pub(crate) fn own_page() -> Option<&'static Page> {
-    // SAFETY: the pointer is the calling thread's own; it is NULL or that of a page, and pages are never unmapped.
-    unsafe { (*ec_security_thread_pointer()).as_ref() }
-}
-
 /// The calling thread's page; one is made, or found, where it has none. Safe in signal handlers.
 pub(crate) fn page_for_this_thread() -> Option<&'static Page> {
-    let tid = gettid();
-    if let Some(page) = own_page() {
+    let (pid, tid) = (getpid() as u32, gettid() as u32);
+    let mine = owner_of(pid, tid);
+    // SAFETY: the pointer is the calling thread's own, and lives as long as the thread.
+    let own = unsafe { AtomicPtr::from_ptr(ec_security_thread_pointer()) };
+    let before = own.load(SeqCst);
+    // SAFETY: NULL, or a page; pages are never unmapped.
+    if let Some(page) = unsafe { before.as_ref() } {
         let owner = page.owner.load(SeqCst);
-        // In the child of a fork the thread has another number, and until now somebody else could have taken its page.
-        if owner == tid || page.take(owner, tid) {
+        // In the child of a fork the page stays the thread's, which has another number now.
+        if owner == mine || ((owner >> 32) as u32 != pid && page.pass(owner, mine)) {
             return Some(page);
         }
     }
-    let mut at = PAGES.load(SeqCst);
-    // SAFETY: NULL, or a page; pages are never unmapped, and `next` does not change once a page is in the list.
-    while let Some(page) = unsafe { at.as_ref() } {
-        let owner = page.owner.load(SeqCst);
-        if (owner == tid || tgkill(getpid(), owner, 0) == Err(Errno(libc::ESRCH))) && page.take(owner, tid) {
-            // SAFETY: the page is this thread's now, and its text is so long. As a new one it begins with zeros.
-            unsafe { page.text().write_bytes(0, PAGE_TEXT) };
-            return Some(keep(page));
-        }
-        at = page.next;
-    }
-    let new = map(4096, false).ok()?.cast::<Page>();
-    // SAFETY: a fresh page of zeros, which are a valid Page, reached by nobody else yet.
-    let page = unsafe {
-        (*new).owner.store(tid, SeqCst);
-        &*new
-    };
-    let mut first = PAGES.load(SeqCst);
-    loop {
-        // SAFETY: not in the list yet, so nobody else reads it.
-        unsafe { (*new).next = first };
-        match PAGES.compare_exchange(first, new, SeqCst, SeqCst) {
-            Ok(_) => return Some(keep(page)),
-            Err(now) => first = now,
+    let page = Page::left_behind(pid, tid).or_else(|| Page::new(pid, tid))?;
+    match own.compare_exchange(before, core::ptr::from_ref(page).cast_mut(), SeqCst, SeqCst) {
+        Ok(_) => Some(page),
+        // A signal handler has come in and has got one, and perhaps given away its address.
+        Err(now) => {
+            page.owner.store(owner_of(pid, NOBODY), SeqCst);
+            // SAFETY: as above.
+            unsafe { now.as_ref() }
         }
     }
-}
-
-fn keep(page: &'static Page) -> &'static Page {
-    // SAFETY: the pointer is the calling thread's own.
-    unsafe { *ec_security_thread_pointer() = core::ptr::from_ref(page).cast_mut() };
-    page
 }
 
 // ---- memory ---------------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* --- checks: counted in the process that makes them ----------------------------------------------------------------- */
@@ -572,6 +573,62 @@ static void last_errors_in_threads(void)
             exit(70);
 }
 
+static pthread_barrier_t both;
+
+static void *asks_first(void *arg)
+{
+    const char **text = arg;
+    if (ec_security_raise("cap_of_thread+e") != EC_SECURITY_ESYNTAX)
+        exit(70);
+    *text = ec_security_last_error();
+    pthread_barrier_wait(&both);
+    pthread_barrier_wait(&both);
+    return NULL;
+}
+
+/* In the child of a fork: a thread asks before the one that forked does. `text` is what that one asked for before, or NULL. */
+static int two_in_a_child(const char *text)
+{
+    const char *of_thread = NULL;
+    pthread_t thread;
+    if (pthread_barrier_init(&both, NULL, 2) || pthread_create(&thread, NULL, asks_first, &of_thread))
+        return 70;
+    pthread_barrier_wait(&both);
+    if (ec_security_raise("cap_of_main+e") != EC_SECURITY_ESYNTAX)
+        return 70;
+    if (!text)
+        text = ec_security_last_error();
+    bool apart = strstr(text, "cap_of_main") && of_thread && strstr(of_thread, "cap_of_thread");
+    pthread_barrier_wait(&both);
+    return pthread_join(thread, NULL) ? 70 : apart ? 0 : 1;
+}
+
+static void *forks(void *arg)
+{
+    const bool asks = *(bool *)arg;
+    RETURNS(ec_security_raise("cap_before_fork+e"), EC_SECURITY_ESYNTAX);
+    const char *text = asks ? ec_security_last_error() : NULL;
+    pid_t pid = fork();
+    if (!pid)
+        _exit(two_in_a_child(text));
+    int status = -1;
+    bool ended = pid > 0 && waitpid(pid, &status, 0) == pid;
+    check(ended && WIFEXITED(status) && WEXITSTATUS(status) == 0,
+          "two threads in the child of a fork, where its last error was%s asked for before: status %#x", asks ? "" : " not",
+          status);
+    if (asks)
+        check(strstr(text, "cap_before_fork") != NULL, "the child of a fork made it \"%s\"", text);
+    return NULL;
+}
+
+static void last_errors_in_forks(void)
+{
+    pthread_t thread;
+    for (int asks = 0; asks < 2; asks++)
+        if (pthread_create(&thread, NULL, forks, &(bool){asks}) || pthread_join(thread, NULL))
+            exit(70);
+}
+
 static void last_errors(void)
 {
     RETURNS(ec_security_apply("no-such-user-here", NULL, NULL), EC_SECURITY_EUSER);
@@ -614,6 +671,7 @@ static const struct group {
     {"strerror for every number, and the version", fixed_texts},
     {"last_error belongs to its thread", last_errors},
     {"last_error tells the last failure, whenever it is asked", last_errors_in_threads},
+    {"in the child of a fork too, each thread has its own", last_errors_in_forks},
 };
 #define GROUPS_LEN (sizeof GROUPS / sizeof *GROUPS)
 
