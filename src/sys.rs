@@ -25,6 +25,9 @@ pub type Result<T> = core::result::Result<T, Errno>;
 /// What is said of a call that succeeds and writes nothing, as under a seccomp filter that pretends.
 const NOTHING_WRITTEN: Errno = Errno(libc::EIO);
 
+/// How often a call that says EINTR is made again.
+const INTERRUPTIONS: u32 = 1000;
+
 /// Makes a call that puts something back a few times, if need be: to give up at once would be worse than a call too many.
 pub(crate) fn insist<T>(mut call: impl FnMut() -> Result<T>) -> Result<T> {
     for _ in 0..3 {
@@ -417,6 +420,12 @@ pub(crate) fn read(fd: c_int, room: &mut [u8]) -> Result<usize> {
     unsafe { call!(libc::SYS_read, fd, room.as_mut_ptr(), room.len()) }
 }
 
+/// lseek(2) to the end, which gives the length of a file that has one.
+pub(crate) fn seek_end(fd: c_int) -> Result<usize> {
+    // SAFETY: takes numbers.
+    unsafe { call!(libc::SYS_lseek, fd, 0, libc::SEEK_END) }
+}
+
 /// write(2).
 pub(crate) fn write(fd: c_int, bytes: &[u8]) -> Result<usize> {
     // SAFETY: the kernel reads that many bytes.
@@ -663,11 +672,12 @@ pub(crate) unsafe fn clone_vfork(stack: &mut [u8], body: raw::Body, argument: *m
 /// wait4(2) for a child that no SIGCHLD announces. Gives its status, or ECHILD when somebody else took it.
 pub(crate) fn wait_for(pid: i32) -> Result<c_int> {
     let mut status: c_int = 0;
-    let mut failures = 0;
+    let (mut interruptions, mut failures) = (0, 0);
     loop {
         // SAFETY: room for one int.
         match unsafe { call!(libc::SYS_wait4, pid, &raw mut status, libc::__WALL, 0) } {
-            Err(Errno(libc::EINTR)) => {}
+            // Its callers have all signals blocked; who is interrupted for ever has a filter that says so.
+            Err(Errno(libc::EINTR)) if interruptions < INTERRUPTIONS => interruptions += 1,
             // It would be left for ever.
             Err(errno) if errno.0 != libc::ECHILD && failures < 3 => failures += 1,
             Err(errno) => return Err(errno),

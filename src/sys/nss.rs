@@ -11,6 +11,7 @@ use core::{mem, ptr};
 use alloc::ffi::CString;
 use alloc::vec::Vec;
 
+use super::INTERRUPTIONS;
 use crate::error::Errno;
 
 /// Why a look-up has no answer, which is not the same as "no such name".
@@ -48,7 +49,6 @@ const FIRST_ROOM: usize = 1 << 10;
 const MOST_ROOM: usize = 512 << 20;
 /// More groups than any kernel takes; a list that is said to be longer is a defect of the look-up.
 const MOST_GROUPS: usize = 1 << 24;
-const INTERRUPTIONS: u32 = 1000;
 
 const PASSWD: &CStr = c"/etc/passwd";
 const GROUP: &CStr = c"/etc/group";
@@ -176,11 +176,35 @@ fn look_up<E: PlainEntry, T>(
 
 /// "Not found" in a file that is there and cannot be read means nothing. One that is not there has no entries.
 fn readable(file: &CStr) -> Result<(), Failure> {
-    match super::openat(super::CWD, file, libc::O_RDONLY) {
-        Ok(_) | Err(Errno(libc::ENOENT | libc::ENOTDIR)) => Ok(()),
+    match read_through(file) {
+        Ok(()) | Err(Errno(libc::ENOENT | libc::ENOTDIR)) => Ok(()),
         Err(Errno(libc::ENOMEM)) => Err(Failure::OutOfMemory),
         Err(Errno(errno)) => Err(Failure::Errno(errno)),
     }
+}
+
+/// Reads a file to its end, as the C library does, which takes a failure in the middle for the end.
+fn read_through(file: &CStr) -> Result<(), Errno> {
+    let fd = super::openat(super::CWD, file, libc::O_RDONLY)?;
+    let mut read = 0;
+    // Somebody may write to it meanwhile.
+    for _ in 0..3 {
+        let mut room = [0; 4096];
+        loop {
+            match super::read(fd.0, &mut room) {
+                Ok(0) => break,
+                Ok(len) => read += len,
+                // No file: "not found" is not what this means.
+                Err(Errno(libc::ENOENT | libc::ENOTDIR)) => return Err(Errno(libc::EIO)),
+                Err(errno) => return Err(errno),
+            }
+        }
+        // What has no length, a pipe for one, ends where it ends.
+        if super::seek_end(fd.0).ok().is_none_or(|len| len <= read) {
+            return Ok(());
+        }
+    }
+    Err(Errno(libc::EIO))
 }
 
 trait PlainEntry {}
