@@ -783,14 +783,45 @@ const _: () = assert!(size_of::<Page>() == 4096);
 
 static PAGES: AtomicPtr<Page> = AtomicPtr::new(core::ptr::null_mut());
 
-fn owner_of(pid: u32, tid: u32) -> u64 {
-    u64::from(pid) << 32 | u64::from(tid)
-}
+/// What [`Page::owner`] holds: process and thread, whose numbers are below 2^22 (PID_MAX_LIMIT, include/linux/threads.h), and how
+/// often the page has changed hands, lest a thread that was long in between takes a new owner for the old one of that number.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Owner(u64);
 
-/// Instead of a thread: whoever wants one may have it.
-const NOBODY: u32 = 0;
-/// Instead of a thread: it is being cleared for its next one.
-const CLEARED: u32 = u32::MAX;
+impl Owner {
+    /// It is being cleared for its next owner, or is not to be had at all.
+    const CLEARED: Owner = Owner(0);
+
+    fn new(pid: u32, tid: u32) -> Owner {
+        Owner(u64::from(pid) << 42 | u64::from(tid) << 20)
+    }
+
+    /// Instead of a thread: whoever of the process wants one may have it.
+    fn nobody(pid: u32) -> Owner {
+        Owner::new(pid, 0)
+    }
+
+    fn pid(self) -> u32 {
+        (self.0 >> 42) as u32
+    }
+
+    fn tid(self) -> u32 {
+        (self.0 >> 20) as u32 & 0x3f_ffff
+    }
+
+    fn is(self, other: Owner) -> bool {
+        self.0 >> 20 == other.0 >> 20
+    }
+
+    fn next(self, new: Owner) -> Owner {
+        Owner(new.0 >> 20 << 20 | self.0.wrapping_add(1) & 0xf_ffff)
+    }
+
+    /// Whether the thread has ended, as far as the calling one can tell: it must be of the same process.
+    fn is_gone(self) -> bool {
+        self.tid() == 0 || tgkill(self.pid() as i32, self.tid() as i32, 0) == Err(Errno(libc::ESRCH))
+    }
+}
 
 impl Page {
     /// Where its text begins.
@@ -798,27 +829,26 @@ impl Page {
         self.text.get().cast()
     }
 
-    /// Gives it to `new`, if it was `old`'s.
-    fn pass(&self, old: u64, new: u64) -> bool {
-        self.owner.compare_exchange(old, new, SeqCst, SeqCst).is_ok()
+    fn owner(&self) -> Owner {
+        Owner(self.owner.load(SeqCst))
+    }
+
+    /// Gives it to `new`, if it is `old`'s still.
+    fn pass(&self, old: Owner, new: Owner) -> bool {
+        self.owner.compare_exchange(old.0, old.next(new).0, SeqCst, SeqCst).is_ok()
     }
 
     /// The page that a thread of this process has left, all zeros again.
-    fn left_behind(pid: u32, tid: u32) -> Option<&'static Page> {
-        let mine = owner_of(pid, tid);
+    fn left_behind(pid: u32, mine: Owner) -> Option<&'static Page> {
         let mut at = PAGES.load(SeqCst);
         // SAFETY: NULL, or a page; pages are never unmapped, and `next` does not change once a page is in the list.
         while let Some(page) = unsafe { at.as_ref() } {
-            let owner = page.owner.load(SeqCst);
+            let owner = page.owner();
             // Of another process nobody knows here which of its threads are still there.
-            let is_free = (owner >> 32) as u32 == pid
-                && (owner == mine
-                    || owner as u32 == NOBODY
-                    || tgkill(pid as i32, owner as u32 as i32, 0) == Err(Errno(libc::ESRCH)));
-            if is_free && page.pass(owner, owner_of(pid, CLEARED)) {
+            if owner.pid() == pid && (owner.is(mine) || owner.is_gone()) && page.pass(owner, Owner::CLEARED) {
                 // SAFETY: nobody uses the page, and its text is so long. As a new one it begins with zeros.
                 unsafe { page.text().write_bytes(0, PAGE_TEXT) };
-                page.owner.store(mine, SeqCst);
+                page.owner.store(owner.next(Owner::CLEARED).next(mine).0, SeqCst);
                 return Some(page);
             }
             at = page.next;
@@ -826,11 +856,11 @@ impl Page {
         None
     }
 
-    fn new(pid: u32, tid: u32) -> Option<&'static Page> {
+    fn new(owner: Owner) -> Option<&'static Page> {
         let new = map(size_of::<Page>(), false).ok()?.cast::<Page>();
         // SAFETY: a fresh page of zeros, which are a valid Page, reached by nobody else yet.
         let page = unsafe {
-            (*new).owner.store(owner_of(pid, tid), SeqCst);
+            (*new).owner.store(owner.0, SeqCst);
             &*new
         };
         let mut first = PAGES.load(SeqCst);
@@ -853,24 +883,34 @@ unsafe extern "C" {
 /// The calling thread's page; one is made, or found, where it has none. Safe in signal handlers.
 pub(crate) fn page_for_this_thread() -> Option<&'static Page> {
     let (pid, tid) = (getpid() as u32, gettid() as u32);
-    let mine = owner_of(pid, tid);
+    // A filter may forbid to ask for them. Such a thread's page is its own for ever.
+    let numbered = pid != 0 && tid != 0;
+    let mine = if numbered { Owner::new(pid, tid) } else { Owner::CLEARED };
     // SAFETY: the pointer is the calling thread's own, and lives as long as the thread.
     let own = unsafe { AtomicPtr::from_ptr(ec_security_thread_pointer()) };
     let before = own.load(SeqCst);
     // SAFETY: NULL, or a page; pages are never unmapped.
     if let Some(page) = unsafe { before.as_ref() } {
-        let owner = page.owner.load(SeqCst);
-        // In the child of a fork the page stays the thread's, which has another number now.
-        if owner == mine || ((owner >> 32) as u32 != pid && page.pass(owner, mine)) {
+        let owner = page.owner();
+        // In the child of a fork the page stays the thread's, which has another number now. A signal handler that has come in may
+        // have said so already.
+        if !numbered
+            || owner.is(mine)
+            || ((owner.pid() != pid || owner.is_gone()) && page.pass(owner, mine))
+            || page.owner().is(mine)
+        {
             return Some(page);
         }
     }
-    let page = Page::left_behind(pid, tid).or_else(|| Page::new(pid, tid))?;
+    let left_behind = if numbered { Page::left_behind(pid, mine) } else { None };
+    let page = left_behind.or_else(|| Page::new(mine))?;
     match own.compare_exchange(before, core::ptr::from_ref(page).cast_mut(), SeqCst, SeqCst) {
         Ok(_) => Some(page),
-        // A signal handler has come in and has got one, and perhaps given away its address.
+        // A signal handler has come in and has got one, and perhaps given away its address. It may be the same.
         Err(now) => {
-            page.owner.store(owner_of(pid, NOBODY), SeqCst);
+            if !core::ptr::eq(now, page) {
+                page.owner.store(page.owner().next(Owner::nobody(pid)).0, SeqCst);
+            }
             // SAFETY: as above.
             unsafe { now.as_ref() }
         }

@@ -2,7 +2,8 @@
  * looked at from outside, nothing about any thread changed.
  *
  *     arguments              each group of checks in a child that a parent looks at
- *     arguments --here       the same checks in this very process, for tools that watch a process (valgrind, sanitizers)
+ *     arguments --here       the same checks in this very process, for tools that watch a process (valgrind, sanitizers), but for
+ *                            those that step through the library
  *     arguments --here drop  and a drop with threads at the end
  */
 
@@ -13,6 +14,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,11 +22,13 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 /* --- checks: counted in the process that makes them ----------------------------------------------------------------- */
 
 static unsigned checks, wrong;
+static bool watched; /* by a tool, in whose hands a thread cannot be stepped through */
 static char first_wrong[900];
 
 static bool PRINTF_LIKE(3, 4) check_at(int line, bool held, const char *format, ...)
@@ -629,6 +633,101 @@ static void last_errors_in_forks(void)
             exit(70);
 }
 
+#if defined(__x86_64__)
+/* A signal handler that calls the library after each instruction of a call, in one thread after the other. */
+static struct {
+    long until, steps, last; /* instructions; where the last one was */
+    const char *asked;       /* by the handler; NULL: the call was over before */
+} step;
+
+static void calls_at_step(int signal, siginfo_t *info, void *context)
+{
+    (void)signal, (void)info;
+    greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
+    /* with "rep" it comes many times */
+    if (registers[REG_RIP] == step.last)
+        return;
+    step.last = registers[REG_RIP];
+    if (step.steps++ != step.until)
+        return;
+    if (ec_security_raise("cap_of_handler+e") != EC_SECURITY_ESYNTAX)
+        _exit(70);
+    step.asked = ec_security_last_error();
+    registers[REG_EFL] &= ~0x100;
+}
+
+/* In a function of its own, so that the flags are as the compiler thinks they are. The stack's red zone is left alone. */
+static __attribute__((noinline)) void stepping(bool on)
+{
+    unsigned long flags = __builtin_ia32_readeflags_u64();
+    __builtin_ia32_writeeflags_u64(on ? flags | 0x100 : flags & ~0x100UL);
+}
+
+/* The first call of a thread. What it gets must not be what the next thread gets. */
+static void *asks_in_steps(void *arg)
+{
+    (void)arg;
+    step.steps = 0;
+    step.asked = NULL;
+    stepping(true);
+    const char *text = ec_security_last_error();
+    stepping(false);
+    const char *of_thread = NULL;
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, asks_first, &of_thread))
+        exit(70);
+    pthread_barrier_wait(&both);
+    check(of_thread != text && of_thread != step.asked, "a signal at step %ld: two threads share their last error", step.until);
+    check(ec_security_last_error() == text && (!step.asked || step.asked == text), "a signal at step %ld: the last error has moved",
+          step.until);
+    pthread_barrier_wait(&both);
+    pthread_join(thread, NULL);
+    return NULL;
+}
+
+/* The first call in the child of a fork, where the address is known from before: there the text must stay, and be told. */
+static void *fails_in_steps(void *arg)
+{
+    (void)arg;
+    if (ec_security_raise("cap_before_fork+e") != EC_SECURITY_ESYNTAX)
+        exit(70);
+    const char *text = ec_security_last_error();
+    step.steps = 0;
+    step.asked = NULL;
+    pid_t pid = fork();
+    if (!pid) {
+        stepping(true);
+        const char *now = ec_security_last_error();
+        stepping(false);
+        bool told = strstr(text, step.asked ? "cap_of_handler" : "cap_before_fork");
+        _exit(!told ? 1 : now != text || ec_security_last_error() != text ? 2 : step.asked ? 0 : 9);
+    }
+    int status = -1;
+    bool ended = pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status);
+    bool over = ended && WEXITSTATUS(status) == 9;
+    check(ended && (over || !WEXITSTATUS(status)), "a signal at step %ld in the child of a fork: status %#x", step.until, status);
+    step.asked = over ? NULL : text;
+    return NULL;
+}
+
+static void last_errors_in_handlers(void)
+{
+    if (watched)
+        return;
+    const struct sigaction action = {.sa_sigaction = calls_at_step, .sa_flags = SA_SIGINFO};
+    if (sigaction(SIGTRAP, &action, NULL) || pthread_barrier_init(&both, NULL, 2))
+        exit(70);
+    void *(*const CALLS[])(void *) = {asks_in_steps, fails_in_steps};
+    for (size_t call = 0; call < sizeof CALLS / sizeof *CALLS; call++) {
+        pthread_t thread;
+        for (step.until = 0, step.asked = ""; step.asked && !wrong; step.until++)
+            if (pthread_create(&thread, NULL, CALLS[call], NULL) || pthread_join(thread, NULL))
+                exit(70);
+        check(step.until > 20, "only %ld steps", step.until);
+    }
+}
+#endif
+
 static void last_errors(void)
 {
     RETURNS(ec_security_apply("no-such-user-here", NULL, NULL), EC_SECURITY_EUSER);
@@ -672,6 +771,9 @@ static const struct group {
     {"last_error belongs to its thread", last_errors},
     {"last_error tells the last failure, whenever it is asked", last_errors_in_threads},
     {"in the child of a fork too, each thread has its own", last_errors_in_forks},
+#if defined(__x86_64__)
+    {"last_error is safe in a signal handler, whichever step of a call it interrupts", last_errors_in_handlers},
+#endif
 };
 #define GROUPS_LEN (sizeof GROUPS / sizeof *GROUPS)
 
@@ -738,6 +840,7 @@ static void small_drop(void)
 
 static int here(bool drop)
 {
+    watched = true;
     for (size_t at = 0; at < GROUPS_LEN; at++)
         GROUPS[at].checks();
     if (drop)

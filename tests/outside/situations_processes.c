@@ -151,10 +151,13 @@ static void *gets_its_number(void *unused)
     return NULL;
 }
 
+static volatile bool is_deaf;
+
 static void *gives_number_away(void *unused)
 {
     (void)unused;
     set_mask(UINT64_MAX);
+    is_deaf = true;
     while (state_of(getpid(), number_of_ended))
         nap(1);
     nap(50);
@@ -177,6 +180,8 @@ static void number_changes_hands(void)
     while (!number_of_ended)
         nap(1);
     thread(gives_number_away, NULL);
+    while (!is_deaf)
+        nap(1);
 }
 
 static void own_proc_same_number(void) { foreign_proc(number_changes_hands, true); }
