@@ -420,12 +420,6 @@ pub(crate) fn read(fd: c_int, room: &mut [u8]) -> Result<usize> {
     unsafe { call!(libc::SYS_read, fd, room.as_mut_ptr(), room.len()) }
 }
 
-/// lseek(2) to the end, which gives the length of a file that has one.
-pub(crate) fn seek_end(fd: c_int) -> Result<usize> {
-    // SAFETY: takes numbers.
-    unsafe { call!(libc::SYS_lseek, fd, 0, libc::SEEK_END) }
-}
-
 /// write(2).
 pub(crate) fn write(fd: c_int, bytes: &[u8]) -> Result<usize> {
     // SAFETY: the kernel reads that many bytes.
@@ -785,7 +779,7 @@ static PAGES: AtomicPtr<Page> = AtomicPtr::new(core::ptr::null_mut());
 
 /// What [`Page::owner`] holds: process and thread, whose numbers are below 2^22 (PID_MAX_LIMIT, include/linux/threads.h), and how
 /// often the page has changed hands, lest a thread that was long in between takes a new owner for the old one of that number.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 struct Owner(u64);
 
 impl Owner {

@@ -187,20 +187,22 @@ fn readable(file: &CStr) -> Result<(), Failure> {
 fn read_through(file: &CStr) -> Result<(), Errno> {
     let fd = super::openat(super::CWD, file, libc::O_RDONLY)?;
     let mut read = 0;
+    let mut interruptions = 0;
     // Somebody may write to it meanwhile.
     for _ in 0..3 {
         let mut room = [0; 4096];
         loop {
-            match super::read(fd.0, &mut room) {
+            match super::read(fd.raw(), &mut room) {
                 Ok(0) => break,
-                Ok(len) => read += len,
+                Ok(len) => read += len as u64,
+                Err(Errno(libc::EINTR)) if interruptions < INTERRUPTIONS => interruptions += 1,
                 // No file: "not found" is not what this means.
                 Err(Errno(libc::ENOENT | libc::ENOTDIR)) => return Err(Errno(libc::EIO)),
                 Err(errno) => return Err(errno),
             }
         }
-        // What has no length, a pipe for one, ends where it ends.
-        if super::seek_end(fd.0).ok().is_none_or(|len| len <= read) {
+        // What is no file in earnest has the length 0, and ends where it ends.
+        if u64::try_from(super::fstat(fd.raw())?.st_size).is_ok_and(|len| len <= read) {
             return Ok(());
         }
     }
