@@ -198,7 +198,7 @@ impl Job<'_> {
         match report.outcome.load(Ordering::Acquire) {
             DONE => Ok(Ended::Well { unfiltered: report.unfiltered.load(Ordering::Relaxed) != 0 }),
             DIFFERS => Err(Error::NotAsAsked { step }),
-            REFUSED if at == TIMING => Err(Error::System { call: "timer_create for the rehearsal", errno }),
+            REFUSED if at == TIMING => Err(Error::System { call: "arming the timer of the rehearsal", errno }),
             REFUSED => Err(Error::Refused { step, errno }),
             _ if at == HIDING => Ok(Ended::Hiding),
             _ if at == ASKING && self.ask_for_filter => Ok(Ended::Asking),

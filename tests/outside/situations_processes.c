@@ -401,6 +401,21 @@ static void traps_at_capset(void) { filtered(SYS_capset, -1, SECCOMP_RET_TRAP); 
 static void refuses_capset(void) { filtered(SYS_capset, -1, SECCOMP_RET_ERRNO | EACCES); }
 static void lies_at_capset(void) { filtered(SYS_capset, -1, SECCOMP_RET_ERRNO | 0); }
 static void lies_at_setresuid(void) { filtered(SYS_setresuid, -1, SECCOMP_RET_ERRNO | 0); }
+/* What comes before the first step: arming a timer, asking for no core dump, asking for a filter. */
+static void kills_twice_and_refuses_capset(void)
+{
+    filtered(SYS_prctl, PR_SET_DUMPABLE, SECCOMP_RET_KILL_PROCESS);
+    filter(SYS_capset, -1, SECCOMP_RET_ERRNO | EACCES, true);
+    filter(SYS_prctl, PR_GET_SECCOMP, SECCOMP_RET_KILL_PROCESS, true);
+}
+/* The ids stay, so that nobody has to put the dumpable flag back. */
+static int drop_capabilities(void) { return ec_security_apply(NULL, NULL, "cap_chown+ep"); }
+static void kills_at_timer(void) { filtered(SYS_timer_create, -1, SECCOMP_RET_KILL_PROCESS); }
+static void refuses_timers(void)
+{
+    filtered(SYS_timer_create, -1, SECCOMP_RET_ERRNO | EACCES);
+    filter(SYS_setitimer, -1, SECCOMP_RET_ERRNO | EACCES, true);
+}
 static void refuses_clone(void) { filtered(SYS_clone, -1, SECCOMP_RET_ERRNO | EPERM); }
 static void refuses_signals(void) { filtered(SYS_rt_tgsigqueueinfo, -1, SECCOMP_RET_ERRNO | ENOSYS); }
 
@@ -502,6 +517,13 @@ void situations_of_processes(void)
          .status = EC_SECURITY_EREFUSED, .says = {"capset"}},
         {.name = "the process's seccomp filter refuses capset", .make = refuses_capset, .outcomes = REFUSED,
          .status = EC_SECURITY_EREFUSED, .says = {"capset", "EACCES"}},
+        {.name = "the process's seccomp filter kills it twice before the rehearsal's first step, and refuses capset",
+         .make = kills_twice_and_refuses_capset, .call = drop_capabilities, .outcomes = REFUSED, .status = EC_SECURITY_EREFUSED,
+         .says = {"capset", "EACCES"}},
+        {.name = "the process's seccomp filter kills it at timer_create", .make = kills_at_timer, .outcomes = REFUSED,
+         .status = EC_SECURITY_EREFUSED, .says = {"killed before its first step", "seccomp"}},
+        {.name = "the process's seccomp filter refuses timers", .make = refuses_timers, .outcomes = REFUSED,
+         .status = EC_SECURITY_EREFUSED, .says = {"arming the timer of the rehearsal", "EACCES"}},
         {.name = "the process's seccomp filter pretends that capset worked", .make = lies_at_capset, .outcomes = REFUSED,
          .status = EC_SECURITY_EREFUSED},
         {.name = "the process's seccomp filter pretends that setresuid worked", .needs_ids = true,
