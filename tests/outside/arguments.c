@@ -607,29 +607,56 @@ static int two_in_a_child(const char *text)
     return pthread_join(thread, NULL) ? 70 : apart ? 0 : 1;
 }
 
+struct fork {
+    bool asks;   /* for its last error, before the fork */
+    bool orphan; /* the child forks again and ends, and its own child is looked at */
+};
+
+static int one_in_a_child(const struct fork *how, const char *text)
+{
+    if (!how->orphan)
+        return two_in_a_child(text);
+    /* The page is this process's then, which will have gone. */
+    if (ec_security_raise("cap_of_parent+e") != EC_SECURITY_ESYNTAX)
+        return 70;
+    pid_t middle = getpid();
+    if (fork())
+        _exit(0);
+    while (getppid() == middle)
+        usleep(1000);
+    return two_in_a_child(text);
+}
+
 static void *forks(void *arg)
 {
-    const bool asks = *(bool *)arg;
+    const struct fork *how = arg;
     RETURNS(ec_security_raise("cap_before_fork+e"), EC_SECURITY_ESYNTAX);
-    const char *text = asks ? ec_security_last_error() : NULL;
+    const char *text = how->asks ? ec_security_last_error() : NULL;
+    int ends[2];
+    if (pipe(ends))
+        exit(70);
     pid_t pid = fork();
-    if (!pid)
-        _exit(two_in_a_child(text));
-    int status = -1;
-    bool ended = pid > 0 && waitpid(pid, &status, 0) == pid;
-    check(ended && WIFEXITED(status) && WEXITSTATUS(status) == 0,
-          "two threads in the child of a fork, where its last error was%s asked for before: status %#x", asks ? "" : " not",
-          status);
-    if (asks)
+    if (!pid) {
+        unsigned char told = (unsigned char)one_in_a_child(how, text);
+        _exit(write(ends[1], &told, 1) == 1 ? 0 : 70);
+    }
+    close(ends[1]);
+    unsigned char told = 255;
+    bool ended = pid > 0 && waitpid(pid, NULL, 0) == pid && read(ends[0], &told, 1) == 1;
+    close(ends[0]);
+    check(ended && told == 0, "two threads in the child of a fork%s, where its last error was%s asked for before: %u",
+          how->orphan ? "'s child" : "", how->asks ? "" : " not", told);
+    if (how->asks)
         check(strstr(text, "cap_before_fork") != NULL, "the child of a fork made it \"%s\"", text);
     return NULL;
 }
 
 static void last_errors_in_forks(void)
 {
+    static struct fork HOW[] = {{false, false}, {true, false}, {false, true}, {true, true}};
     pthread_t thread;
-    for (int asks = 0; asks < 2; asks++)
-        if (pthread_create(&thread, NULL, forks, &(bool){asks}) || pthread_join(thread, NULL))
+    for (size_t i = 0; i < sizeof HOW / sizeof *HOW; i++)
+        if (pthread_create(&thread, NULL, forks, &HOW[i]) || pthread_join(thread, NULL))
             exit(70);
 }
 
@@ -637,6 +664,7 @@ static void last_errors_in_forks(void)
 /* A signal handler that calls the library after each instruction of a call, in one thread after the other. */
 static struct {
     long until, steps, last; /* instructions; where the last one was */
+    bool only_fails;         /* the handler does not ask */
     const char *asked;       /* by the handler; NULL: the call was over before */
 } step;
 
@@ -652,7 +680,8 @@ static void calls_at_step(int signal, siginfo_t *info, void *context)
         return;
     if (ec_security_raise("cap_of_handler+e") != EC_SECURITY_ESYNTAX)
         _exit(70);
-    step.asked = ec_security_last_error();
+    if (!step.only_fails)
+        step.asked = ec_security_last_error();
     registers[REG_EFL] &= ~0x100;
 }
 
@@ -710,6 +739,22 @@ static void *fails_in_steps(void *arg)
     return NULL;
 }
 
+/* A failure in whose midst the handler fails: what came last is the failure under way. `arg` counts the steps of a call. */
+static void *tells_in_steps(void *arg)
+{
+    long *steps = arg;
+    step.steps = 0;
+    step.asked = NULL;
+    stepping(true);
+    int status = ec_security_raise(NULL);
+    stepping(false);
+    *steps = step.steps;
+    const char *text = ec_security_last_error();
+    check(status == EC_SECURITY_EARGUMENT && strstr(text, "NULL") != NULL,
+          "a signal at step %ld of a failure: the last error is \"%s\"", step.until, text);
+    return NULL;
+}
+
 static void last_errors_in_handlers(void)
 {
     if (watched)
@@ -724,6 +769,19 @@ static void last_errors_in_handlers(void)
             if (pthread_create(&thread, NULL, CALLS[call], NULL) || pthread_join(thread, NULL))
                 exit(70);
         check(step.until > 20, "only %ld steps", step.until);
+    }
+    long steps = 0, unused;
+    pthread_t thread;
+    step.until = -1;
+    step.only_fails = true;
+    if (pthread_create(&thread, NULL, tells_in_steps, &steps) || pthread_join(thread, NULL))
+        exit(70);
+    check(steps > 200, "only %ld steps of a failure", steps);
+    /* Of the last quarter some come after the story is told. */
+    for (int part = 1; part <= 12; part++) {
+        step.until = steps * part / 16;
+        if (pthread_create(&thread, NULL, tells_in_steps, &unused) || pthread_join(thread, NULL))
+            exit(70);
     }
 }
 #endif
