@@ -28,6 +28,17 @@ const NOTHING_WRITTEN: Errno = Errno(libc::EIO);
 /// How often a call that says EINTR is made again.
 const INTERRUPTIONS: u32 = 1000;
 
+/// Makes a call again when it says EINTR, within reason: who is interrupted for ever has a filter that says so.
+fn uninterrupted<T>(mut call: impl FnMut() -> Result<T>) -> Result<T> {
+    let mut interruptions = 0;
+    loop {
+        match call() {
+            Err(Errno(libc::EINTR)) if interruptions < INTERRUPTIONS => interruptions += 1,
+            result => return result,
+        }
+    }
+}
+
 /// Makes a call that puts something back a few times, if need be: to give up at once would be worse than a call too many.
 pub(crate) fn insist<T>(mut call: impl FnMut() -> Result<T>) -> Result<T> {
     for _ in 0..3 {
@@ -666,12 +677,10 @@ pub(crate) unsafe fn clone_vfork(stack: &mut [u8], body: raw::Body, argument: *m
 /// wait4(2) for a child that no SIGCHLD announces. Gives its status, or ECHILD when somebody else took it.
 pub(crate) fn wait_for(pid: i32) -> Result<c_int> {
     let mut status: c_int = 0;
-    let (mut interruptions, mut failures) = (0, 0);
+    let mut failures = 0;
     loop {
-        // SAFETY: room for one int.
-        match unsafe { call!(libc::SYS_wait4, pid, &raw mut status, libc::__WALL, 0) } {
-            // Its callers have all signals blocked; who is interrupted for ever has a filter that says so.
-            Err(Errno(libc::EINTR)) if interruptions < INTERRUPTIONS => interruptions += 1,
+        // SAFETY: room for one int. Its callers have all signals blocked.
+        match uninterrupted(|| unsafe { call!(libc::SYS_wait4, pid, &raw mut status, libc::__WALL, 0) }) {
             // It would be left for ever.
             Err(errno) if errno.0 != libc::ECHILD && failures < 3 => failures += 1,
             Err(errno) => return Err(errno),

@@ -176,29 +176,24 @@ fn look_up<E: PlainEntry, T>(
 
 /// "Not found" in a file that is there and cannot be read means nothing. One that is not there has no entries.
 fn readable(file: &CStr) -> Result<(), Failure> {
-    match read_through(file) {
-        Ok(()) | Err(Errno(libc::ENOENT | libc::ENOTDIR)) => Ok(()),
-        Err(Errno(libc::ENOMEM)) => Err(Failure::OutOfMemory),
-        Err(Errno(errno)) => Err(Failure::Errno(errno)),
+    match super::uninterrupted(|| super::openat(super::CWD, file, libc::O_RDONLY)) {
+        Ok(fd) => read_through(&fd),
+        Err(Errno(libc::ENOENT | libc::ENOTDIR)) => Ok(()),
+        Err(errno) => Err(errno),
     }
+    .map_err(|errno| if errno == Errno(libc::ENOMEM) { Failure::OutOfMemory } else { Failure::Errno(errno.0) })
 }
 
 /// Reads a file to its end, as the C library does, which takes a failure in the middle for the end.
-fn read_through(file: &CStr) -> Result<(), Errno> {
-    let fd = super::openat(super::CWD, file, libc::O_RDONLY)?;
+fn read_through(fd: &super::Fd) -> Result<(), Errno> {
     let mut read = 0;
-    let mut interruptions = 0;
     // Somebody may write to it meanwhile.
     for _ in 0..3 {
         let mut room = [0; 4096];
         loop {
-            match super::read(fd.raw(), &mut room) {
-                Ok(0) => break,
-                Ok(len) => read += len as u64,
-                Err(Errno(libc::EINTR)) if interruptions < INTERRUPTIONS => interruptions += 1,
-                // No file: "not found" is not what this means.
-                Err(Errno(libc::ENOENT | libc::ENOTDIR)) => return Err(Errno(libc::EIO)),
-                Err(errno) => return Err(errno),
+            match super::uninterrupted(|| super::read(fd.raw(), &mut room))? {
+                0 => break,
+                len => read += len as u64,
             }
         }
         // What is no file in earnest has the length 0, and ends where it ends.

@@ -1314,6 +1314,9 @@ static bool can_fail(key_t_ key) { return !number_is(key, SYS_rt_sigreturn); }
 static const int errnos[] = {EPERM, ENOSYS, EINVAL, ENOMEM, EAGAIN, EINTR};
 static const int errnos_of_files[] = {EPERM, ENOSYS, EMFILE, ENFILE, EACCES, EIO, ENOENT, ENOMEM, EINTR};
 
+/* glibc's fstat(3) is one of the two. */
+static bool is_stat(key_t_ key) { return number_is(key, SYS_newfstatat) || number_is(key, SYS_fstat); }
+
 static size_t ways(key_t_ key, enum where where, struct way out[24])
 {
     size_t len = 0;
@@ -1322,7 +1325,7 @@ static size_t ways(key_t_ key, enum where where, struct way out[24])
         return len;
     }
     bool of_files = number_is(key, SYS_openat) || number_is(key, SYS_read) || number_is(key, SYS_getdents64) ||
-                    number_is(key, SYS_newfstatat) || number_is(key, SYS_socket) || number_is(key, SYS_connect);
+                    is_stat(key) || number_is(key, SYS_socket) || number_is(key, SYS_connect);
     if (of_files)
         for (size_t at = 0; at < LEN(errnos_of_files); at++)
             out[len++] = (struct way){FAILS, errnos_of_files[at]};
@@ -1418,8 +1421,10 @@ static void list_faults(int at, bool all)
                     /* A way on which every use fails from some use on is a filter's, or a limit's. */
                     if (out[way].how == LIES && number_is(key, SYS_prctl) && (uint32_t)key == PR_CAPBSET_READ)
                         continue; /* no, for every capability, is an answer: nobody could tell */
-                    /* The C library takes a file that cannot be read on for one that ends there; and who waits must not for ever. */
-                    bool persists = where == CALLER && (number_is(key, SYS_read) || number_is(key, SYS_wait4));
+                    /* The C library takes a file that cannot be read on for one that ends there, and "no such file" of one that it has
+                     * open for none; and who waits must not for ever. */
+                    bool persists =
+                        where == CALLER && (number_is(key, SYS_read) || is_stat(key) || number_is(key, SYS_wait4));
                     if (out[way].how != KILLS &&
                         (persists || (all ? way == turn % len || in_plan(key) : turn % (4 * len) == way)))
                         add_fault(fault);

@@ -8,8 +8,11 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pwd.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +20,7 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define GROUPS_MAX 65536u /* NGROUPS_MAX, include/uapi/linux/limits.h */
@@ -211,6 +215,20 @@ static void changes_twice(void) { setenv("EC_NSS", "changes 2", 1); }
 static void changes_all_the_time(void) { setenv("EC_NSS", "changes 1000", 1); }
 static void has_no_server(void) { setenv("EC_NSS", "unavail 2", 1); }
 
+/* fstat(3) says of every file that it is not there. */
+static void hides_lengths(void)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_newfstatat, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fstat, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOENT),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof code / sizeof *code, code};
+    must(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0, "seccomp");
+}
+
 static void unreadable_group_and_nothing(void)
 {
     finds_nothing();
@@ -324,6 +342,7 @@ static struct row {
     {"a group database that cannot be read, for the list, one source behind it", {"ecuser", NULL, .nsswitch = FAILING, .change = unreadable_group, REFUSES(ELOOKUP, "user: looking up \"ecuser\" failed (")}},
     {"a group database that cannot be read, before a source that finds nothing", {"ecuser", NULL, .nsswitch = FAILING, .change = unreadable_group_and_nothing, REFUSES(ELOOKUP, "user: looking up \"ecuser\" failed (EACCES")}},
     {"a user database that cannot be read, before a source that finds nothing", {"4711", "4712", .nsswitch = FAILING, .change = unreadable_passwd_and_nothing, REFUSES(ELOOKUP, "user: looking up \"4711\" failed (EACCES")}},
+    {"databases whose length is not told, numbers", {"4711", "4712", .change = hides_lengths, REFUSES(ELOOKUP, "user: looking up \"4711\" failed (ENOENT")}},
     {"no databases at all, numbers", {"4711", "4712", .change = no_etc, BECOMES(4711, 4712, 4712)}},
     {"no databases at all, a number without a group", {"4711", NULL, .change = no_etc, REFUSES(EUSER, "user: id 4711 has no entry")}},
     {"no databases at all, a name", {"ecuser", NULL, .change = no_etc, REFUSES(EUSER, "user: no user \"ecuser\"")}},
