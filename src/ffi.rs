@@ -8,7 +8,7 @@ use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_char, c_int};
 use core::fmt::{self, Write as _};
 use core::mem::MaybeUninit;
-use core::sync::atomic::{AtomicU8, Ordering::SeqCst};
+use core::sync::atomic::{AtomicU8, AtomicU32, Ordering::SeqCst};
 use core::{ptr, slice};
 
 use alloc::boxed::Box;
@@ -362,7 +362,9 @@ pub extern "C" fn ec_security_strerror(status: c_int) -> *const c_char {
 /// The full story of the last failure of a function of this library in the calling thread: what, where, what was expected.
 /// One line, at most 1023 bytes, NUL-terminated; "" when none has failed. As errno, it is meaningful after a failure only:
 /// success leaves it. Belongs to the library and to the calling thread; the next failure there overwrites it, at the same
-/// address, so that a call and this one may be arguments of one function, in any order of evaluation.
+/// address, so that a call and this one may be arguments of one function, in any order of evaluation. Async-signal-safe: a
+/// handler that fails finds its own story, and leaves it to what it has interrupted, unless that fails after it. In a child of
+/// vfork(2) a failure is the parent's last error.
 #[unsafe(no_mangle)]
 pub extern "C" fn ec_security_last_error() -> *const c_char {
     LastError::of_this_thread().map_or(c"".as_ptr(), LastError::read)
@@ -389,11 +391,14 @@ const _: () = assert!(size_of::<LastError>() <= sys::PAGE_TEXT && align_of::<Las
 /// Until somebody asks, the error of a capability text is kept as it is: a caller that only wants to know whether a text is
 /// one need not wait for what is wrong with it.
 ///
-/// A signal handler may come in anywhere, and fail or ask. It can garble the text, never its bounds: the last byte is always
-/// NUL. What is kept it leaves alone while that is written or read.
+/// A signal handler may come in anywhere, and fail or ask. What it has written over is written again, so that both find their
+/// text whole; one that asks without having failed may find half of what it has interrupted, never without an end: the last byte
+/// is always NUL. What is kept it leaves alone while that is written or read.
 #[repr(C)]
 struct LastError {
     text: UnsafeCell<[u8; LAST_ERROR_ROOM]>,
+    /// How often it has been written.
+    writes: AtomicU32,
     state: AtomicU8,
     kept: UnsafeCell<MaybeUninit<KeptError>>,
 }
@@ -459,12 +464,18 @@ impl LastError {
     }
 
     fn write(&self, error: &Error) {
-        // SAFETY: this thread's, and no reference to it outlives this function.
-        let bytes = unsafe { &mut *self.text.get() };
-        let mut out = Truncating { room: &mut bytes[..LAST_ERROR_ROOM - 1], len: 0 };
-        let _ = write!(out, "{error}");
-        let end = out.end();
-        bytes[end] = 0;
+        loop {
+            let turn = self.writes.fetch_add(1, SeqCst).wrapping_add(1);
+            // SAFETY: this thread's, and no reference to it outlives this block.
+            let bytes = unsafe { &mut *self.text.get() };
+            let mut out = Truncating { room: &mut bytes[..LAST_ERROR_ROOM - 1], len: 0 };
+            let _ = write!(out, "{error}");
+            let end = out.end();
+            bytes[end] = 0;
+            if self.writes.load(SeqCst) == turn {
+                return;
+            }
+        }
     }
 }
 
@@ -624,6 +635,7 @@ mod tests {
     fn fresh() -> LastError {
         LastError {
             text: UnsafeCell::new([0; LAST_ERROR_ROOM]),
+            writes: AtomicU32::new(0),
             state: AtomicU8::new(LastError::WRITTEN),
             kept: UnsafeCell::new(MaybeUninit::zeroed()),
         }

@@ -777,11 +777,16 @@ pub(crate) struct Page {
     /// Its process and its thread. The same memory may be that of another process: in the child of a fork, or of vfork(2).
     owner: AtomicU64,
     next: *mut Page,
-    text: UnsafeCell<[u8; PAGE_TEXT]>,
+    /// In which child of a fork; see [`generation`].
+    generation: AtomicU32,
+    text: Text,
 }
 
+#[repr(C, align(16))]
+struct Text(UnsafeCell<[u8; PAGE_TEXT]>);
+
 /// Bytes of text on a page.
-pub(crate) const PAGE_TEXT: usize = 4096 - 16;
+pub(crate) const PAGE_TEXT: usize = 4096 - 32;
 const _: () = assert!(size_of::<Page>() == 4096);
 
 static PAGES: AtomicPtr<Page> = AtomicPtr::new(core::ptr::null_mut());
@@ -829,7 +834,7 @@ impl Owner {
 impl Page {
     /// Where its text begins.
     pub(crate) fn text(&self) -> *mut u8 {
-        self.text.get().cast()
+        self.text.0.get().cast()
     }
 
     fn owner(&self) -> Owner {
@@ -841,14 +846,22 @@ impl Page {
         self.owner.compare_exchange(old.0, old.next(new).0, SeqCst, SeqCst).is_ok()
     }
 
+    fn is_of(&self, generation: u32) -> bool {
+        self.generation.load(SeqCst) == generation
+    }
+
     /// The page that a thread of this process has left, all zeros again.
-    fn left_behind(pid: u32, mine: Owner) -> Option<&'static Page> {
+    fn left_behind(pid: u32, mine: Owner, generation: u32) -> Option<&'static Page> {
         let mut at = PAGES.load(SeqCst);
         // SAFETY: NULL, or a page; pages are never unmapped, and `next` does not change once a page is in the list.
         while let Some(page) = unsafe { at.as_ref() } {
             let owner = page.owner();
             // Of another process nobody knows here which of its threads are still there.
-            if owner.pid() == pid && (owner.is(mine) || owner.is_gone()) && page.pass(owner, Owner::CLEARED) {
+            if page.is_of(generation)
+                && owner.pid() == pid
+                && (owner.is(mine) || owner.is_gone())
+                && page.pass(owner, Owner::CLEARED)
+            {
                 // SAFETY: nobody uses the page, and its text is so long. As a new one it begins with zeros.
                 unsafe { page.text().write_bytes(0, PAGE_TEXT) };
                 page.owner.store(owner.next(Owner::CLEARED).next(mine).0, SeqCst);
@@ -859,11 +872,12 @@ impl Page {
         None
     }
 
-    fn new(owner: Owner) -> Option<&'static Page> {
+    fn new(owner: Owner, generation: u32) -> Option<&'static Page> {
         let new = map(size_of::<Page>(), false).ok()?.cast::<Page>();
         // SAFETY: a fresh page of zeros, which are a valid Page, reached by nobody else yet.
         let page = unsafe {
             (*new).owner.store(owner.0, SeqCst);
+            (*new).generation.store(generation, SeqCst);
             &*new
         };
         let mut first = PAGES.load(SeqCst);
@@ -875,6 +889,47 @@ impl Page {
                 Err(now) => first = now,
             }
         }
+    }
+}
+
+/// Another number in the child of a fork than in its parent, even where both have the same process id: in pid namespaces of
+/// their own, or one after the other. Always the same where the kernel cannot do that (before Linux 4.14).
+fn generation() -> u32 {
+    static ALWAYS: AtomicU32 = AtomicU32::new(1);
+    static LAST: AtomicU32 = AtomicU32::new(0);
+    /// Where the number is; the child of a fork finds zeros there (madvise(2), MADV_WIPEONFORK).
+    static MARK: AtomicPtr<AtomicU32> = AtomicPtr::new(core::ptr::null_mut());
+    let mut mark = MARK.load(SeqCst);
+    if mark.is_null() {
+        let wiped = map(size_of::<Page>(), false).ok().and_then(|page| {
+            // SAFETY: a mapping of our own, which nobody uses yet.
+            let done = unsafe { call!(libc::SYS_madvise, page, size_of::<Page>(), libc::MADV_WIPEONFORK) };
+            if done.is_err() {
+                // SAFETY: as above.
+                unsafe { unmap(page, size_of::<Page>()) };
+            }
+            done.ok().map(|_| page.cast::<AtomicU32>())
+        });
+        let new = wiped.unwrap_or(core::ptr::from_ref(&ALWAYS).cast_mut());
+        mark = match MARK.compare_exchange(mark, new, SeqCst, SeqCst) {
+            Ok(_) => new,
+            Err(now) => {
+                if wiped.is_some() {
+                    // SAFETY: nobody else has seen it.
+                    unsafe { unmap(new.cast(), size_of::<Page>()) };
+                }
+                now
+            }
+        };
+    }
+    // SAFETY: one of the two, and neither is unmapped.
+    let mark = unsafe { &*mark };
+    match mark.load(SeqCst) {
+        0 => {
+            let new = LAST.fetch_add(1, SeqCst) + 1;
+            mark.compare_exchange(0, new, SeqCst, SeqCst).map_or_else(|now| now, |_| new)
+        }
+        number => number,
     }
 }
 
@@ -892,27 +947,32 @@ pub(crate) fn page_for_this_thread() -> Option<&'static Page> {
     // SAFETY: the pointer is the calling thread's own, and lives as long as the thread.
     let own = unsafe { AtomicPtr::from_ptr(ec_security_thread_pointer()) };
     let before = own.load(SeqCst);
+    let generation = generation();
     // SAFETY: NULL, or a page; pages are never unmapped.
     if let Some(page) = unsafe { before.as_ref() } {
         let owner = page.owner();
+        let here = page.is_of(generation);
+        if !numbered || (here && owner.is(mine)) {
+            return Some(page);
+        }
         // In the child of a fork the page stays the thread's, which has another number now. A signal handler that has come in may
         // have said so already.
-        if !numbered
-            || owner.is(mine)
-            || ((owner.pid() != pid || owner.is_gone()) && page.pass(owner, mine))
-            || page.owner().is(mine)
-        {
+        let left = !owner.is(Owner::CLEARED) && (!here || owner.pid() != pid || owner.is_gone());
+        if (left && page.pass(owner, mine)) || page.owner().is(mine) {
+            page.generation.store(generation, SeqCst);
             return Some(page);
         }
     }
-    let left_behind = if numbered { Page::left_behind(pid, mine) } else { None };
-    let page = left_behind.or_else(|| Page::new(mine))?;
+    let left_behind = if numbered { Page::left_behind(pid, mine, generation) } else { None };
+    let page = left_behind.or_else(|| Page::new(mine, generation))?;
     match own.compare_exchange(before, core::ptr::from_ref(page).cast_mut(), SeqCst, SeqCst) {
         Ok(_) => Some(page),
-        // A signal handler has come in and has got one, and perhaps given away its address. It may be the same.
+        // A signal handler has come in and has got one, and perhaps given away its address. It may be the same. Or another handler
+        // has come into that one, so that the first has given this page away, and it is another thread's.
         Err(now) => {
-            if !core::ptr::eq(now, page) {
-                page.owner.store(page.owner().next(Owner::nobody(pid)).0, SeqCst);
+            let owner = page.owner();
+            if !core::ptr::eq(now, page) && owner.is(mine) {
+                page.pass(owner, Owner::nobody(pid));
             }
             // SAFETY: as above.
             unsafe { now.as_ref() }

@@ -14,6 +14,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -565,13 +567,36 @@ static void *has_not_failed(void *arg)
     return NULL;
 }
 
-static void last_errors_in_threads(void)
+static long pages_mapped(void)
 {
-    static char *const HOW[] = {"c", "cc", "n", "cn", "nc", "cnc"};
-    pthread_t thread;
-    for (int i = 0; i < 20; i++)
+    FILE *file = fopen("/proc/self/statm", "re");
+    long pages = 0;
+    if (!file || fscanf(file, "%ld", &pages) != 1)
+        exit(70);
+    fclose(file);
+    return pages;
+}
+
+/* What ended threads leave is used again. */
+static void last_errors_of_many(void)
+{
+    long before = 0;
+    for (int i = 0; i < 520; i++) {
+        pthread_t thread;
+        if (i == 20)
+            before = pages_mapped();
         if (pthread_create(&thread, NULL, i % 2 ? has_not_failed : fails_for_nobody, NULL) || pthread_join(thread, NULL))
             exit(70);
+    }
+    long after = pages_mapped();
+    check(after - before < 100, "500 threads that ended have left %ld pages", after - before);
+}
+
+static void last_errors_in_threads(void)
+{
+    last_errors_of_many();
+    static char *const HOW[] = {"c", "cc", "n", "cn", "nc", "cnc"};
+    pthread_t thread;
     for (size_t i = 0; i < sizeof HOW / sizeof *HOW; i++)
         if (pthread_create(&thread, NULL, fails_unasked, HOW[i]) || pthread_join(thread, NULL))
             exit(70);
@@ -610,6 +635,7 @@ static int two_in_a_child(const char *text)
 struct fork {
     bool asks;   /* for its last error, before the fork */
     bool orphan; /* the child forks again and ends, and its own child is looked at */
+    bool first;  /* it and its child are each the first process of a pid namespace, so that both have the same numbers */
 };
 
 static int one_in_a_child(const struct fork *how, const char *text)
@@ -627,25 +653,55 @@ static int one_in_a_child(const struct fork *how, const char *text)
     return two_in_a_child(text);
 }
 
+/* A child, with a thread of its own that fails, forks again from that thread. */
+static void *forks_as_first(void *arg)
+{
+    unsigned char *told = arg;
+    if (ec_security_raise("cap_before_fork+e") != EC_SECURITY_ESYNTAX)
+        exit(70);
+    const char *text = ec_security_last_error();
+    if (unshare(CLONE_NEWPID))
+        exit(70);
+    pid_t pid = fork();
+    if (!pid)
+        _exit(two_in_a_child(text));
+    int status = -1;
+    *told = pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? (unsigned char)WEXITSTATUS(status) : 254;
+    return NULL;
+}
+
+static int first_in_namespaces(void)
+{
+    /* Its page must not be the thread's in the child. */
+    if (ec_security_raise("cap_of_leader+e") != EC_SECURITY_ESYNTAX)
+        return 70;
+    const char *leaders = ec_security_last_error();
+    unsigned char told = 254;
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, forks_as_first, &told) || pthread_join(thread, NULL))
+        return 70;
+    return told ? told : strstr(leaders, "cap_of_leader") ? 0 : 2;
+}
+
 static void *forks(void *arg)
 {
     const struct fork *how = arg;
     RETURNS(ec_security_raise("cap_before_fork+e"), EC_SECURITY_ESYNTAX);
     const char *text = how->asks ? ec_security_last_error() : NULL;
     int ends[2];
-    if (pipe(ends))
+    if (pipe(ends) || (how->first && unshare(CLONE_NEWPID)))
         exit(70);
     pid_t pid = fork();
     if (!pid) {
-        unsigned char told = (unsigned char)one_in_a_child(how, text);
+        unsigned char told = (unsigned char)(how->first ? first_in_namespaces() : one_in_a_child(how, text));
         _exit(write(ends[1], &told, 1) == 1 ? 0 : 70);
     }
     close(ends[1]);
     unsigned char told = 255;
     bool ended = pid > 0 && waitpid(pid, NULL, 0) == pid && read(ends[0], &told, 1) == 1;
     close(ends[0]);
-    check(ended && told == 0, "two threads in the child of a fork%s, where its last error was%s asked for before: %u",
-          how->orphan ? "'s child" : "", how->asks ? "" : " not", told);
+    check(ended && told == 0, "two threads in the child of a fork%s, where its last error was%s asked for before%s: %u",
+          how->orphan ? "'s child" : "", how->asks ? "" : " not", how->first ? ", in pid namespaces" : "", told);
     if (how->asks)
         check(strstr(text, "cap_before_fork") != NULL, "the child of a fork made it \"%s\"", text);
     return NULL;
@@ -653,7 +709,8 @@ static void *forks(void *arg)
 
 static void last_errors_in_forks(void)
 {
-    static struct fork HOW[] = {{false, false}, {true, false}, {false, true}, {true, true}};
+    static struct fork HOW[] = {{false, false, false}, {true, false, false}, {false, true, false}, {true, true, false},
+                                {true, false, true}};
     pthread_t thread;
     for (size_t i = 0; i < sizeof HOW / sizeof *HOW; i++)
         if (pthread_create(&thread, NULL, forks, &HOW[i]) || pthread_join(thread, NULL))
@@ -665,8 +722,16 @@ static void last_errors_in_forks(void)
 static struct {
     long until, steps, last; /* instructions; where the last one was */
     bool only_fails;         /* the handler does not ask */
+    bool with_null;          /* it fails in another way */
     const char *asked;       /* by the handler; NULL: the call was over before */
 } step;
+
+static void fails_in_handler(void)
+{
+    int status = ec_security_raise(step.with_null ? NULL : "cap_of_handler+e");
+    if (status != (step.with_null ? EC_SECURITY_EARGUMENT : EC_SECURITY_ESYNTAX))
+        _exit(70);
+}
 
 static void calls_at_step(int signal, siginfo_t *info, void *context)
 {
@@ -678,8 +743,7 @@ static void calls_at_step(int signal, siginfo_t *info, void *context)
     step.last = registers[REG_RIP];
     if (step.steps++ != step.until)
         return;
-    if (ec_security_raise("cap_of_handler+e") != EC_SECURITY_ESYNTAX)
-        _exit(70);
+    fails_in_handler();
     if (!step.only_fails)
         step.asked = ec_security_last_error();
     registers[REG_EFL] &= ~0x100;
@@ -739,20 +803,206 @@ static void *fails_in_steps(void *arg)
     return NULL;
 }
 
-/* A failure in whose midst the handler fails: what came last is the failure under way. `arg` counts the steps of a call. */
-static void *tells_in_steps(void *arg)
+/* A second handler in the midst of the first, in the first call of a thread; and between that and the rest of the call another
+ * thread's first call, so that what the first handler has left is that one's. */
+static struct {
+    long until, steps, last;
+    int level;
+    bool second; /* it has come */
+    sem_t go, done, leave;
+    const char *text; /* of the other thread */
+} nested;
+
+static void *asks_when_told(void *unused)
 {
-    long *steps = arg;
+    (void)unused;
+    while (sem_wait(&nested.go))
+        continue;
+    if (ec_security_raise("cap_of_other+e") != EC_SECURITY_ESYNTAX)
+        _exit(70);
+    nested.text = ec_security_last_error();
+    sem_post(&nested.done);
+    while (sem_wait(&nested.leave))
+        continue;
+    return NULL;
+}
+
+static void calls_at_steps(int signal, siginfo_t *info, void *context)
+{
+    (void)signal, (void)info;
+    greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
+    if (nested.level) {
+        if (registers[REG_RIP] == nested.last)
+            return;
+        nested.last = registers[REG_RIP];
+        if (nested.steps++ != nested.until)
+            return;
+        nested.second = true;
+        fails_in_handler();
+        registers[REG_EFL] &= ~0x100;
+        return;
+    }
+    if (nested.second) {
+        sem_post(&nested.go);
+        while (sem_wait(&nested.done))
+            continue;
+        registers[REG_EFL] &= ~0x100;
+        return;
+    }
+    if (registers[REG_RIP] == step.last)
+        return;
+    step.last = registers[REG_RIP];
+    if (step.steps++ != step.until)
+        return;
+    nested.level = 1;
+    stepping(true);
+    step.asked = ec_security_last_error();
+    stepping(false);
+    nested.level = 0;
+    if (!nested.second)
+        registers[REG_EFL] &= ~0x100;
+}
+
+enum { APART, SHARED, OVER_BEFORE_FIRST, OVER_BEFORE_SECOND, BROKEN = 70 };
+
+static void *asks_in_nested_steps(void *arg)
+{
+    int *found = arg;
+    stepping(true);
+    const char *text = ec_security_last_error();
+    stepping(false);
+    /* After the very last step there is no rest of the call. */
+    *found = !step.asked || (nested.second && !nested.text) ? OVER_BEFORE_FIRST : !nested.second ? OVER_BEFORE_SECOND : APART;
+    if (*found)
+        return NULL;
+    const char *of_thread = NULL;
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, asks_first, &of_thread))
+        exit(BROKEN);
+    pthread_barrier_wait(&both);
+    if (text == nested.text || text == of_thread || nested.text == of_thread || !strstr(nested.text, "cap_of_other"))
+        *found = SHARED;
+    pthread_barrier_wait(&both);
+    pthread_join(thread, NULL);
+    return NULL;
+}
+
+/* In a child of its own, where no page has been left that would be cleared step by step. */
+static int nest(long outer, long inner)
+{
+    pid_t pid = fork();
+    if (!pid) {
+        step.until = outer, nested.until = inner;
+        int found = BROKEN;
+        pthread_t thread, other;
+        if (sem_init(&nested.go, 0, 0) || sem_init(&nested.done, 0, 0) || sem_init(&nested.leave, 0, 0) ||
+            pthread_create(&other, NULL, asks_when_told, NULL) ||
+            pthread_create(&thread, NULL, asks_in_nested_steps, &found) || pthread_join(thread, NULL))
+            _exit(BROKEN);
+        _exit(found);
+    }
+    int status = -1;
+    return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : BROKEN;
+}
+
+static void last_errors_in_nested_handlers(void)
+{
+    const struct sigaction action = {.sa_sigaction = calls_at_steps, .sa_flags = SA_SIGINFO | SA_NODEFER};
+    if (sigaction(SIGTRAP, &action, NULL))
+        exit(70);
+    memset(&step, 0, sizeof step);
+    long outer = 0, pairs = 0;
+    for (int found = APART; found != OVER_BEFORE_FIRST && !wrong; outer++)
+        for (long inner = outer * 3 % 8; !wrong; inner += 8, pairs++) {
+            found = nest(outer, inner);
+            if (found == OVER_BEFORE_FIRST || found == OVER_BEFORE_SECOND)
+                break;
+            check(found == APART, "signals at step %ld and at its step %ld: two threads share their last error: %d", outer, inner,
+                  found);
+        }
+    check(outer > 20 && pairs > 5 * outer, "only %ld steps, and %ld pairs of them", outer, pairs);
+}
+
+/* What a thread fails with, whether it has asked before, and whether it is this failure that is interrupted, or asking for it. */
+static struct telling {
+    const char *text;
+    bool asked, asks;
+    long steps; /* of the whole */
+} telling;
+
+static int fails_so(void)
+{
+    return ec_security_raise(telling.text) == (telling.text ? EC_SECURITY_ESYNTAX : EC_SECURITY_EARGUMENT) ? 0 : 70;
+}
+
+static void told_without(char *room, size_t len, bool by_handler)
+{
+    if (by_handler)
+        fails_in_handler();
+    else if (fails_so())
+        exit(70);
+    snprintf(room, len, "%s", ec_security_last_error());
+}
+
+/* A handler that fails. What came last is the failure it has interrupted, but at its last steps; of one that is over, the handler's
+ * may be told. Either is told whole. */
+static void *tells_in_steps(void *unused)
+{
+    (void)unused;
+    char of_handler[1024], of_thread[1024];
+    /* Else its first failure would clear a page, step by step. */
+    if (fails_so())
+        exit(70);
+    if (telling.asked) {
+        told_without(of_handler, sizeof of_handler, true);
+        told_without(of_thread, sizeof of_thread, false);
+    }
     step.steps = 0;
     step.asked = NULL;
-    stepping(true);
-    int status = ec_security_raise(NULL);
-    stepping(false);
-    *steps = step.steps;
-    const char *text = ec_security_last_error();
-    check(status == EC_SECURITY_EARGUMENT && strstr(text, "NULL") != NULL,
-          "a signal at step %ld of a failure: the last error is \"%s\"", step.until, text);
+    int status = 0;
+    const char *text;
+    if (telling.asks) {
+        status = fails_so();
+        stepping(true);
+        text = ec_security_last_error();
+        stepping(false);
+    } else {
+        stepping(true);
+        status = fails_so();
+        stepping(false);
+        text = ec_security_last_error();
+    }
+    if (step.until < 0)
+        telling.steps = step.steps;
+    char told[1024];
+    snprintf(told, sizeof told, "%s", text);
+    told_without(of_handler, sizeof of_handler, true);
+    told_without(of_thread, sizeof of_thread, false);
+    bool either = telling.asks || step.until > telling.steps / 4 * 3;
+    check(status == 0 && (!strcmp(told, of_thread) || (either && !strcmp(told, of_handler))),
+          "a signal at step %ld of %ld: the last error is \"%s\", not \"%s\"", step.until, telling.steps, told, of_thread);
     return NULL;
+}
+
+static void last_errors_amid_failures(void)
+{
+    const struct sigaction action = {.sa_sigaction = calls_at_step, .sa_flags = SA_SIGINFO};
+    if (sigaction(SIGTRAP, &action, NULL))
+        exit(70);
+    step.only_fails = true;
+    static const struct telling HOW[] = {{.text = NULL}, {.text = NULL, .asked = true}, {.text = "cap_chown+zzzz"},
+                                         {.text = "cap_chown+zzzz", .asked = true}, {.text = "cap_chown+zzzz", .asks = true}};
+    for (size_t how = 0; how < 2 * (sizeof HOW / sizeof *HOW); how++) {
+        telling = HOW[how / 2];
+        step.with_null = how % 2;
+        for (step.until = -1; step.until < telling.steps && !wrong; step.until += step.until < 0 ? 1 : 1 + telling.steps / 100) {
+            pthread_t thread;
+            if (pthread_create(&thread, NULL, tells_in_steps, NULL) || pthread_join(thread, NULL))
+                exit(70);
+        }
+        check(telling.steps > 100, "only %ld steps of a failure", telling.steps);
+    }
+    step.only_fails = step.with_null = false;
 }
 
 static void last_errors_in_handlers(void)
@@ -770,19 +1020,8 @@ static void last_errors_in_handlers(void)
                 exit(70);
         check(step.until > 20, "only %ld steps", step.until);
     }
-    long steps = 0, unused;
-    pthread_t thread;
-    step.until = -1;
-    step.only_fails = true;
-    if (pthread_create(&thread, NULL, tells_in_steps, &steps) || pthread_join(thread, NULL))
-        exit(70);
-    check(steps > 200, "only %ld steps of a failure", steps);
-    /* Of the last quarter some come after the story is told. */
-    for (int part = 1; part <= 12; part++) {
-        step.until = steps * part / 16;
-        if (pthread_create(&thread, NULL, tells_in_steps, &unused) || pthread_join(thread, NULL))
-            exit(70);
-    }
+    last_errors_in_nested_handlers();
+    last_errors_amid_failures();
 }
 #endif
 
