@@ -370,8 +370,9 @@ const char *ec_security_strerror(int status);
  * One line, at most 1023 bytes, NUL-terminated; "" when none has failed. As errno, it is meaningful after a failure only:
  * success leaves it. Belongs to the library and to the calling thread; the next failure there overwrites it, at the same
  * address, so that a call and this one may be arguments of one function, in any order of evaluation. Async-signal-safe: a
- * handler that fails finds its own story, and leaves it to what it has interrupted, unless that fails after it. In a child of
- * vfork(2) a failure is the parent's last error.
+ * handler that fails finds its own story, and leaves it to what it has interrupted, unless that fails after it, or is being
+ * told an earlier one; a handler that has not failed may find half of what it has interrupted. In a child of vfork(2) a failure
+ * becomes the last error of a thread of the parent.
  */
 const char *ec_security_last_error(void);
 

@@ -8,7 +8,7 @@ use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_char, c_int};
 use core::fmt::{self, Write as _};
 use core::mem::MaybeUninit;
-use core::sync::atomic::{AtomicU8, AtomicU32, Ordering::SeqCst};
+use core::sync::atomic::{AtomicU8, AtomicU32, Ordering::SeqCst, compiler_fence};
 use core::{ptr, slice};
 
 use alloc::boxed::Box;
@@ -363,8 +363,9 @@ pub extern "C" fn ec_security_strerror(status: c_int) -> *const c_char {
 /// One line, at most 1023 bytes, NUL-terminated; "" when none has failed. As errno, it is meaningful after a failure only:
 /// success leaves it. Belongs to the library and to the calling thread; the next failure there overwrites it, at the same
 /// address, so that a call and this one may be arguments of one function, in any order of evaluation. Async-signal-safe: a
-/// handler that fails finds its own story, and leaves it to what it has interrupted, unless that fails after it. In a child of
-/// vfork(2) a failure is the parent's last error.
+/// handler that fails finds its own story, and leaves it to what it has interrupted, unless that fails after it, or is being
+/// told an earlier one; a handler that has not failed may find half of what it has interrupted. In a child of vfork(2) a failure
+/// becomes the last error of a thread of the parent.
 #[unsafe(no_mangle)]
 pub extern "C" fn ec_security_last_error() -> *const c_char {
     LastError::of_this_thread().map_or(c"".as_ptr(), LastError::read)
@@ -472,6 +473,7 @@ impl LastError {
             let _ = write!(out, "{error}");
             let end = out.end();
             bytes[end] = 0;
+            compiler_fence(SeqCst);
             if self.writes.load(SeqCst) == turn {
                 return;
             }

@@ -679,7 +679,7 @@ pub(crate) fn wait_for(pid: i32) -> Result<c_int> {
     let mut status: c_int = 0;
     let mut failures = 0;
     loop {
-        // SAFETY: room for one int. Its callers have all signals blocked.
+        // SAFETY: room for one int. Its caller has all signals blocked.
         match uninterrupted(|| unsafe { call!(libc::SYS_wait4, pid, &raw mut status, libc::__WALL, 0) }) {
             // It would be left for ever.
             Err(errno) if errno.0 != libc::ECHILD && failures < 3 => failures += 1,
@@ -850,8 +850,9 @@ impl Page {
         self.generation.load(SeqCst) == generation
     }
 
-    /// The page that a thread of this process has left, all zeros again.
-    fn left_behind(pid: u32, mine: Owner, generation: u32) -> Option<&'static Page> {
+    /// The page that a thread of this process has left, all zeros again. What seems to be the calling thread's is an ended one's of
+    /// the same number, or a signal handler has come in and got it: `is_without` tells.
+    fn left_behind(pid: u32, mine: Owner, generation: u32, is_without: impl Fn() -> bool) -> Option<&'static Page> {
         let mut at = PAGES.load(SeqCst);
         // SAFETY: NULL, or a page; pages are never unmapped, and `next` does not change once a page is in the list.
         while let Some(page) = unsafe { at.as_ref() } {
@@ -859,7 +860,7 @@ impl Page {
             // Of another process nobody knows here which of its threads are still there.
             if page.is_of(generation)
                 && owner.pid() == pid
-                && (owner.is(mine) || owner.is_gone())
+                && (if owner.is(mine) { is_without() } else { owner.is_gone() })
                 && page.pass(owner, Owner::CLEARED)
             {
                 // SAFETY: nobody uses the page, and its text is so long. As a new one it begins with zeros.
@@ -938,45 +939,52 @@ unsafe extern "C" {
     safe fn ec_security_thread_pointer() -> *mut *mut Page;
 }
 
-/// The calling thread's page; one is made, or found, where it has none. Safe in signal handlers.
+/// The calling thread's page; one is made, or found, where it has none. Safe in signal handlers, which may come in anywhere, and
+/// may fork.
 pub(crate) fn page_for_this_thread() -> Option<&'static Page> {
-    let (pid, tid) = (getpid() as u32, gettid() as u32);
-    // A filter may forbid to ask for them. Such a thread's page is its own for ever.
-    let numbered = pid != 0 && tid != 0;
-    let mine = if numbered { Owner::new(pid, tid) } else { Owner::CLEARED };
     // SAFETY: the pointer is the calling thread's own, and lives as long as the thread.
     let own = unsafe { AtomicPtr::from_ptr(ec_security_thread_pointer()) };
-    let before = own.load(SeqCst);
-    let generation = generation();
-    // SAFETY: NULL, or a page; pages are never unmapped.
-    if let Some(page) = unsafe { before.as_ref() } {
-        let owner = page.owner();
-        let here = page.is_of(generation);
-        if !numbered || (here && owner.is(mine)) {
-            return Some(page);
-        }
-        // In the child of a fork the page stays the thread's, which has another number now. A signal handler that has come in may
-        // have said so already.
-        let left = !owner.is(Owner::CLEARED) && (!here || owner.pid() != pid || owner.is_gone());
-        if (left && page.pass(owner, mine)) || page.owner().is(mine) {
-            page.generation.store(generation, SeqCst);
-            return Some(page);
-        }
-    }
-    let left_behind = if numbered { Page::left_behind(pid, mine, generation) } else { None };
-    let page = left_behind.or_else(|| Page::new(mine, generation))?;
-    match own.compare_exchange(before, core::ptr::from_ref(page).cast_mut(), SeqCst, SeqCst) {
-        Ok(_) => Some(page),
-        // A signal handler has come in and has got one, and perhaps given away its address. It may be the same. Or another handler
-        // has come into that one, so that the first has given this page away, and it is another thread's.
-        Err(now) => {
+    loop {
+        // Before the numbers: a handler that forks makes it the old one then, which fits no page of the child.
+        let generation = generation();
+        let (pid, tid) = (getpid() as u32, gettid() as u32);
+        // A filter may forbid to ask for them. Such a thread's page is its own for ever.
+        let numbered = pid != 0 && tid != 0;
+        let mine = if numbered { Owner::new(pid, tid) } else { Owner::CLEARED };
+        let before = own.load(SeqCst);
+        // SAFETY: NULL, or a page; pages are never unmapped.
+        if let Some(page) = unsafe { before.as_ref() } {
             let owner = page.owner();
-            if !core::ptr::eq(now, page) && owner.is(mine) {
-                page.pass(owner, Owner::nobody(pid));
+            let here = page.is_of(generation);
+            if !numbered || (here && owner.is(mine)) {
+                return Some(page);
             }
-            // SAFETY: as above.
-            unsafe { now.as_ref() }
+            // In the child of a fork the page stays the thread's, which has another number now. A signal handler that has come in
+            // may have said so already.
+            if !owner.is(Owner::CLEARED) && (!here || owner.pid() != pid || owner.is_gone()) {
+                if page.pass(owner, mine) || page.owner().is(mine) {
+                    page.generation.store(generation, SeqCst);
+                    return Some(page);
+                }
+                continue;
+            }
         }
+        let left_behind =
+            if numbered { Page::left_behind(pid, mine, generation, || own.load(SeqCst) == before) } else { None };
+        let page = left_behind.or_else(|| Page::new(mine, generation))?;
+        return match own.compare_exchange(before, core::ptr::from_ref(page).cast_mut(), SeqCst, SeqCst) {
+            Ok(_) => Some(page),
+            // A signal handler has come in and has got one, and perhaps given away its address. It may be the same. Or another
+            // handler has come into that one, so that the first has given this page away, and it is another thread's.
+            Err(now) => {
+                let owner = page.owner();
+                if !core::ptr::eq(now, page) && owner.is(mine) {
+                    page.pass(owner, Owner::nobody(pid));
+                }
+                // SAFETY: as above.
+                unsafe { now.as_ref() }
+            }
+        };
     }
 }
 

@@ -23,6 +23,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -30,7 +31,6 @@
 /* --- checks: counted in the process that makes them ----------------------------------------------------------------- */
 
 static unsigned checks, wrong;
-static bool watched; /* by a tool, in whose hands a thread cannot be stepped through */
 static char first_wrong[900];
 
 static bool PRINTF_LIKE(3, 4) check_at(int line, bool held, const char *format, ...)
@@ -653,6 +653,15 @@ static int one_in_a_child(const struct fork *how, const char *text)
     return two_in_a_child(text);
 }
 
+static const char *no_pid_namespaces(void)
+{
+    pid_t pid = fork();
+    if (!pid)
+        _exit(unshare(CLONE_NEWPID) ? 1 : 0);
+    int status = -1;
+    return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0 ? NULL : "no pid namespaces can be made here";
+}
+
 /* A child, with a thread of its own that fails, forks again from that thread. */
 static void *forks_as_first(void *arg)
 {
@@ -707,14 +716,24 @@ static void *forks(void *arg)
     return NULL;
 }
 
+static void fork_as(struct fork *how, size_t len)
+{
+    pthread_t thread;
+    for (size_t at = 0; at < len; at++)
+        if (pthread_create(&thread, NULL, forks, &how[at]) || pthread_join(thread, NULL))
+            exit(70);
+}
+
 static void last_errors_in_forks(void)
 {
-    static struct fork HOW[] = {{false, false, false}, {true, false, false}, {false, true, false}, {true, true, false},
-                                {true, false, true}};
-    pthread_t thread;
-    for (size_t i = 0; i < sizeof HOW / sizeof *HOW; i++)
-        if (pthread_create(&thread, NULL, forks, &HOW[i]) || pthread_join(thread, NULL))
-            exit(70);
+    static struct fork how[] = {{.asks = false}, {.asks = true}, {.orphan = true}, {.asks = true, .orphan = true}};
+    fork_as(how, sizeof how / sizeof *how);
+}
+
+static void last_errors_in_namespaces(void)
+{
+    static struct fork how[] = {{.asks = true, .first = true}};
+    fork_as(how, sizeof how / sizeof *how);
 }
 
 #if defined(__x86_64__)
@@ -733,20 +752,33 @@ static void fails_in_handler(void)
         _exit(70);
 }
 
+static bool is_at_step(const greg_t *registers)
+{
+    /* with "rep" it comes many times */
+    if (registers[REG_RIP] == step.last)
+        return false;
+    step.last = registers[REG_RIP];
+    return step.steps++ == step.until;
+}
+
 static void calls_at_step(int signal, siginfo_t *info, void *context)
 {
     (void)signal, (void)info;
     greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
-    /* with "rep" it comes many times */
-    if (registers[REG_RIP] == step.last)
-        return;
-    step.last = registers[REG_RIP];
-    if (step.steps++ != step.until)
+    if (!is_at_step(registers))
         return;
     fails_in_handler();
     if (!step.only_fails)
         step.asked = ec_security_last_error();
     registers[REG_EFL] &= ~0x100;
+}
+
+static void on_steps(void (*handler)(int, siginfo_t *, void *), int flags)
+{
+    const struct sigaction action = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO | flags};
+    if (sigaction(SIGTRAP, &action, NULL) || pthread_barrier_init(&both, NULL, 2))
+        exit(70);
+    memset(&step, 0, sizeof step);
 }
 
 /* In a function of its own, so that the flags are as the compiler thinks they are. The stack's red zone is left alone. */
@@ -770,6 +802,7 @@ static void *asks_in_steps(void *arg)
     if (pthread_create(&thread, NULL, asks_first, &of_thread))
         exit(70);
     pthread_barrier_wait(&both);
+    check(!step.asked || strstr(text, "cap_of_handler"), "a signal at step %ld: its failure is told as \"%s\"", step.until, text);
     check(of_thread != text && of_thread != step.asked, "a signal at step %ld: two threads share their last error", step.until);
     check(ec_security_last_error() == text && (!step.asked || step.asked == text), "a signal at step %ld: the last error has moved",
           step.until);
@@ -801,6 +834,113 @@ static void *fails_in_steps(void *arg)
     check(ended && (over || !WEXITSTATUS(status)), "a signal at step %ld in the child of a fork: status %#x", step.until, status);
     step.asked = over ? NULL : text;
     return NULL;
+}
+
+/* A handler that forks amid a thread's call, which goes on in both processes. */
+static struct forking {
+    bool known; /* the thread has asked before */
+    bool fails; /* in the child the handler fails, and asks */
+    bool first; /* each process is the first of a pid namespace */
+    bool came, in_child;
+} forking;
+
+static pid_t child_of_call(void)
+{
+    return forking.first ? (pid_t)syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0) : fork();
+}
+
+/* 0 if it ended so; else what it said, or 71. */
+static int end_of(pid_t pid)
+{
+    int status = -1;
+    if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+        return 71;
+    return WEXITSTATUS(status);
+}
+
+static void forks_at_step(int signal, siginfo_t *info, void *context)
+{
+    (void)signal, (void)info;
+    greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
+    if (!is_at_step(registers))
+        return;
+    registers[REG_EFL] &= ~0x100;
+    forking.came = true;
+    pid_t pid = child_of_call();
+    if (pid) {
+        int said = end_of(pid);
+        if (said)
+            _exit(said);
+        return;
+    }
+    forking.in_child = true;
+    if (forking.fails) {
+        fails_in_handler();
+        step.asked = ec_security_last_error();
+    }
+}
+
+enum { WELL, SAME_AS_THREADS, MOVED, WRONG, CALL_OVER };
+
+static void *asks_amid_fork(void *unused)
+{
+    (void)unused;
+    const char *text = NULL;
+    if (forking.known) {
+        if (ec_security_raise("cap_before_fork+e") != EC_SECURITY_ESYNTAX)
+            _exit(70);
+        text = ec_security_last_error();
+    }
+    stepping(true);
+    const char *now = ec_security_last_error();
+    stepping(false);
+    if (!forking.came)
+        _exit(CALL_OVER);
+    const char *of_thread = NULL;
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, asks_first, &of_thread))
+        _exit(70);
+    pthread_barrier_wait(&both);
+    const char *tells = step.asked ? "cap_of_handler" : text ? "cap_before_fork" : "";
+    _exit(now == of_thread                                               ? SAME_AS_THREADS
+          : (text && text != now) || (step.asked && step.asked != now)   ? MOVED
+          : !strstr(now, tells) || ec_security_last_error() != now        ? WRONG
+                                                                          : WELL);
+}
+
+static void steps_through_forks(const struct forking *how, size_t len)
+{
+    on_steps(forks_at_step, 0);
+    for (size_t at = 0; at < len; at++) {
+        forking = how[at];
+        int said = WELL;
+        for (step.until = 0; said != CALL_OVER && !wrong; step.until++) {
+            pid_t pid = child_of_call();
+            if (!pid) {
+                pthread_t thread;
+                if (!pthread_create(&thread, NULL, asks_amid_fork, NULL))
+                    pthread_join(thread, NULL);
+                _exit(70);
+            }
+            said = end_of(pid);
+            check(said == WELL || said == CALL_OVER, "a signal at step %ld whose handler forks (case %zu): %d", step.until, at,
+                  said);
+        }
+        check(step.until > 20, "only %ld steps", step.until);
+    }
+}
+
+static void last_errors_amid_forks(void)
+{
+    static const struct forking how[] = {{.known = true, .fails = true}, {.fails = true}};
+    steps_through_forks(how, sizeof how / sizeof *how);
+}
+
+static void last_errors_amid_namespaces(void)
+{
+    static const struct forking how[] = {
+        {.known = true, .first = true}, {.known = true, .fails = true, .first = true}, {.first = true}};
+    steps_through_forks(how, sizeof how / sizeof *how);
 }
 
 /* A second handler in the midst of the first, in the first call of a thread; and between that and the rest of the call another
@@ -849,10 +989,7 @@ static void calls_at_steps(int signal, siginfo_t *info, void *context)
         registers[REG_EFL] &= ~0x100;
         return;
     }
-    if (registers[REG_RIP] == step.last)
-        return;
-    step.last = registers[REG_RIP];
-    if (step.steps++ != step.until)
+    if (!is_at_step(registers))
         return;
     nested.level = 1;
     stepping(true);
@@ -907,10 +1044,7 @@ static int nest(long outer, long inner)
 
 static void last_errors_in_nested_handlers(void)
 {
-    const struct sigaction action = {.sa_sigaction = calls_at_steps, .sa_flags = SA_SIGINFO | SA_NODEFER};
-    if (sigaction(SIGTRAP, &action, NULL))
-        exit(70);
-    memset(&step, 0, sizeof step);
+    on_steps(calls_at_steps, SA_NODEFER);
     long outer = 0, pairs = 0;
     for (int found = APART; found != OVER_BEFORE_FIRST && !wrong; outer++)
         for (long inner = outer * 3 % 8; !wrong; inner += 8, pairs++) {
@@ -986,9 +1120,7 @@ static void *tells_in_steps(void *unused)
 
 static void last_errors_amid_failures(void)
 {
-    const struct sigaction action = {.sa_sigaction = calls_at_step, .sa_flags = SA_SIGINFO};
-    if (sigaction(SIGTRAP, &action, NULL))
-        exit(70);
+    on_steps(calls_at_step, 0);
     step.only_fails = true;
     static const struct telling HOW[] = {{.text = NULL}, {.text = NULL, .asked = true}, {.text = "cap_chown+zzzz"},
                                          {.text = "cap_chown+zzzz", .asked = true}, {.text = "cap_chown+zzzz", .asks = true}};
@@ -1002,16 +1134,11 @@ static void last_errors_amid_failures(void)
         }
         check(telling.steps > 100, "only %ld steps of a failure", telling.steps);
     }
-    step.only_fails = step.with_null = false;
 }
 
 static void last_errors_in_handlers(void)
 {
-    if (watched)
-        return;
-    const struct sigaction action = {.sa_sigaction = calls_at_step, .sa_flags = SA_SIGINFO};
-    if (sigaction(SIGTRAP, &action, NULL) || pthread_barrier_init(&both, NULL, 2))
-        exit(70);
+    on_steps(calls_at_step, 0);
     void *(*const CALLS[])(void *) = {asks_in_steps, fails_in_steps};
     for (size_t call = 0; call < sizeof CALLS / sizeof *CALLS; call++) {
         pthread_t thread;
@@ -1020,8 +1147,6 @@ static void last_errors_in_handlers(void)
                 exit(70);
         check(step.until > 20, "only %ld steps", step.until);
     }
-    last_errors_in_nested_handlers();
-    last_errors_amid_failures();
 }
 #endif
 
@@ -1058,18 +1183,27 @@ static void last_errors(void)
 static const struct group {
     const char *name;
     void (*checks)(void);
+    const char *(*cannot)(void); /* why not here, or NULL */
+    bool steps; /* through the library */
 } GROUPS[] = {
-    {"NULL is an error, and no crash", nulls},
-    {"empty, long and non-UTF-8 texts, at the edge of a page", texts},
-    {"buffers follow snprintf, and stay as they were on failure", buffers},
-    {"options take no garbage, and keep what they had", option_values},
-    {"files that are none", files},
-    {"strerror for every number, and the version", fixed_texts},
-    {"last_error belongs to its thread", last_errors},
-    {"last_error tells the last failure, whenever it is asked", last_errors_in_threads},
-    {"in the child of a fork too, each thread has its own", last_errors_in_forks},
+    {.name = "NULL is an error, and no crash", .checks = nulls},
+    {.name = "empty, long and non-UTF-8 texts, at the edge of a page", .checks = texts},
+    {.name = "buffers follow snprintf, and stay as they were on failure", .checks = buffers},
+    {.name = "options take no garbage, and keep what they had", .checks = option_values},
+    {.name = "files that are none", .checks = files},
+    {.name = "strerror for every number, and the version", .checks = fixed_texts},
+    {.name = "last_error belongs to its thread", .checks = last_errors},
+    {.name = "last_error tells the last failure, whenever it is asked", .checks = last_errors_in_threads},
+    {.name = "in the child of a fork too, each thread has its own", .checks = last_errors_in_forks},
+    {.name = "and where the child has its parent's process id", .checks = last_errors_in_namespaces, .cannot = no_pid_namespaces},
 #if defined(__x86_64__)
-    {"last_error is safe in a signal handler, whichever step of a call it interrupts", last_errors_in_handlers},
+    {.name = "last_error is safe in a signal handler, whichever step of a call it interrupts", .checks = last_errors_in_handlers,
+     .steps = true},
+    {.name = "in one that forks", .checks = last_errors_amid_forks, .steps = true},
+    {.name = "in one that makes a child with the same process id", .checks = last_errors_amid_namespaces, .cannot = no_pid_namespaces,
+     .steps = true},
+    {.name = "in one that interrupts another", .checks = last_errors_in_nested_handlers, .steps = true},
+    {.name = "in one that fails amid a failure, or amid the asking for it", .checks = last_errors_amid_failures, .steps = true},
 #endif
 };
 #define GROUPS_LEN (sizeof GROUPS / sizeof *GROUPS)
@@ -1085,6 +1219,12 @@ static void in_child(void *arg)
 
 static void one_group(void *arg)
 {
+    const struct group *group = arg;
+    const char *why = group->cannot ? group->cannot() : NULL;
+    if (why) {
+        skip("%s", why);
+        return;
+    }
     struct child *child = start(in_child, arg);
     struct process *before = look(child->pid);
     struct answer *answer = go(child);
@@ -1137,9 +1277,9 @@ static void small_drop(void)
 
 static int here(bool drop)
 {
-    watched = true;
     for (size_t at = 0; at < GROUPS_LEN; at++)
-        GROUPS[at].checks();
+        if (!GROUPS[at].steps && !(GROUPS[at].cannot && GROUPS[at].cannot()))
+            GROUPS[at].checks();
     if (drop)
         small_drop();
     if (wrong)
@@ -1155,6 +1295,6 @@ int main(int argc, char **argv)
         return here(argc > 2 && !strcmp(argv[2], "drop"));
     only(argc, argv);
     for (size_t at = 0; at < GROUPS_LEN; at++)
-        test(GROUPS[at].name, 60, one_group, (void *)(uintptr_t)&GROUPS[at]);
+        test(GROUPS[at].name, 120, one_group, (void *)(uintptr_t)&GROUPS[at]);
     return finish();
 }
