@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use ec_security::stanza::load;
+use ec_security::config::load;
 
 const RUNS: usize = 25;
 const MIB: f64 = (1 << 20) as f64;

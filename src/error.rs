@@ -7,8 +7,9 @@ use core::fmt;
 
 use crate::cap_sets::CapNames;
 use crate::cap_text::CapTextError;
+use crate::config::{FileProblem, Place, StanzaError};
 use crate::plan::{Refusal, Step};
-use crate::stanza::StanzaError;
+pub use crate::text::{Errno, Excerpt as Word, write_escaped};
 
 /// The numbered results of the C interface. Append-only: a number never changes its meaning.
 #[repr(i32)]
@@ -97,120 +98,6 @@ impl Status {
             Status::NoProcess => c"no such process",
             Status::Internal => c"defect inside libec_security; nothing was changed",
         }
-    }
-}
-
-/// A short piece of somebody's text, kept without the heap: at most 64 bytes of it, shown quoted with everything
-/// unprintable escaped.
-#[derive(Clone, Copy)]
-pub struct Word {
-    bytes: [u8; Word::MAX],
-    len: u8,
-    cut: bool,
-}
-
-impl Word {
-    /// Bytes kept of a word.
-    pub const MAX: usize = 64;
-
-    /// Keeps the beginning of `text`.
-    pub fn new(text: &[u8]) -> Word {
-        let len = text.len().min(Word::MAX);
-        let mut bytes = [0; Word::MAX];
-        bytes[..len].copy_from_slice(&text[..len]);
-        Word { bytes, len: len as u8, cut: text.len() > len }
-    }
-
-    /// The bytes kept.
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes[..usize::from(self.len)]
-    }
-}
-
-impl PartialEq for Word {
-    fn eq(&self, other: &Word) -> bool {
-        self.bytes() == other.bytes() && self.cut == other.cut
-    }
-}
-
-impl Eq for Word {}
-
-impl fmt::Debug for Word {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl fmt::Display for Word {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("\"")?;
-        write_escaped(f, self.bytes())?;
-        f.write_str(if self.cut { "…\"" } else { "\"" })
-    }
-}
-
-/// Writes bytes so that a terminal or a log shows just what they are: printable ASCII as it stands, valid UTF-8 beyond
-/// ASCII as it stands unless it is a control character, all else as `\n`, `\t`, `\"`, `\\` or `\xNN`.
-pub fn write_escaped(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
-    use core::fmt::Write as _;
-    for chunk in bytes.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            match c {
-                '"' => f.write_str("\\\"")?,
-                '\\' => f.write_str("\\\\")?,
-                '\n' => f.write_str("\\n")?,
-                '\t' => f.write_str("\\t")?,
-                c if c.is_control() => write!(f, "\\x{:02x}", c as u32)?,
-                c => f.write_char(c)?,
-            }
-        }
-        for b in chunk.invalid() {
-            write!(f, "\\x{b:02x}")?;
-        }
-    }
-    Ok(())
-}
-
-/// An errno, shown as its name and what it means.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Errno(pub i32);
-
-impl fmt::Debug for Errno {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl fmt::Display for Errno {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = match self.0 {
-            libc::EPERM => "EPERM: operation not permitted",
-            libc::ENOENT => "ENOENT: no such file or directory",
-            libc::ESRCH => "ESRCH: no such process",
-            libc::EINTR => "EINTR: interrupted",
-            libc::EIO => "EIO: input/output error",
-            libc::EAGAIN => "EAGAIN: temporarily unavailable or over a limit",
-            libc::ENOMEM => "ENOMEM: out of memory",
-            libc::EACCES => "EACCES: permission denied",
-            libc::EFAULT => "EFAULT: bad address",
-            libc::EEXIST => "EEXIST: exists already",
-            libc::ENOTDIR => "ENOTDIR: not a directory",
-            libc::EISDIR => "EISDIR: is a directory",
-            libc::EINVAL => "EINVAL: invalid argument",
-            libc::ENFILE => "ENFILE: the system's file table is full",
-            libc::EMFILE => "EMFILE: this process's descriptor table is full",
-            libc::ENOSPC => "ENOSPC: no space or limit reached",
-            libc::EROFS => "EROFS: read-only file system",
-            libc::ERANGE => "ERANGE: result too large",
-            libc::ENAMETOOLONG => "ENAMETOOLONG: name too long",
-            libc::ENOSYS => "ENOSYS: not implemented by this kernel, or filtered",
-            libc::ELOOP => "ELOOP: too many symbolic links",
-            libc::EOVERFLOW => "EOVERFLOW: id not mapped or value too large",
-            libc::EUSERS => "EUSERS: too many user namespaces",
-            libc::ETIMEDOUT => "ETIMEDOUT: timed out",
-            other => return write!(f, "errno {other}"),
-        };
-        f.write_str(text)
     }
 }
 
@@ -406,7 +293,7 @@ pub enum Error {
     #[error("{place}: {error}")]
     At {
         /// file:line:column
-        place: alloc::boxed::Box<crate::stanza::Place>,
+        place: alloc::boxed::Box<Place>,
         /// What is wrong there.
         error: alloc::boxed::Box<Error>,
     },
@@ -556,10 +443,21 @@ impl Error {
             Error::Busy { .. } => Status::Busy,
             Error::Chroot { .. } => Status::Chroot,
             Error::NoProcess { .. } => Status::NoProcess,
-            Error::Stanza(error) => error.status(),
+            Error::Stanza(error) => stanza_status(error),
             Error::At { error, .. } => error.status(),
             Error::Internal { .. } => Status::Internal,
         }
+    }
+}
+
+fn stanza_status(error: &StanzaError) -> Status {
+    match error {
+        StanzaError::Syntax(_) => Status::Syntax,
+        StanzaError::File(error) => match error.problem {
+            FileProblem::System(Errno(libc::ENOMEM | libc::EMFILE | libc::ENFILE)) => Status::Resource,
+            _ => Status::File,
+        },
+        StanzaError::NoStanza { .. } => Status::NoStanza,
     }
 }
 

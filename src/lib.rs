@@ -5,7 +5,7 @@
 //! call runs:
 //!
 //! ```text
-//!   C caller ──▶ ffi ──▶ policy ──▶ stanza      configuration file ─▶ options
+//!   C caller ──▶ ffi ──▶ policy ──▶ config      configuration file ─▶ options
 //!                          │ ├────▶ cap_text    "cap_x+ep"          ─▶ three masks
 //!                          │ └────▶ identity    names               ─▶ ids, groups
 //!                          ▼
@@ -18,7 +18,7 @@
 //!                        sys        one function per system call
 //! ```
 //!
-//! Imports go down this picture only; `error` is under all of it.
+//! Imports go down this picture only; `text` is under all of it.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 #![deny(unsafe_code)]
@@ -29,6 +29,7 @@ pub mod cap_sets;
 pub mod cap_text;
 #[allow(unsafe_code)]
 mod commit;
+pub mod config;
 pub mod error;
 #[allow(unsafe_code)]
 pub mod ffi;
@@ -39,10 +40,12 @@ pub mod policy;
 mod rehearsal;
 #[allow(unsafe_code)]
 mod rendezvous;
-pub mod stanza;
 pub mod status;
 #[allow(unsafe_code)]
 pub mod sys;
+pub mod text;
+
+pub use config as stanza;
 
 /// The version of this library, as in `Cargo.toml`.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -8,10 +8,10 @@ use core::time::Duration;
 
 use crate::cap_sets::{self, CapSets};
 use crate::commit::{self, Before, Root, Scratch, Script};
+use crate::config::{self, Place, Setting, Value};
 use crate::error::{ChrootProblem, Errno, Error, Word};
 use crate::identity;
 use crate::plan::{self, Held, Order, SECUREBITS, Wanted, WantedCaps};
-use crate::stanza::{self, Place, Setting, Value};
 use crate::{cap_text, rehearsal, rendezvous, sys};
 
 /// The option names, in the order of the manual. Append-only.
@@ -474,12 +474,12 @@ impl Policy {
 
     /// Sets options from the `Security` stanza of a configuration file.
     pub fn load(&mut self, path: &[u8]) -> Result<(), Error> {
-        self.set_all(&stanza::load(path)?)
+        self.set_all(&config::load(path)?)
     }
 
     /// Sets options from the `Security` stanza of a configuration text.
     pub fn parse(&mut self, text: &[u8]) -> Result<(), Error> {
-        self.set_all(&stanza::parse(text)?)
+        self.set_all(&config::parse(text)?)
     }
 
     /// Whether [`Policy::apply`] would work; changes nothing.

@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64};
 use core::time::Duration;
 
 use crate::cap_sets::CapSets;
-use crate::error::Errno;
+use crate::text::Errno;
 
 pub mod nss;
 pub(crate) mod raw;

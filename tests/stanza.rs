@@ -6,7 +6,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use ec_security::stanza::{Place, Setting, StanzaError, Value, load};
+use ec_security::config::{Place, Setting, StanzaError, Value, load};
+use ec_security::error::Error;
 
 /// A fresh folder that only its owner can write to, whatever the umask.
 fn folder(name: &str) -> PathBuf {
@@ -66,6 +67,7 @@ fn outcome(case: &Path) -> String {
     let mut text = String::new();
     match load_path(case) {
         Err(error) => {
+            let error = Error::from(error);
             let message = error.to_string().replace(&folder, "");
             writeln!(text, "{:?} {message}", error.status()).unwrap();
         }
@@ -343,7 +345,7 @@ fn sizes_are_bounded() {
 
 #[test]
 fn nesting_and_options_are_bounded() {
-    let message = |text: &str| match ec_security::stanza::parse(text.as_bytes()) {
+    let message = |text: &str| match ec_security::config::parse(text.as_bytes()) {
         Ok(settings) => format!("{} settings", settings.len()),
         Err(error) => error.to_string(),
     };
@@ -419,7 +421,7 @@ fn two_mebibytes_of_anything_end() {
         "x y{}",
     ] {
         let text = piece.repeat((2 << 20) / piece.len());
-        let result = ec_security::stanza::parse(text.as_bytes());
+        let result = ec_security::config::parse(text.as_bytes());
         let fine = matches!(piece, "security{}");
         assert_eq!(result.is_ok(), fine, "{piece:?}");
         if let Err(error) = result {

@@ -30,7 +30,7 @@ static ALLOCATOR: Counting = Counting;
 fn taken(text: &str) -> usize {
     let before = NOW.load(Relaxed);
     MOST.store(before, Relaxed);
-    let _ = ec_security::stanza::parse(text.as_bytes());
+    let _ = ec_security::config::parse(text.as_bytes());
     let most = MOST.load(Relaxed) - before;
     assert_eq!(NOW.load(Relaxed), before, "something is not given back");
     most

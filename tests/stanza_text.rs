@@ -1,7 +1,7 @@
 //! A configuration text, cut off after every byte and with every byte replaced in turn: each is taken or refused with a
 //! place, and nothing panics. Reads no file, so that Miri can watch it.
 
-use ec_security::stanza::{self, Value};
+use ec_security::config::{self, Value};
 
 const TEXT: &[u8] = b"# ours\nserver { port = 25 }\nSecurity {\n  user = \"ec user\"\n  group=eclogs; # both\n  \
     capabilities = cap_net_bind_service+ep\n  supplemental_groups = ( a, 0x10, \"b c\" )\n  no_new_privs = on\n}\n";
@@ -11,7 +11,7 @@ const STEP: usize = if cfg!(miri) { 5 } else { 1 };
 
 #[test]
 fn the_whole_text_has_its_settings() {
-    let settings = stanza::parse(TEXT).expect("the text is right");
+    let settings = config::parse(TEXT).expect("the text is right");
     let keys: Vec<&[u8]> = settings.iter().map(|setting| &*setting.key).collect();
     let wanted: [&[u8]; 5] = [b"user", b"group", b"capabilities", b"supplemental_groups", b"no_new_privs"];
     assert_eq!(keys, wanted);
@@ -23,7 +23,7 @@ fn the_whole_text_has_its_settings() {
 fn every_beginning_ends() {
     let mut taken = 0;
     for end in (0..TEXT.len()).step_by(STEP) {
-        match stanza::parse(&TEXT[..end]) {
+        match config::parse(&TEXT[..end]) {
             Ok(settings) => {
                 assert!(settings.len() <= 5);
                 taken += 1;
@@ -42,7 +42,7 @@ fn every_byte_may_be_another() {
         for &other in others {
             let mut text = TEXT.to_vec();
             text[at] = other;
-            match stanza::parse(&text) {
+            match config::parse(&text) {
                 Ok(_) => taken += 1,
                 Err(error) => {
                     refused += 1;

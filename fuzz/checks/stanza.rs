@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process;
 
-use ec_security::stanza::{MAX_NESTING, Place, Setting, StanzaError, Value, parse};
+use ec_security::config::{MAX_NESTING, Place, Setting, StanzaError, Value, parse};
 
 fn folder() -> PathBuf {
     std::env::temp_dir().join(format!("ec-security-fuzz-{}", process::id()))

@@ -12,7 +12,7 @@ use alloc::ffi::CString;
 use alloc::vec::Vec;
 
 use super::INTERRUPTIONS;
-use crate::error::Errno;
+use crate::text::Errno;
 
 /// Why a look-up has no answer, which is not the same as "no such name".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

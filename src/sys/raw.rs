@@ -3,7 +3,7 @@
 
 use core::ffi::{c_int, c_long, c_void};
 
-use crate::error::Errno;
+use crate::text::Errno;
 
 /// Makes a system call with up to six arguments; the kernel's negative results are errors.
 ///

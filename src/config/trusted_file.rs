@@ -1,16 +1,19 @@
 //! Opening what a configuration is read from. What a policy is made of decides who this process becomes, so a file counts
 //! only if nobody but root and the caller can change it: neither the file, nor which file has its name.
 //!
-//! All is asked of open descriptors. The folder is opened and looked at, then the name is opened in that very folder and
+//! All is asked of open descriptors. The directory is opened and looked at, then the name is opened in that very directory and
 //! looked at, so nothing can be exchanged between the look and the use. A symbolic link is followed by hand, since the
-//! folder it leads to matters as much as the one it is in.
+//! directory it leads to matters as much as the one it is in.
+
+#![forbid(unsafe_code)]
 
 use alloc::ffi::CString;
 use alloc::vec::Vec;
 
-use super::{FileProblem, MAX_FILE, MAX_FILES};
-use crate::error::Errno;
+use super::error::FileProblem;
+use super::limits::{MAX_FILE, MAX_FILES};
 use crate::sys::{self, Fd};
+use crate::text::Errno;
 
 /// As many as the kernel follows (path_resolution(7)).
 const MAX_LINKS: usize = 40;
@@ -22,15 +25,15 @@ pub(super) enum Opened {
         id: (u64, u64),
     },
     /// Names of its files, in order.
-    Folder(Vec<Vec<u8>>),
+    Directory(Vec<Vec<u8>>),
 }
 
 /// The path at fault, and what is wrong with it.
 type Wrong = (Vec<u8>, FileProblem);
 
-/// A name in a folder, as a path.
-pub(super) fn joined(folder: &[u8], name: &[u8]) -> Vec<u8> {
-    let mut path = folder.to_vec();
+/// A name in a directory, as a path.
+pub(super) fn joined(directory: &[u8], name: &[u8]) -> Vec<u8> {
+    let mut path = directory.to_vec();
     if !path.is_empty() && !path.ends_with(b"/") {
         path.push(b'/');
     }
@@ -38,21 +41,21 @@ pub(super) fn joined(folder: &[u8], name: &[u8]) -> Vec<u8> {
     path
 }
 
-/// Opens a file and reads it, or a folder and lists it. Counts in `looked_at` what it has opened.
+/// Opens a file and reads it, or a directory and lists it. Counts in `looked_at` what it has opened.
 pub(super) fn open(path: &[u8], looked_at: &mut usize) -> Result<Opened, Wrong> {
     let mut path = path.to_vec();
     for _ in 0..MAX_LINKS {
         count(looked_at).map_err(|problem| (path.clone(), problem))?;
-        let (folder_path, name) = split(&path);
-        let folder = at(folder_path, open_in(sys::CWD, folder_path, libc::O_PATH | libc::O_DIRECTORY))?;
-        let in_sticky = at(folder_path, check(&folder))?.sticky;
+        let (dir_path, name) = split(&path);
+        let directory = at(dir_path, open_in(sys::CWD, dir_path, libc::O_PATH | libc::O_DIRECTORY))?;
+        let in_sticky = at(dir_path, check(&directory))?.sticky;
         let Some(name) = name else {
-            let folder = at(folder_path, open_in(sys::CWD, folder_path, libc::O_RDONLY | libc::O_DIRECTORY))?;
-            at(folder_path, check(&folder))?;
-            return Ok(Opened::Folder(list(folder_path, &folder, looked_at)?));
+            let directory = at(dir_path, open_in(sys::CWD, dir_path, libc::O_RDONLY | libc::O_DIRECTORY))?;
+            at(dir_path, check(&directory))?;
+            return Ok(Opened::Directory(list(dir_path, &directory, looked_at)?));
         };
         // First without opening it, since opening a device may act on it.
-        let link = at(&path, open_in(folder.raw(), name, libc::O_PATH | libc::O_NOFOLLOW))?;
+        let link = at(&path, open_in(directory.raw(), name, libc::O_PATH | libc::O_NOFOLLOW))?;
         match at(&path, kind(&link))? {
             libc::S_IFLNK => {
                 // Where others may put names, whose link it is matters; elsewhere nobody else can have put it there.
@@ -60,16 +63,16 @@ pub(super) fn open(path: &[u8], looked_at: &mut usize) -> Result<Opened, Wrong> 
                     at(&path, check(&link))?;
                 }
                 let target = at(&path, read_link(&link))?;
-                path = if target.starts_with(b"/") { target } else { joined(folder_path, &target) };
+                path = if target.starts_with(b"/") { target } else { joined(dir_path, &target) };
             }
             libc::S_IFREG | libc::S_IFDIR => {
                 let flags = libc::O_RDONLY | libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
-                let fd = at(&path, open_in(folder.raw(), name, flags))?;
+                let fd = at(&path, open_in(directory.raw(), name, flags))?;
                 let checked = at(&path, check(&fd))?;
                 return match at(&path, kind(&fd))? {
                     libc::S_IFREG if path.ends_with(b"/") => Err((path, system(libc::ENOTDIR))),
                     libc::S_IFREG => Ok(Opened::File { text: at(&path, read(&fd))?, id: checked.id }),
-                    libc::S_IFDIR => Ok(Opened::Folder(list(&path, &fd, looked_at)?)),
+                    libc::S_IFDIR => Ok(Opened::Directory(list(&path, &fd, looked_at)?)),
                     _ => Err((path, FileProblem::NotFile)),
                 };
             }
@@ -92,7 +95,7 @@ fn count(looked_at: &mut usize) -> Result<(), FileProblem> {
     if *looked_at > MAX_FILES { Err(FileProblem::TooMany) } else { Ok(()) }
 }
 
-/// The folder part of a path, and the name in it; no name where the path can only be a folder.
+/// The directory part of a path, and the name in it; no name where the path can only be a directory.
 fn split(path: &[u8]) -> (&[u8], Option<&[u8]>) {
     let end = path.iter().rposition(|&b| b != b'/').map_or(0, |last| last + 1);
     let start = path[..end].iter().rposition(|&b| b == b'/').map_or(0, |slash| slash + 1);
@@ -104,9 +107,9 @@ fn split(path: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
-fn open_in(folder: i32, name: &[u8], flags: i32) -> Result<Fd, FileProblem> {
+fn open_in(directory: i32, name: &[u8], flags: i32) -> Result<Fd, FileProblem> {
     let name = CString::new(name).map_err(|_| system(libc::EINVAL))?;
-    sys::openat(folder, &name, flags).map_err(FileProblem::System)
+    sys::openat(directory, &name, flags).map_err(FileProblem::System)
 }
 
 fn kind(fd: &Fd) -> Result<libc::mode_t, FileProblem> {
@@ -115,7 +118,7 @@ fn kind(fd: &Fd) -> Result<libc::mode_t, FileProblem> {
 
 struct Checked {
     id: (u64, u64),
-    /// A folder where others may put names, but not take other people's away.
+    /// A directory where others may put names, but not take other people's away.
     sticky: bool,
 }
 
@@ -137,10 +140,10 @@ fn check(fd: &Fd) -> Result<Checked, FileProblem> {
 }
 
 fn read_link(link: &Fd) -> Result<Vec<u8>, FileProblem> {
-    let mut room = Vec::from([0; libc::PATH_MAX as usize]);
-    let len = sys::readlinkat(link.raw(), c"", &mut room).map_err(FileProblem::System)?;
-    room.truncate(len);
-    Ok(room)
+    let mut buf = Vec::from([0; libc::PATH_MAX as usize]);
+    let len = sys::readlinkat(link.raw(), c"", &mut buf).map_err(FileProblem::System)?;
+    buf.truncate(len);
+    Ok(buf)
 }
 
 fn read(fd: &Fd) -> Result<Vec<u8>, FileProblem> {
@@ -170,12 +173,12 @@ fn read(fd: &Fd) -> Result<Vec<u8>, FileProblem> {
     Ok(text)
 }
 
-/// The names of a folder's files in alphabetical order, byte by byte, hidden ones and all that is no file left out.
-fn list(path: &[u8], folder: &Fd, looked_at: &mut usize) -> Result<Vec<Vec<u8>>, Wrong> {
+/// The names of a directory's files in alphabetical order, byte by byte, hidden ones and all that is no file left out.
+fn list(path: &[u8], directory: &Fd, looked_at: &mut usize) -> Result<Vec<Vec<u8>>, Wrong> {
     let mut names = Vec::new();
-    let mut room = Vec::from([0_u64; 1024]);
+    let mut buf = Vec::from([0_u64; 1024]);
     loop {
-        let entries = at(path, sys::getdents(folder.raw(), &mut room).map_err(FileProblem::System))?;
+        let entries = at(path, sys::getdents(directory.raw(), &mut buf).map_err(FileProblem::System))?;
         if entries.is_empty() {
             break;
         }
@@ -186,7 +189,7 @@ fn list(path: &[u8], folder: &Fd, looked_at: &mut usize) -> Result<Vec<Vec<u8>>,
             at(path, count(looked_at))?;
             // As the name would be opened, links followed: one that leads nowhere must not go unnoticed.
             let full = joined(path, name);
-            let fd = at(&full, open_in(folder.raw(), name, libc::O_PATH))?;
+            let fd = at(&full, open_in(directory.raw(), name, libc::O_PATH))?;
             if at(&full, kind(&fd))? == libc::S_IFREG {
                 names.push(name.to_vec());
             }

@@ -1,0 +1,188 @@
+//! Why a configuration cannot be read.
+
+#![forbid(unsafe_code)]
+
+use core::fmt;
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::limits::{MAX_BYTES, MAX_DEPTH, MAX_FILE, MAX_FILES};
+use super::place::{FileName, Place};
+use crate::text::{Errno, Excerpt};
+
+/// What is wrong with a file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StanzaError {
+    /// Does not follow the grammar.
+    #[error(transparent)]
+    Syntax(Box<SyntaxError>),
+    /// A file cannot be read, or must not be.
+    #[error(transparent)]
+    File(Box<FileError>),
+    /// The file has no `Security` stanza.
+    #[error("{}: no Security stanza{}{}", FileName(.file), Nested(.nested), Similar(.similar))]
+    NoStanza {
+        /// The file as it was named, or empty for a text.
+        file: Arc<[u8]>,
+        /// The first block of that name within another block, if there is one: perhaps a brace is missing before it.
+        nested: Option<Place>,
+        /// The first block at the top level whose name is nearly that.
+        similar: Option<(Excerpt, Place)>,
+    },
+}
+
+/// Where a text leaves the grammar.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {found}: expected {expected}{}", Within(.within))]
+pub struct SyntaxError {
+    /// Where it stands; for something never closed, where it was opened.
+    pub place: Place,
+    /// The offending word.
+    pub found: Found,
+    /// What was expected.
+    pub expected: &'static str,
+    /// What is still open around it, and where that was opened.
+    pub within: Option<(&'static str, Place)>,
+}
+
+/// What was found where something else was expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// This text.
+    Word(Excerpt),
+    /// The end of the file.
+    End,
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Found::Word(word) => fmt::Display::fmt(word, f),
+            Found::End => f.write_str("end of file"),
+        }
+    }
+}
+
+/// A file that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}{}: {problem}", Includer(.from), FileName(.path))]
+pub struct FileError {
+    /// The file, or its directory, as it was named.
+    pub path: Box<[u8]>,
+    /// Where it is included, if it is.
+    pub from: Option<Place>,
+    /// Why.
+    pub problem: FileProblem,
+}
+
+/// Why a file cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileProblem {
+    /// A call on it failed.
+    #[error("{0}")]
+    System(Errno),
+    /// A directory where only a file will do.
+    #[error("is a folder: expected a file")]
+    IsDirectory,
+    /// A device, a socket, a pipe.
+    #[error("is neither a file nor a folder")]
+    NotFile,
+    /// An address with a scheme.
+    #[error("is an address: expected a file or folder of this machine")]
+    Address,
+    /// Others than root and the caller can write to it.
+    #[error("others can write to it (mode {mode:04o}, owner {owner}): chmod go-w")]
+    Writable {
+        /// Permission bits.
+        mode: u32,
+        /// User id that owns it.
+        owner: u32,
+    },
+    /// It belongs to somebody who is neither root nor the caller, and who thus can write to it.
+    #[error("belongs to another user (mode {mode:04o}, owner {owner}): chown root")]
+    Owner {
+        /// Permission bits.
+        mode: u32,
+        /// User id that owns it.
+        owner: u32,
+    },
+    /// More bytes than a file may have.
+    #[error("is larger than {MAX_FILE} bytes")]
+    TooBig,
+    /// More bytes than a file and all it includes may have.
+    #[error("makes more than {MAX_BYTES} bytes, with all that was included before")]
+    TooMuch,
+    /// More files than one reading may open.
+    #[error("is one file too many: at most {MAX_FILES} are read")]
+    TooMany,
+    /// Includes too deep.
+    #[error("is included too deep: at most {MAX_DEPTH} files may include one another")]
+    TooDeep,
+    /// Includes itself, at once or by way of others.
+    #[error("includes itself: {}", Chain(.0))]
+    Cycle(Vec<Arc<[u8]>>),
+}
+
+struct Within<'a>(&'a Option<(&'static str, Place)>);
+
+impl fmt::Display for Within<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some((what, place)) => write!(f, "; the {what} was opened at {place}"),
+            None => Ok(()),
+        }
+    }
+}
+
+struct Nested<'a>(&'a Option<Place>);
+
+impl fmt::Display for Nested<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(place) => write!(f, " at the top level (the one at {place} is inside another scope)"),
+            None => Ok(()),
+        }
+    }
+}
+
+struct Similar<'a>(&'a Option<(Excerpt, Place)>);
+
+impl fmt::Display for Similar<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some((word, place)) => write!(f, " (is {word} at {place} meant to be one?)"),
+            None => Ok(()),
+        }
+    }
+}
+
+struct Includer<'a>(&'a Option<Place>);
+
+impl fmt::Display for Includer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(place) => write!(f, "{place}: include: "),
+            None => Ok(()),
+        }
+    }
+}
+
+struct Chain<'a>(&'a [Arc<[u8]>]);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (nth, file) in self.0.iter().enumerate() {
+            write!(f, "{}{}", if nth == 0 { "" } else { " -> " }, FileName(file))?;
+        }
+        Ok(())
+    }
+}
+impl StanzaError {
+    pub(super) fn of_file(path: &[u8], from: Option<Place>, problem: FileProblem) -> StanzaError {
+        StanzaError::File(Box::new(FileError { path: Box::from(path), from, problem }))
+    }
+}

@@ -1,0 +1,56 @@
+//! The reader of the `Security { … }` stanza in a server's configuration file.
+//!
+//! ```text
+//!   file    :=  item*
+//!   item    :=  key = value  |  word [name] { item* }  |  include name  |  readonly_include name
+//!   value   :=  word  |  "…"  |  '…'  |  ( name* )  |  [ pair* ]
+//!   pair    :=  key = value
+//!   key, name := word | "…" | '…'
+//! ```
+//!
+//! White space and line ends only separate; `#` starts a comment up to the line's end, `/* … */` is one wherever it stands
+//! outside quotes, and does not nest. A quoted string may span lines; there are no escapes, so each kind of quote may hold
+//! the other. Keys, block words and `include` are matched without regard to case.
+//!
+//! A stanza counts where it stands at the top level of the file or of a file included there: a block named `Security`
+//! within another block is that block's own affair. A file included inside a `Security` stanza is part of the stanza.
+//!
+//! Other blocks are skipped, but not blindly: a missing brace in one of them would hide the stanza that follows.
+//! Nothing is taken from a file that others could have written ([`trusted_file`]), and no input makes the reader recurse, read
+//! a text twice, or hold more than [`limits`] allows.
+//!
+//! The modules, each of which imports only those below it:
+//!
+//! ```text
+//!   include        files that include files
+//!   parser         tokens to settings        trusted_file   paths to texts
+//!   lexer          bytes to tokens
+//!   error, place, limits
+//! ```
+
+#![forbid(unsafe_code)]
+
+use alloc::vec::Vec;
+
+mod error;
+mod include;
+mod lexer;
+mod limits;
+mod parser;
+mod place;
+mod trusted_file;
+
+pub use error::{FileError, FileProblem, Found, StanzaError, SyntaxError};
+pub use limits::{MAX_BYTES, MAX_DEPTH, MAX_FILE, MAX_FILES, MAX_NESTING, MAX_SETTINGS};
+pub use parser::{Setting, Value};
+pub use place::Place;
+
+/// Reads a file and all it includes.
+pub fn load(path: &[u8]) -> Result<Vec<Setting>, StanzaError> {
+    include::read_file(path)
+}
+
+/// Reads a text; what it includes is looked for in the working directory.
+pub fn parse(text: &[u8]) -> Result<Vec<Setting>, StanzaError> {
+    include::read_text(text)
+}
