@@ -5,7 +5,6 @@ prints one line each, as tests/run counts them. An exception fails a case; Skip 
 """
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -156,33 +155,27 @@ def written(text, mode=0o644, name="server.conf"):
 
 
 class private_etc:
-    """For a while, a copy of /etc that may be written to, ecuser in it."""
+    """For a while, an /etc of our own that may be written to, ecuser in it."""
 
     def __enter__(self):
         if os.environ["EC_TOOL_PRIVATE"] != "1":
             raise Skip("no mount namespace to have an /etc of its own in")
-        copy = os.path.join(FOLDER, "etc")
-        # What a user namespace's root may not read is of no use to it either.
-        run("cp", "-a", "/etc", copy)
-        os.chmod(copy, 0o755)
-        same(run("mount", "--bind", copy, "/etc").status, 0, "mount")
+        same(own_etc(*users()).err, "", "private-etc")
 
     def __exit__(self, *unused):
-        same(run("umount", "/etc").status, 0, "umount")
-        shutil.rmtree(os.path.join(FOLDER, "etc"))
+        same(run("umount", "--lazy", "/etc").status, 0, "umount")
 
 
-def private_users():
-    """Puts a user database with ecuser over the machine's, in a mount namespace made before."""
-    for name, lines in (
-        ("passwd", f"ecuser:x:{UID}:{GID}::/nonexistent:/usr/sbin/nologin\n"),
-        ("group", f"ecuser:x:{GID}:\necextra:x:{EXTRA}:ecuser\neclogs:x:{LOGS}:ecuser\n"),
-    ):
-        with open("/etc/" + name) as file:
-            path = written(file.read() + lines, name=name)
-        if run("mount", "--bind", path, "/etc/" + name).status != 0:
-            return False
-    return True
+def own_etc(*files):
+    """A directory of our own over /etc, in a mount namespace made before."""
+    return run(f"{ROOT}/tests/private-etc", *files)
+
+
+def users():
+    """What own_etc() takes for a user database with ecuser."""
+    passwd = written(f"ecuser:x:{UID}:{GID}::/nonexistent:/usr/sbin/nologin\n", name="passwd")
+    group = written(f"ecuser:x:{GID}:\necextra:x:{EXTRA}:ecuser\neclogs:x:{LOGS}:ecuser\n", name="group")
+    return "passwd+" + passwd, "group+" + group
 
 
 def main():
@@ -194,9 +187,6 @@ def main():
             os.execvp("unshare", ["unshare", "--mount", "--", sys.executable, *sys.argv])
     with tempfile.TemporaryDirectory(prefix="ec-security-tool-") as FOLDER:
         os.chmod(FOLDER, 0o755)
-        PRIVATE = os.environ["EC_TOOL_PRIVATE"] == "1" and private_users()
+        PRIVATE = os.environ["EC_TOOL_PRIVATE"] == "1" and own_etc(*users()).status == 0
         status = run_cases()
-        if PRIVATE:
-            run("umount", "/etc/passwd")
-            run("umount", "/etc/group")
     sys.exit(status)

@@ -132,14 +132,9 @@ export LD_LIBRARY_PATH="$lib"
     verdict "c-all-static: compiles" "$problem"
     verdict "c-all-static: needs no shared library" "$(readelf -dW "$work/c-all-static" | grep NEEDED)"
     printf 'passwd: files\ngroup: files\ninitgroups: files\n' >"$work/nsswitch.conf"
-    cat >"$work/files-only" <<'END'
-if [ -e /etc/nsswitch.conf ]; then
-    mount --make-rprivate / && mount --bind "$1" /etc/nsswitch.conf || exit 1
-fi
-shift
-exec "$@"
-END
-    unshare --mount sh "$work/files-only" "$work/nsswitch.conf" tests/bindings c-all-static "$work/c-all-static" || failed=1
+    # shellcheck disable=SC2016 # the words are of the shell in there
+    unshare --mount sh -c 'tests/private-etc "nsswitch.conf=$1" && shift && exec "$@"' sh "$work/nsswitch.conf" \
+        tests/bindings c-all-static "$work/c-all-static" || failed=1
 
     built c-dlopen $c99 $c/dlopen.c $cflags -ldl
     verdict "c-dlopen: does not need libec_security to start" "$(readelf -dW "$work/c-dlopen" | grep libec_security)"

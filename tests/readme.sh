@@ -22,18 +22,13 @@ verdict "README has the blocks that are tried here" "$([ "$kinds" = "$wanted" ] 
 
 # The user "ecuser", where there can be one; and look-ups by files only, for the program that has glibc inside.
 cat >"$work/with-ecuser" <<'END'
-mount --make-rprivate / || exit 99
-for file in passwd group; do
-    { grep -v '^ecuser:' /etc/$file; cat "$EC_WORK/$file"; } >"$EC_WORK/all.$file"
-    mount --bind "$EC_WORK/all.$file" /etc/$file || exit 99
-done
-[ ! -e /etc/nsswitch.conf ] || mount --bind "$EC_WORK/nsswitch.conf" /etc/nsswitch.conf || exit 99
+"$EC_TESTS/private-etc" "passwd+$EC_WORK/passwd" "group+$EC_WORK/group" "nsswitch.conf=$EC_WORK/nsswitch.conf" || exit 99
 exec "$@"
 END
 echo 'ecuser:x:4711:4712::/nonexistent:/bin/false' >"$work/passwd"
 echo 'ecuser:x:4712:' >"$work/group"
 printf 'passwd: files\ngroup: files\n' >"$work/nsswitch.conf"
-with_ecuser() { EC_WORK=$work unshare --mount sh "$work/with-ecuser" "$@" 2>&1; }
+with_ecuser() { EC_WORK=$work EC_TESTS=$root/tests unshare --mount sh "$work/with-ecuser" "$@" 2>&1; }
 
 # drops NAME COMMAND...: it drops, silently; or, where there is no other id, it says what was refused.
 if awk '4711 >= $1 && 4711 < $1 + $3 { found = 1 } END { exit !found }' /proc/self/uid_map; then

@@ -112,14 +112,12 @@ static void as_ecuser(void *unused)
 }
 
 static const char nobody_only[] = "root:x:0:0:root:/root:/bin/sh\nnobody:x:%u:%u:nobody:/nonexistent:/bin/false\n";
-static char passwd[] = "/tmp/demo-passwd-XXXXXX";
-
 static void without_ecuser(void)
 {
-    /* The file of private_users() has no name any more, and so nothing can be mounted on it. */
-    if (!private_mounts() || umount2("/etc/passwd", MNT_DETACH) != 0 ||
-        mount(passwd, "/etc/passwd", NULL, MS_BIND, NULL) != 0)
-        perror("mount");
+    char passwd[256];
+    snprintf(passwd, sizeof passwd, nobody_only, ECEXTRA_GID, ECEXTRA_GID);
+    if (!private_mounts() || !private_file("/etc/passwd", passwd))
+        perror("/etc/passwd");
 }
 
 static void as_nobody(void *unused)
@@ -129,15 +127,10 @@ static void as_nobody(void *unused)
         skip("ids cannot be changed here");
         return;
     }
-    int fd = mkstemp(passwd);
-    dprintf(fd, nobody_only, ECEXTRA_GID, ECEXTRA_GID);
-    fchmod(fd, 0644);
-    close(fd);
     struct run run = {.argument = {"--serve"}, .surroundings = without_ecuser};
     unsigned groups[] = {ECEXTRA_GID, ECLOGS_GID}; /* nobody is a member of eclogs */
     struct thread want = after(ECEXTRA_GID, ECEXTRA_GID, groups, 2);
     expect_demo(&run, "ec_security_apply(\"nobody\", NULL, \"cap_net_bind_service+ep\")", &want, FIELDS_ALL, true);
-    unlink(passwd);
 }
 
 static void in_namespace(void)

@@ -274,6 +274,41 @@ static void finds_ecuser(void *unused)
     expect(getpwnam("root") != NULL, "root has gone");
 }
 
+/* Stands for the machine, whose file a package then replaces: by rename(2), as useradd(8) does. */
+static void replaces_the_file(void *unused)
+{
+    (void)unused;
+    int pipes[2][2];
+    bool made = private_users() && pipe(pipes[0]) == 0 && pipe(pipes[1]) == 0;
+    pid_t pid = fork();
+    char byte;
+    if (pid == 0) {
+        bool had = private_users() && getpwnam("ecuser");
+        if (write(pipes[0][1], had ? "y" : "n", 1) != 1 || read(pipes[1][0], &byte, 1) != 1)
+            _exit(74);
+        _exit(had && getpwnam("ecuser") ? 0 : 1);
+    }
+    made = made && read(pipes[0][0], &byte, 1) == 1 && byte == 'y';
+    ready();
+    FILE *fresh = fopen("/etc/passwd.new", "we");
+    bool replaced = fresh && fputs("root:x:0:0::/:/bin/sh\n", fresh) >= 0 && fclose(fresh) == 0 &&
+                    rename("/etc/passwd.new", "/etc/passwd") == 0;
+    int status = -1;
+    if (write(pipes[1][1], "x", 1) != 1)
+        status = -2;
+    waitpid(pid, &status, 0);
+    report(!made ? 1 : !replaced || getpwnam("ecuser") ? 2 : status ? 3 : 0, "");
+}
+
+static void replaced_on_the_machine(void *unused)
+{
+    (void)unused;
+    struct answer *answer = go(start(replaces_the_file, NULL));
+    expect(answer->came && answer->status == 0, "%s", answer->status == 1   ? "no users of our own"
+                                                      : answer->status == 2 ? "the file was not replaced"
+                                                                            : "ecuser has gone with the machine's file");
+}
+
 static void alone_on_the_net(void *unused)
 {
     (void)unused;
@@ -335,10 +370,12 @@ int main(int argc, char **argv)
         test(bads[at].name, 30, is_told, &bads[at]);
 
     test("harness: a user namespace holds every capability", 10, user_namespace_has_all, NULL);
-    if (users)
+    if (users) {
         test("harness: ecuser is there", 10, finds_ecuser, NULL);
-    else
+        test("harness: ecuser stays when the machine's file is replaced", 10, replaced_on_the_machine, NULL);
+    } else {
         printf("SKIP harness: ecuser is there: no mount namespace here\n");
+    }
     test("harness: loopback alone", 10, private_net_has_free_ports, NULL);
     return finish();
 }

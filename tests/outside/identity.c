@@ -63,22 +63,17 @@ static void must(bool done, const char *what)
 
 static void put_in_place(const char *path, const char *begin, const char *more, void (*write_more)(FILE *))
 {
-    char copy[] = "/tmp/identity.XXXXXX";
-    int fd = mkostemp(copy, O_CLOEXEC);
-    must(fd >= 0, "mkostemp");
-    FILE *out = fdopen(fd, "w");
-    must(out != NULL, "fdopen");
+    char *text = NULL;
+    size_t len;
+    FILE *out = open_memstream(&text, &len);
+    must(out != NULL, "open_memstream");
     fputs(begin, out);
     if (more)
         fputs(more, out);
     if (write_more)
         write_more(out);
-    must(!fchmod(fd, 0644) && !fclose(out), path);
-    bool mounted = mount(copy, path, NULL, MS_BIND, NULL) == 0;
-    int saved = errno;
-    unlink(copy);
-    errno = saved;
-    must(mounted, path);
+    must(!fclose(out) && private_file(path, text), path);
+    free(text);
 }
 
 static void surroundings(const struct scenario *scenario)

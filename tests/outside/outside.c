@@ -915,40 +915,94 @@ uint64_t bounding_after(const struct thread *before, uint64_t permitted, uint64_
 
 /* --- surroundings -------------------------------------------------------------------------------------------------- */
 
+/* Whether /etc of this mount namespace is a directory of our own already. */
+static bool own_etc;
+
 bool private_mounts(void)
 {
     if (unshare(CLONE_NEWNS) < 0)
         return false;
+    own_etc = false;
     return mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0;
+}
+
+/* A symbolic link at `to` for an entry of the machine's /etc. One that is a link is copied, since it may be relative. */
+static bool link_entry(int machine, const char *name, const char *to)
+{
+    char target[PATH_MAX];
+    ssize_t len = readlinkat(machine, name, target, sizeof target - 1);
+    if (len < 0 && errno == ENOENT)
+        return true; /* a temporary file of a package manager's */
+    if (len < 0)
+        len = snprintf(target, sizeof target, ".machine/%s", name);
+    target[len] = 0;
+    return symlink(target, to) == 0;
+}
+
+/* A tmpfs of links over /etc. A file of ours must not be mounted on the machine's own: rename(2) by a package that adds a user takes
+ * such a mount away. */
+static bool private_etc(void)
+{
+    if (own_etc)
+        return true;
+    char path[PATH_MAX], machine[] = "/tmp/outside.XXXXXX";
+    if (!mkdtemp(machine))
+        return false;
+    bool done = mount("/etc", machine, NULL, MS_BIND | MS_REC, NULL) == 0 &&
+                mount("tmpfs", "/etc", "tmpfs", 0, "mode=0755") == 0 && mkdir("/etc/.machine", 0755) == 0 &&
+                mount(machine, "/etc/.machine", NULL, MS_MOVE, NULL) == 0;
+    int saved = errno;
+    rmdir(machine);
+    errno = saved;
+    DIR *entries = done ? opendir("/etc/.machine") : NULL;
+    done = entries != NULL;
+    for (struct dirent *entry; done && (entry = readdir(entries));) {
+        snprintf(path, sizeof path, "/etc/%s", entry->d_name);
+        if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..") && strcmp(entry->d_name, ".machine"))
+            done = link_entry(dirfd(entries), entry->d_name, path);
+    }
+    saved = errno;
+    if (entries)
+        closedir(entries);
+    errno = saved;
+    return own_etc = done;
+}
+
+bool private_file(const char *path, const char *text)
+{
+    if (!private_etc())
+        return false;
+    if (unlink(path) < 0 && errno != ENOENT) /* a link to the machine's */
+        return false;
+    FILE *out = fopen(path, "wex");
+    if (!out)
+        return false;
+    bool done = fputs(text, out) >= 0;
+    done = fchmod(fileno(out), 0644) == 0 && done;
+    return fclose(out) == 0 && done;
 }
 
 /* Lines that begin with one of our own names are left out. */
 bool private_lines(const char *path, const char *more)
 {
-    char copy[] = "/tmp/outside.XXXXXX";
+    char *had = whole_file(path, NULL), *text = NULL;
     size_t len;
-    char *text = whole_file(path, &len);
-    if (!text)
-        return false;
-    int fd = mkostemp(copy, O_CLOEXEC);
-    FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
+    FILE *out = had ? open_memstream(&text, &len) : NULL;
     if (!out) {
-        free(text);
+        free(had);
         return false;
     }
-    for (char *line = text, *next; *line; line = next) {
+    for (char *line = had, *next; *line; line = next) {
         char *line_end = strchr(line, '\n');
         next = line_end ? line_end + 1 : line + strlen(line);
         if (strncmp(line, "ecuser:", 7) && strncmp(line, "ecextra:", 8) && strncmp(line, "eclogs:", 7))
             fprintf(out, "%.*s%s", (int)(next - line), line, line_end ? "" : "\n");
     }
-    free(text);
     fputs(more, out);
-    fchmod(fd, 0644);
-    bool written = fclose(out) == 0;
-    bool done = written && mount(copy, path, "none", MS_BIND, NULL) == 0;
+    bool done = fclose(out) == 0 && private_file(path, text);
     int saved = errno;
-    unlink(copy); /* the mount keeps the file */
+    free(had);
+    free(text);
     errno = saved;
     return done;
 }

@@ -201,14 +201,17 @@ uint64_t bounding_after(const struct thread *before, uint64_t permitted, uint64_
 #define ECLOGS_GID 4714u
 extern const unsigned ECUSER_GROUPS[3]; /* as initgroups makes them: 4712, 4713, 4714 */
 
-/* Gives this process a mount namespace in which /etc/passwd and /etc/group hold the users of the machine and `ecuser`.
+/* Gives this process a mount namespace in which /etc is a directory of its own: links to what the machine has there, and files
+ * passwd and group that hold the users of the machine and `ecuser`.
  * Call it before there are threads. False, with errno, where it cannot be had. */
 bool private_users(void);
 
 /* A mount namespace in which nothing propagates out; private_users() does this by itself. */
 bool private_mounts(void);
 
-/* There, puts a copy of a file, with more lines at its end, in its place. */
+/* There, gives a file of /etc this text, or puts a copy of it with more lines at its end in its place. What becomes of the machine's
+ * file meanwhile changes nothing. */
+bool private_file(const char *path, const char *text);
 bool private_lines(const char *path, const char *more);
 
 /* A network namespace with nothing but loopback, up: every port is free. */

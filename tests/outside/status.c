@@ -277,7 +277,11 @@ static void a_worker(void *unused)
         skip("no io_uring here: %s", answer->text);
         return;
     }
-    struct process *seen = look(child->pid);
+    /* io_sq_thread() in io_uring/sqpoll.c gives itself its name when it first runs: until then it has its maker's. */
+    struct process *seen;
+    do
+        seen = look(child->pid);
+    while (!over() && seen->len == 2 && strncmp(seen->threads[1].name, "iou-sqp-", 8));
     expect(seen->len == 2 && seen->threads[1].kernel, "there is no worker among %zu threads", seen->len);
     expect_status(child->pid);
     char text[16384];
