@@ -17,7 +17,7 @@ use core::time::Duration;
 use crate::commit::{self, Before, Extent, Fault, Script};
 use crate::error::{Doing, Errno, Error, ThreadProblem, Word};
 use crate::plan::{Plan, Step};
-use crate::sys::{self, KernelSigaction, SigInfo};
+use crate::sys::{self, KernelSigaction, Payload, SigInfo};
 
 // ---- one caller at a time -------------------------------------------------------------------------------------------
 
@@ -157,24 +157,20 @@ static PREVIOUS_HANDLER: AtomicUsize = AtomicUsize::new(0);
 static PREVIOUS_FLAGS: AtomicUsize = AtomicUsize::new(0);
 static INSTALLED: AtomicU32 = AtomicU32::new(0);
 
-fn value_of(generation: u32, slot: usize) -> u64 {
-    u64::from(generation) << 32 | slot as u64
-}
-
 extern "C" fn handler(signal: c_int, info: *mut SigInfo, context: *mut c_void) {
     // SAFETY: the kernel passes a siginfo to a handler installed with SA_SIGINFO.
-    let (code, pid, value) = unsafe { ((*info).code, (*info).pid, (*info).value) };
+    let queued = unsafe { (*info).queued() };
     // Before the session is looked at: when a signal of somebody else's comes, it may just be unmapped.
-    if code != libc::SI_QUEUE || pid != PID.load(SeqCst) {
+    let Some(payload) = queued.filter(|&(pid, _)| pid == PID.load(SeqCst)).map(|(_, payload)| payload) else {
         chain(signal, info, context);
         return;
-    }
+    };
     // SAFETY: a session is unmapped only when every signal sent for it was answered; else it stays for ever.
     let Some(session) = (unsafe { CURRENT.load(SeqCst).as_ref() }) else { return };
-    if (value >> 32) as u32 != session.generation {
+    if payload.generation != session.generation {
         return;
     }
-    let index = value as u32 as usize;
+    let index = payload.slot as usize;
     if index >= session.capacity {
         return;
     }
@@ -781,7 +777,7 @@ impl Meeting<'_> {
         let slot = &self.slots[index];
         let tid = slot.tid.load(Relaxed);
         slot.unsent.store(0, Relaxed);
-        match sys::queue_signal(self.pid, tid, value_of(self.session.generation, index)) {
+        match sys::queue_signal(self.pid, tid, Payload { generation: self.session.generation, slot: index as u32 }) {
             Ok(()) => Ok(()),
             // it has ended
             Err(Errno(libc::ESRCH)) => {

@@ -11,8 +11,10 @@ use core::{mem, ptr};
 use alloc::ffi::CString;
 use alloc::vec::Vec;
 
-use super::INTERRUPTIONS;
-use crate::text::Errno;
+use super::call::Errno;
+use super::call::{INTERRUPTIONS, uninterrupted};
+use super::fs::{CWD, Fd, fstat, openat, read};
+use super::process::{errno, set_errno};
 
 /// Why a look-up has no answer, which is not the same as "no such name".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,10 +112,10 @@ pub fn group_list(name: &CStr, gid: u32) -> Result<Vec<u32>, Failure> {
         let mut list = Vec::<u32>::new();
         list.try_reserve_exact(room).map_err(|_| Failure::OutOfMemory)?;
         let mut count = c_int::try_from(room).map_err(|_| Failure::OutOfMemory)?;
-        super::set_errno(0);
+        set_errno(0);
         // SAFETY: `name` ends in NUL; there is room for `count` ids at the list's pointer; `count` is ours to be written.
         let returned = unsafe { libc::getgrouplist(name.as_ptr(), gid, list.as_mut_ptr(), &mut count) };
-        let errno = super::errno();
+        let errno = errno();
         let count = usize::try_from(count).unwrap_or(0);
         // glibc goes on with the primary group alone when a database cannot be opened: fewer groups than there are.
         match errno {
@@ -176,7 +178,7 @@ fn look_up<E: PlainEntry, T>(
 
 /// "Not found" in a file that is there and cannot be read means nothing. One that is not there has no entries.
 fn readable(file: &CStr) -> Result<(), Failure> {
-    match super::uninterrupted(|| super::openat(super::CWD, file, libc::O_RDONLY)) {
+    match uninterrupted(|| openat(CWD, file, libc::O_RDONLY)) {
         Ok(fd) => read_through(&fd),
         Err(Errno(libc::ENOENT | libc::ENOTDIR)) => Ok(()),
         Err(errno) => Err(errno),
@@ -185,19 +187,19 @@ fn readable(file: &CStr) -> Result<(), Failure> {
 }
 
 /// Reads a file to its end, as the C library does, which takes a failure in the middle for the end.
-fn read_through(fd: &super::Fd) -> Result<(), Errno> {
-    let mut read = 0;
+fn read_through(fd: &Fd) -> Result<(), Errno> {
+    let mut done = 0;
     // Somebody may write to it meanwhile.
     for _ in 0..3 {
         let mut room = [0; 4096];
         loop {
-            match super::uninterrupted(|| super::read(fd.raw(), &mut room))? {
+            match uninterrupted(|| read(fd.raw(), &mut room))? {
                 0 => break,
-                len => read += len as u64,
+                len => done += len as u64,
             }
         }
         // What is no file in earnest has the length 0, and ends where it ends.
-        if u64::try_from(super::fstat(fd.raw())?.st_size).is_ok_and(|len| len <= read) {
+        if u64::try_from(fstat(fd.raw())?.st_size).is_ok_and(|len| len <= done) {
             return Ok(());
         }
     }

@@ -1,0 +1,83 @@
+//! x86-64: syscall(2); arch/x86/entry/entry_64.S.
+
+use core::arch::{asm, global_asm};
+use core::ffi::c_void;
+
+use super::layout::{Body, Outcome, outcome};
+
+#[inline(always)]
+pub(crate) unsafe fn syscall6(number: usize, a: [usize; 6]) -> Outcome {
+    let result;
+    // SAFETY: number in rax, arguments in rdi rsi rdx r10 r8 r9; rcx and r11 are lost.
+    unsafe {
+        asm!("syscall", inlateout("rax") number => result, in("rdi") a[0], in("rsi") a[1], in("rdx") a[2],
+            in("r10") a[3], in("r8") a[4], in("r9") a[5], lateout("rcx") _, lateout("r11") _,
+            options(nostack));
+    }
+    outcome(result)
+}
+
+/// clone(flags, stack, parent_tid, child_tid, tls)
+#[inline(always)]
+pub(crate) unsafe fn clone_call(
+    flags: usize,
+    top: usize,
+    body: Body,
+    argument: *mut c_void,
+    child_tid: *mut i32,
+) -> Outcome {
+    let result;
+    // SAFETY: as above; the new process has the stack given, and does not leave the block.
+    unsafe {
+        asm!("syscall", "test rax, rax", "jnz 2f", "cmp rsp, rsi", "jne 2f", "xor ebp, ebp", "mov rdi, r12",
+            "call r13", "ud2", "2:",
+            inlateout("rax") libc::SYS_clone => result, in("rdi") flags, in("rsi") top, in("rdx") 0usize,
+            in("r10") child_tid, in("r8") 0usize, in("r12") argument, in("r13") body,
+            lateout("rcx") _, lateout("r11") _);
+    }
+    outcome(result)
+}
+
+#[inline(always)]
+pub(crate) unsafe fn call_on_stack(top: usize, function: extern "C" fn(*mut c_void), argument: *mut c_void) {
+    // SAFETY: r12 is the function's to keep. Neither stack's red zone is touched: that of this one, since the block may push.
+    unsafe {
+        asm!("mov r12, rsp", "mov rsp, r14", "call r13", "mov rsp, r12",
+            out("r12") _, in("r13") function, in("r14") top, in("rdi") argument, clobber_abi("C"));
+    }
+}
+
+#[allow(dead_code)]
+#[inline(always)]
+pub(crate) fn stack_pointer() -> usize {
+    let at;
+    // SAFETY: reads a register.
+    unsafe { asm!("mov {}, rsp", out(reg) at, options(nomem, nostack, preserves_flags)) };
+    at
+}
+
+// The kernel does not return from a handler without one (arch/x86/kernel/signal_64.c). Unwinders and debuggers know a
+// signal frame by just these bytes: mov $15,%rax (long form); syscall.
+global_asm!(
+    ".pushsection .text.ec_restore_rt,\"ax\",@progbits",
+    ".balign 16",
+    "nop",
+    ".globl ec_restore_rt",
+    ".hidden ec_restore_rt",
+    ".type ec_restore_rt,@function",
+    "ec_restore_rt:",
+    ".byte 0x48,0xc7,0xc0,0x0f,0x00,0x00,0x00,0x0f,0x05",
+    ".size ec_restore_rt, .-ec_restore_rt",
+    ".popsection",
+);
+
+unsafe extern "C" {
+    fn ec_restore_rt();
+}
+
+pub(crate) const RESTORERS: usize = 1;
+pub(crate) const SA_RESTORER: usize = 0x0400_0000;
+
+pub(crate) fn restorer() -> [usize; RESTORERS] {
+    [ec_restore_rt as *const () as usize]
+}

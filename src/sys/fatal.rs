@@ -1,0 +1,57 @@
+//! The end of the process.
+
+use core::sync::atomic::AtomicU32;
+use core::sync::atomic::Ordering::SeqCst;
+use core::time::Duration;
+
+use super::call::call;
+use super::fs::write;
+use super::futex::futex_wait;
+use super::process::{getpid, gettid, kill_me_after};
+use super::signal::{KernelSigaction, set_signal_mask, sigaction, tgkill};
+
+/// Ends the process as abort(3) does, without libc: SIGABRT at its default, and exit_group(2) should that not do.
+pub(crate) fn abort() -> ! {
+    let _ = sigaction(libc::SIGABRT, Some(&KernelSigaction::DEFAULT));
+    let _ = set_signal_mask(!(1 << (libc::SIGABRT - 1)));
+    let _ = tgkill(getpid(), gettid(), libc::SIGABRT);
+    loop {
+        // SAFETY: takes a number, and does not return.
+        let _ = unsafe { call!(libc::SYS_exit_group, 134) };
+    }
+}
+
+/// The end of the process, with one line on standard error that says why. Neither memory nor locks are needed, so threads may
+/// be parked.
+pub(crate) fn die(why: core::fmt::Arguments<'_>) -> ! {
+    struct Line([u8; 1024], usize);
+    impl core::fmt::Write for Line {
+        fn write_str(&mut self, text: &str) -> core::fmt::Result {
+            let fits = text.len().min(self.0.len() - 1 - self.1);
+            self.0[self.1..self.1 + fits].copy_from_slice(&text.as_bytes()[..fits]);
+            self.1 += fits;
+            Ok(())
+        }
+    }
+    static DYING: AtomicU32 = AtomicU32::new(0);
+    const A_MOMENT: Duration = Duration::from_secs(5);
+    if DYING.swap(1, SeqCst) != 0 {
+        // Another thread is about to end the process; one line is enough.
+        futex_wait(&DYING, 1, Some(A_MOMENT));
+        abort();
+    }
+    // Whoever should read standard error may not, and a full pipe must not keep the process alive.
+    let _ = kill_me_after(A_MOMENT);
+    let mut line = Line([0; 1024], 0);
+    let _ = core::fmt::write(&mut line, format_args!("libec_security: {why}"));
+    let end = line.1;
+    // one line, whatever the reason holds
+    for byte in &mut line.0[..end] {
+        if *byte == b'\n' {
+            *byte = b' ';
+        }
+    }
+    line.0[end] = b'\n';
+    let _ = write(2, &line.0[..=end]);
+    abort()
+}

@@ -1,0 +1,49 @@
+//! futex(2), and the time.
+
+use core::ffi::{c_int, c_long};
+use core::mem::MaybeUninit;
+use core::sync::atomic::AtomicU32;
+use core::time::Duration;
+
+use super::call::call;
+
+/// futex(2), FUTEX_WAIT_PRIVATE with a time relative to now: returns when woken, when the word differs, or in time.
+pub(crate) fn futex_wait(word: &AtomicU32, expected: u32, at_most: Option<Duration>) {
+    wait(word, libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG, expected, at_most);
+}
+
+/// The same for a word that the kernel clears at the end of a child (CLONE_CHILD_CLEARTID): its wake-up is not of the private kind
+/// (kernel/fork.c, mm_release).
+#[allow(dead_code)]
+pub(crate) fn futex_wait_for_child(word: &AtomicU32, expected: u32, at_most: Option<Duration>) {
+    wait(word, libc::FUTEX_WAIT, expected, at_most);
+}
+
+fn wait(word: &AtomicU32, how: c_int, expected: u32, at_most: Option<Duration>) {
+    let limit = at_most.map(timespec);
+    let limit = limit.as_ref().map_or(core::ptr::null(), core::ptr::from_ref);
+    // SAFETY: the word is ours and aligned; the time is a timespec or NULL. Every result means: look again.
+    let _ = unsafe { call!(libc::SYS_futex, word.as_ptr(), how, expected, limit) };
+}
+
+/// futex(2), FUTEX_WAKE_PRIVATE.
+pub(crate) fn futex_wake(word: &AtomicU32, how_many: u32) {
+    // SAFETY: the word is ours and aligned.
+    let _ = unsafe { call!(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG, how_many) };
+}
+
+pub(super) fn timespec(time: Duration) -> libc::timespec {
+    // SAFETY: zeros are valid for a timespec, whatever padding this libc gives it.
+    let mut spec: libc::timespec = unsafe { MaybeUninit::zeroed().assume_init() };
+    spec.tv_sec = time.as_secs() as libc::time_t;
+    spec.tv_nsec = c_long::from(time.subsec_nanos() as i32);
+    spec
+}
+
+/// clock_gettime(2), CLOCK_MONOTONIC.
+pub(crate) fn now() -> Duration {
+    let mut spec = timespec(Duration::ZERO);
+    // SAFETY: room for one timespec.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut spec) };
+    Duration::new(spec.tv_sec as u64, spec.tv_nsec as u32)
+}

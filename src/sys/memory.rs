@@ -1,0 +1,20 @@
+//! Memory of our own.
+
+use super::call::{Result, call};
+
+/// mmap(2): zeroed pages of our own, shared with children if asked.
+pub(crate) fn map(bytes: usize, shared: bool) -> Result<*mut u8> {
+    let kind = if shared { libc::MAP_SHARED } else { libc::MAP_PRIVATE };
+    let access = libc::PROT_READ | libc::PROT_WRITE;
+    // SAFETY: a new mapping, where the kernel likes.
+    unsafe { call!(libc::SYS_mmap, 0, bytes, access, kind | libc::MAP_ANONYMOUS, -1isize, 0) }.map(|at| at as *mut u8)
+}
+
+/// munmap(2).
+///
+/// # Safety
+/// Nobody uses these pages any more.
+pub(crate) unsafe fn unmap(at: *mut u8, bytes: usize) {
+    // SAFETY: the caller's promise.
+    let _ = unsafe { call!(libc::SYS_munmap, at, bytes) };
+}

@@ -1,0 +1,159 @@
+//! Signals.
+
+use core::ffi::{c_int, c_void};
+use core::mem::MaybeUninit;
+use core::ops::Range;
+
+pub(crate) use super::arch::KernelSigaction;
+use super::call::{NOTHING_WRITTEN, Result, call};
+
+/// The signal of the rendezvous. libc keeps those below SIGRTMIN from applications, so no thread blocks them: glibc has 32
+/// (cancellation, timers) and 33 (its set*id broadcast, of which a handler tells the sender by itself); musl has 32 to 34,
+/// of which 34 is the one for its own broadcasts.
+pub(crate) const SIGNAL: c_int = if cfg!(target_env = "musl") { 34 } else { 33 };
+
+/// rt_sigaction(2): puts an action in place, if given, and returns the one before.
+pub(crate) fn sigaction(signal: c_int, action: Option<&KernelSigaction>) -> Result<KernelSigaction> {
+    // No handler has this address.
+    let mut old = KernelSigaction { handler: usize::MAX, ..KernelSigaction::DEFAULT };
+    let new = action.map_or(core::ptr::null(), core::ptr::from_ref);
+    // SAFETY: the kernel's own struct, with masks of eight bytes.
+    unsafe { call!(libc::SYS_rt_sigaction, signal, new, &raw mut old, 8) }?;
+    if old.handler == usize::MAX { Err(NOTHING_WRITTEN) } else { Ok(old) }
+}
+
+/// rt_sigprocmask(2): sets the calling thread's mask, all 64 signals of it, and returns the one before.
+pub(crate) fn set_signal_mask(mask: u64) -> Result<u64> {
+    // No mask has SIGKILL.
+    let mut old = u64::MAX;
+    // SAFETY: masks of eight bytes.
+    unsafe { call!(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const mask, &raw mut old, 8) }?;
+    if old == u64::MAX { Err(NOTHING_WRITTEN) } else { Ok(old) }
+}
+
+/// Whether the calling thread runs on its alternate signal stack (sigaltstack(2)).
+pub(crate) fn on_alternate_stack() -> bool {
+    let mut stack = MaybeUninit::<libc::stack_t>::zeroed();
+    // SAFETY: the kernel writes one stack_t, and zeros are valid for it.
+    let stack = unsafe {
+        let _ = call!(libc::SYS_sigaltstack, 0, stack.as_mut_ptr());
+        stack.assume_init()
+    };
+    stack.ss_flags & libc::SS_ONSTACK != 0
+}
+
+/// The alternate signal stack that a handler's thread had when the signal came, from the third argument of the handler: uc_stack of
+/// struct ucontext, which begins alike on every architecture. None where there was none. The handler runs on it where its stack
+/// pointer is in there.
+///
+/// # Safety
+/// `context` is what the kernel passed to a handler that is still running.
+#[allow(dead_code)]
+pub(crate) unsafe fn alternate_stack_of(context: *const c_void) -> Option<Range<usize>> {
+    #[repr(C)]
+    struct Head {
+        flags: usize,
+        link: usize,
+        stack: libc::stack_t,
+    }
+    // SAFETY: the caller's promise; libc's stack_t is the kernel's.
+    let stack = unsafe { &(*context.cast::<Head>()).stack };
+    let bottom = stack.ss_sp as usize;
+    let there = stack.ss_size != 0 && stack.ss_flags & libc::SS_DISABLE == 0;
+    there.then(|| bottom..bottom.saturating_add(stack.ss_size))
+}
+
+/// What a signal of ours carries. The value has only 32 bits on a 32-bit machine; the sender's user id, which is the sender's to say
+/// within a process, has as many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Payload {
+    pub(crate) generation: u32,
+    pub(crate) slot: u32,
+}
+
+/// The beginning of siginfo_t, of a signal that was queued (_rt of include/uapi/asm-generic/siginfo.h): 16 bytes before `pid` on
+/// 64-bit machines, 12 on others.
+#[repr(C)]
+struct Head {
+    signo: c_int,
+    errno: c_int,
+    code: c_int,
+    sender: Sender,
+}
+
+#[repr(C)]
+struct Sender {
+    pid: c_int,
+    uid: u32,
+    value: usize,
+}
+
+/// siginfo_t as rt_tgsigqueueinfo(2) takes it and a handler gets it.
+#[repr(C)]
+pub(crate) struct SigInfo {
+    head: Head,
+    rest: [usize; REST],
+}
+
+const REST: usize = (128 - size_of::<Head>()) / size_of::<usize>();
+const _: () = assert!(size_of::<SigInfo>() == 128);
+
+impl SigInfo {
+    /// Whose signal it is, and what it carries; `None` where it was not queued.
+    pub(crate) fn queued(&self) -> Option<(i32, Payload)> {
+        let Sender { pid, uid, value } = self.head.sender;
+        (self.head.code == libc::SI_QUEUE).then_some((pid, Payload { generation: uid, slot: value as u32 }))
+    }
+}
+
+/// rt_tgsigqueueinfo(2): sends the rendezvous' signal to one thread of this process.
+pub(crate) fn queue_signal(pid: i32, tid: i32, payload: Payload) -> Result<()> {
+    let sender = Sender { pid, uid: payload.generation, value: payload.slot as usize };
+    let head = Head { signo: SIGNAL, errno: 0, code: libc::SI_QUEUE, sender };
+    let info = SigInfo { head, rest: [0; REST] };
+    // SAFETY: the kernel reads one siginfo of 128 bytes.
+    unsafe { call!(libc::SYS_rt_tgsigqueueinfo, pid, tid, SIGNAL, &raw const info) }.map(drop)
+}
+
+/// tgkill(2).
+pub(crate) fn tgkill(pid: i32, tid: i32, signal: c_int) -> Result<()> {
+    // SAFETY: takes numbers.
+    unsafe { call!(libc::SYS_tgkill, pid, tid, signal) }.map(drop)
+}
+
+/// Whether the calling code was reached from a signal handler, as far as unwind tables tell: one of the frames below is a
+/// signal frame, which unwinders mark by the address not being that of a call.
+pub(crate) fn below_is_signal_frame() -> bool {
+    #[repr(C)]
+    struct Context {
+        _private: [u8; 0],
+    }
+    unsafe extern "C" {
+        fn _Unwind_Backtrace(trace: extern "C" fn(*mut Context, *mut c_void) -> c_int, data: *mut c_void) -> c_int;
+        fn _Unwind_GetIPInfo(context: *mut Context, before: *mut c_int) -> usize;
+    }
+    const MOST_FRAMES: u32 = 256;
+    struct Seen {
+        frames: u32,
+        signal: bool,
+    }
+    extern "C" fn frame(context: *mut Context, data: *mut c_void) -> c_int {
+        const GO_ON: c_int = 0;
+        const STOP: c_int = 4;
+        // SAFETY: `data` is the `Seen` handed to _Unwind_Backtrace below, which nobody else uses meanwhile.
+        let seen = unsafe { &mut *data.cast::<Seen>() };
+        let mut before: c_int = 0;
+        // SAFETY: the context the unwinder gave, and room for an int.
+        let at = unsafe { _Unwind_GetIPInfo(context, &raw mut before) };
+        seen.frames += 1;
+        seen.signal = before != 0 && seen.frames > 1;
+        if at == 0 || seen.signal || seen.frames > MOST_FRAMES { STOP } else { GO_ON }
+    }
+    let mut seen = Seen { frames: 0, signal: false };
+    if cfg!(miri) {
+        return false;
+    }
+    // SAFETY: the callback does not unwind, and `seen` outlives the call.
+    unsafe { _Unwind_Backtrace(frame, (&raw mut seen).cast()) };
+    seen.signal
+}
