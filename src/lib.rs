@@ -36,6 +36,8 @@ pub mod ffi;
 pub mod identity;
 pub mod plan;
 pub mod policy;
+#[forbid(unsafe_code)]
+pub mod procfs;
 #[allow(unsafe_code)]
 mod rehearsal;
 #[allow(unsafe_code)]
