@@ -4,8 +4,8 @@
 use std::{env, path::PathBuf};
 
 fn main() {
-    println!("cargo:rerun-if-changed=src/ffi.rs");
-    println!("cargo:rerun-if-changed=src/cap_sets.rs");
+    println!("cargo:rerun-if-changed=src/capi/mod.rs");
+    println!("cargo:rerun-if-changed=src/caps/set.rs");
     println!("cargo:rerun-if-changed=cbindgen.toml");
     println!("cargo:rerun-if-changed=src/sys/thread_pointer.c");
 
@@ -21,10 +21,10 @@ fn main() {
     let config = cbindgen::Config::from_file(root.join("cbindgen.toml")).expect("cbindgen.toml parses");
     cbindgen::Builder::new()
         .with_config(config)
-        .with_src(root.join("src/ffi.rs"))
-        .with_src(root.join("src/cap_sets.rs"))
+        .with_src(root.join("src/capi/mod.rs"))
+        .with_src(root.join("src/caps/set.rs"))
         .generate()
-        .expect("cbindgen reads src/ffi.rs")
+        .expect("cbindgen reads src/capi/mod.rs")
         .write_to_file(out.join("ec_security.h"));
     println!("cargo:rustc-env=EC_SECURITY_FRESH_HEADER={}", out.join("ec_security.h").display());
 }

@@ -24,12 +24,12 @@ STYLE = f"""
 
 # What happens, in order: a name, what it does, and how it can end.
 STEPS = [
-    ("ffi", "borrow the arguments, refuse bad ones", "EARGUMENT"),
-    ("cap_text, identity, stanza", "words into masks and ids; files, look-ups", "ESYNTAX, EUSER, EFILE …"),
+    ("capi", "borrow the arguments, refuse bad ones", "EARGUMENT"),
+    ("policy, caps, identity, stanza", "words into masks and ids; files, look-ups", "ESYNTAX, EUSER, EFILE …"),
     ("plan", "wanted + held: ordered steps, or why not", "ECAPABILITY"),
     ("rehearsal", "a throw-away child makes the steps", "EREFUSED"),
-    ("rendezvous: park", "one signal a thread; each plans for itself", "ETHREAD"),
-    ("rendezvous: commit", "the caller first, all others after it", None),
+    ("threads: park", "one signal a thread; each plans for itself", "ETHREAD"),
+    ("threads: commit", "the caller first, all others after it", None),
     ("read back", "each thread looks at what it is", None),
 ]
 

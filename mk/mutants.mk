@@ -1,6 +1,6 @@
 # make mutants: every small change that cargo-mutants knows of, made in MUTANTS, and whether the tests notice; see tests/mutants,
 # and docs/mutants.md for what is known of those that nobody notices. A second or three a mutant that is noticed, a minute or
-# two one of rendezvous.rs that is not; it can be interrupted, and goes on where it was. MUTANTS_ARGS="--jobs 2" makes two at a time.
+# two one of threads/mod.rs that is not; it can be interrupted, and goes on where it was. MUTANTS_ARGS="--jobs 2" makes two at a time.
 # make mutants-hand: thirty defects put by hand into what acts. The tests must notice each.
 
 MUTANTS ?= cap_text identity plan rendezvous

@@ -5,11 +5,15 @@
 
 use core::fmt;
 
-use crate::cap_sets::CapNames;
-use crate::cap_text::CapTextError;
+use crate::alloc_util::OutOfMemory;
+use crate::caps::CapNames;
+use crate::caps::text::CapTextError;
 use crate::config::{FileProblem, Place, StanzaError};
 use crate::plan::{Refusal, Step};
-pub use crate::text::{Errno, Excerpt as Word, write_escaped};
+// Old names, until all code uses the new ones.
+pub use crate::text::Excerpt as Word;
+use crate::text::Nearest;
+pub use crate::text::{Errno, Excerpt};
 
 /// The numbered results of the C interface. Append-only: a number never changes its meaning.
 #[repr(i32)]
@@ -117,7 +121,7 @@ pub enum Error {
     #[error("unknown option {word}{}", Nearest(*.nearest))]
     UnknownOption {
         /// As it was written.
-        word: Word,
+        word: Excerpt,
         /// The known name that is closest to it.
         nearest: Option<&'static str>,
     },
@@ -127,7 +131,7 @@ pub enum Error {
         /// The option's name.
         option: &'static str,
         /// The value, or the part of it that is wrong.
-        word: Word,
+        word: Excerpt,
         /// What the option takes.
         expected: &'static str,
     },
@@ -143,7 +147,7 @@ pub enum Error {
     #[error("user: no user {word} in the user database")]
     UnknownUser {
         /// As it was written.
-        word: Word,
+        word: Excerpt,
     },
     /// A user id with no entry, and no group given.
     #[error("user: id {uid} has no entry in the user database, so its group is unknown; give a group as well")]
@@ -157,7 +161,7 @@ pub enum Error {
         /// `group` or `supplemental_groups`.
         option: &'static str,
         /// As it was written.
-        word: Word,
+        word: Excerpt,
     },
     /// More groups than the kernel takes.
     #[error("{option}: {count} groups, but the kernel takes at most {max} (NGROUPS_MAX)")]
@@ -175,7 +179,7 @@ pub enum Error {
         /// `user`, `group` or `supplemental_groups`.
         option: &'static str,
         /// The name looked up.
-        word: Word,
+        word: Excerpt,
         /// What the look-up returned.
         errno: Errno,
     },
@@ -237,7 +241,7 @@ pub enum Error {
         /// The thread's id.
         tid: i32,
         /// Its name in /proc, without the padding.
-        comm: Word,
+        comm: Excerpt,
         /// What hinders it.
         problem: ThreadProblem,
     },
@@ -265,7 +269,7 @@ pub enum Error {
     #[error("chroot: {path}: {problem}")]
     Chroot {
         /// The folder as it was written.
-        path: Word,
+        path: Excerpt,
         /// What is wrong with it.
         problem: ChrootProblem,
     },
@@ -344,7 +348,7 @@ pub struct Doing {
     /// The process that traces it, or 0.
     pub tracer: i32,
     /// The kernel function it waits in, if /proc tells.
-    pub wchan: Word,
+    pub wchan: Excerpt,
 }
 
 impl fmt::Display for Doing {
@@ -396,19 +400,7 @@ pub enum ChrootProblem {
     },
 }
 
-/// ` (nearest: x)`, or nothing.
-pub(crate) struct Nearest(pub(crate) Option<&'static str>);
-
-impl fmt::Display for Nearest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(name) => write!(f, " (nearest: {name})"),
-            None => Ok(()),
-        }
-    }
-}
-
-struct Comm<'a>(&'a Word);
+struct Comm<'a>(&'a Excerpt);
 
 impl fmt::Display for Comm<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -464,5 +456,11 @@ fn stanza_status(error: &StanzaError) -> Status {
 impl From<StanzaError> for Error {
     fn from(error: StanzaError) -> Error {
         Error::Stanza(alloc::boxed::Box::new(error))
+    }
+}
+
+impl From<OutOfMemory> for Error {
+    fn from(_: OutOfMemory) -> Error {
+        Error::OutOfMemory
     }
 }

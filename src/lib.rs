@@ -5,48 +5,51 @@
 //! call runs:
 //!
 //! ```text
-//!   C caller ──▶ ffi ──▶ policy ──▶ config      configuration file ─▶ options
-//!                          │ ├────▶ cap_text    "cap_x+ep"          ─▶ three masks
-//!                          │ └────▶ identity    names               ─▶ ids, groups
-//!                          ▼
-//!                        plan       wanted + held ─▶ ordered steps, or why not      (pure)
-//!                          ▼
-//!                        rehearsal  a throw-away child runs the steps: would the kernel agree?
-//!                          ▼
-//!                        rendezvous every thread parked; caller commits, then all; each reads itself back
-//!                          ▼
-//!                        sys        one function per system call
+//!   C caller ──▶ capi ──▶ policy ──▶ config      configuration file ─▶ options
+//!                  │        ├────────▶ caps::text  "cap_x+ep"          ─▶ three masks
+//!                  │        └────────▶ identity    names               ─▶ ids, groups
+//!                  ▼
+//!                apply ──▶ plan       target + held ─▶ ordered steps, or why not      (pure)
+//!                  │ ├───▶ rehearsal  a child runs the steps: would the kernel agree?
+//!                  │ └───▶ threads    every thread stopped; caller commits, then all; each reads itself back
+//!                  ▼
+//!                 sys       one function per system call
 //! ```
 //!
-//! Imports go down this picture only; `text` is under all of it.
+//! Imports go down this picture only; `text` and `alloc_util` are under all of it.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 #![deny(unsafe_code)]
 
 extern crate alloc;
 
-pub mod cap_sets;
-pub mod cap_text;
+mod alloc_util;
 #[allow(unsafe_code)]
-mod commit;
+pub mod apply;
+#[cfg(not(feature = "std"))]
+#[allow(unsafe_code)]
+mod c_runtime;
+#[allow(unsafe_code)]
+pub mod capi;
+pub mod caps;
 pub mod config;
+mod effective;
 pub mod error;
-#[allow(unsafe_code)]
-pub mod ffi;
 pub mod identity;
 pub mod plan;
 pub mod policy;
 #[forbid(unsafe_code)]
 pub mod procfs;
-#[allow(unsafe_code)]
-mod rehearsal;
-#[allow(unsafe_code)]
-mod rendezvous;
 pub mod status;
 #[allow(unsafe_code)]
 pub mod sys;
 pub mod text;
+#[allow(unsafe_code)]
+mod threads;
 
+// Old names, until all code uses the new ones.
+pub use caps as cap_sets;
+pub use caps::text as cap_text;
 pub use config as stanza;
 
 /// The version of this library, as in `Cargo.toml`.

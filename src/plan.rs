@@ -11,7 +11,7 @@
 
 use core::fmt;
 
-use crate::cap_sets::{self, CapNames, CapSets, bit};
+use crate::caps::{self as cap_sets, CapNames, CapSets, bit};
 
 /// The securebits of capabilities(7), by name and by bit (include/uapi/linux/securebits.h); the last four since Linux 6.14.
 pub const SECUREBITS: [(&str, u32); 12] = [

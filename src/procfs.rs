@@ -6,7 +6,7 @@
 //! A line that is not there, or does not say what it should, is `None`: old kernels lack some, and gVisor does. Whether
 //! that is an error is the caller's to decide.
 
-use crate::cap_sets::CapSets;
+use crate::caps::CapSets;
 
 /// State of a task: the letter of proc_pid_stat(5), field 3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,10 +18,11 @@ use core::fmt;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::cap_sets::{self, CapSets};
-use crate::error::{Errno, Error, Word};
+use crate::caps::{self as cap_sets, CapSets};
+use crate::error::Error;
 use crate::plan::SECUREBITS;
 use crate::sys;
+use crate::text::{Errno, Excerpt as Word};
 
 /// What a thread holds, as far as /proc tells.
 #[derive(Clone, Debug, PartialEq, Eq)]

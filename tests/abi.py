@@ -158,7 +158,7 @@ def current_options(source):
     found = re.search(r"pub const OPTIONS: \[&str; (\d+)\] = \[(.*?)\];", source, re.DOTALL)
     names = re.findall(r'"(\w+)"', found[2]) if found else []
     if not found or len(names) != int(found[1]):
-        raise Failure("src/policy.rs has no OPTIONS to read")
+        raise Failure("src/policy/options.rs has no OPTIONS to read")
     return names
 
 
@@ -310,7 +310,7 @@ def write_release(header, dump, library, options):
 def main():
     header = HEADER.read_text(encoding="utf-8")
     library = Library()
-    options = current_options((ROOT / "src/policy.rs").read_text(encoding="utf-8"))
+    options = current_options((ROOT / "src/policy/options.rs").read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         now = work / "now"

@@ -47,7 +47,7 @@ def page_of(name):
 
 
 def options():
-    found = re.search(r"pub const OPTIONS: \[&str; \d+\] = \[(.*?)\];", read("src/policy.rs"), re.S).group(1)
+    found = re.search(r"pub const OPTIONS: \[&str; \d+\] = \[(.*?)\];", read("src/policy/options.rs"), re.S).group(1)
     return re.findall(r'"(\w+)"', found)
 
 

@@ -352,7 +352,7 @@ def help_of_everything():
 
 @case
 def every_option_is_in_the_help_of_exec():
-    with open(os.path.join(ROOT, "src/policy.rs")) as policy:
+    with open(os.path.join(ROOT, "src/policy/options.rs")) as policy:
         options = re.search(r"pub const OPTIONS: \[&str; \d+\] = \[(.*?)\];", policy.read(), re.S).group(1)
     options = re.findall(r'"(\w+)"', options)
     expect(len(options) >= 12, options)
@@ -666,7 +666,7 @@ def every_securebit_is_completed():
 
 @case
 def every_option_is_completed():
-    with open(os.path.join(ROOT, "src/policy.rs")) as policy:
+    with open(os.path.join(ROOT, "src/policy/options.rs")) as policy:
         options = re.search(r"pub const OPTIONS: \[&str; \d+\] = \[(.*?)\];", policy.read(), re.S).group(1)
     options = sorted(option for option in re.findall(r'"(\w+)"', options) if option != "privileges")
     same(sorted(completed("exec", "-o", "")), [option + "=" for option in options])

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt as _;
 use std::process::ExitCode;
 
+use ec_security::apply;
 use ec_security::policy::Policy;
 
 #[path = "ec-security/exec.rs"]
@@ -105,9 +106,9 @@ fn run() -> Result<(), Failure> {
 fn unknown_command(word: &OsStr) -> Failure {
     let word = word.as_bytes();
     let begins = |command: &&str| word.len() >= 2 && command.as_bytes().starts_with(word);
-    let near = ec_security::cap_sets::nearest(word, COMMANDS.into_iter()).or(COMMANDS.into_iter().find(begins));
+    let near = ec_security::text::nearest(word, COMMANDS.into_iter()).or(COMMANDS.into_iter().find(begins));
     let near = near.map_or(String::new(), |near| format!(" (nearest: {near})"));
-    Failure::usage("", format!("unknown command {}{near}", ec_security::error::Word::new(word)))
+    Failure::usage("", format!("unknown command {}{near}", ec_security::text::Excerpt::new(word)))
 }
 
 /// Writes to standard output and says so when it cannot.
@@ -130,7 +131,7 @@ impl Source {
     pub(crate) fn option(&mut self, command: &'static str, word: &OsStr) -> Result<(), Failure> {
         let bytes = word.as_bytes();
         let Some(at) = bytes.iter().position(|b| *b == b'=').filter(|at| *at > 0) else {
-            let word = ec_security::error::Word::new(bytes);
+            let word = ec_security::text::Excerpt::new(bytes);
             return Err(Failure::usage(command, format!("-o {word}: expected option=value, such as user=ecuser")));
         };
         let [option, value] = [&bytes[..at], &bytes[at + 1..]].map(|half| OsStr::from_bytes(half.trim_ascii()).into());
@@ -176,7 +177,7 @@ fn check(mut args: lexopt::Parser) -> Result<(), Failure> {
     }
     let mut policy = source.policy()?;
     if rehearse {
-        policy.check()?;
+        apply::check(&mut policy)?;
     }
     if quiet {
         return Ok(());

@@ -9,8 +9,7 @@ use super::error::StanzaError;
 use super::lexer::{Source, Token, TokenKind};
 use super::limits::{MAX_NESTING, MAX_SETTINGS};
 use super::place::Place;
-use crate::cap_sets::nearest;
-use crate::text::Excerpt;
+use crate::text::{Excerpt, nearest};
 
 /// A value as the file has it.
 #[derive(Clone, Debug, PartialEq, Eq)]

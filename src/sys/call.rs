@@ -14,10 +14,10 @@ pub type Result<T> = core::result::Result<T, Errno>;
 pub(super) const NOTHING_WRITTEN: Errno = Errno(libc::EIO);
 
 /// How often a call that says EINTR is made again.
-pub(super) const INTERRUPTIONS: u32 = 1000;
+pub(crate) const INTERRUPTIONS: u32 = 1000;
 
 /// Makes a call again when it says EINTR, within reason: who is interrupted for ever has a filter that says so.
-pub(super) fn uninterrupted<T>(mut call: impl FnMut() -> Result<T>) -> Result<T> {
+pub(crate) fn uninterrupted<T>(mut call: impl FnMut() -> Result<T>) -> Result<T> {
     let mut interruptions = 0;
     loop {
         match call() {

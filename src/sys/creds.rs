@@ -6,7 +6,7 @@ use core::sync::atomic::AtomicU8;
 use core::sync::atomic::Ordering::Relaxed;
 
 use super::call::{Result, call};
-use crate::cap_sets::CapSets;
+use crate::caps::CapSets;
 
 /// geteuid(2).
 pub fn geteuid() -> u32 {
@@ -221,7 +221,7 @@ pub fn last_cap() -> u8 {
     if known != UNKNOWN {
         return known;
     }
-    let mut last = (crate::cap_sets::NAMES.len() - 1) as u8;
+    let mut last = (crate::caps::NAMES.len() - 1) as u8;
     if cfg!(miri) {
         return last;
     }

@@ -8,10 +8,7 @@ mod fatal;
 mod fs;
 mod futex;
 mod memory;
-pub mod nss;
 mod process;
-#[cfg(not(feature = "std"))]
-mod runtime;
 mod signal;
 mod thread_page;
 
@@ -19,7 +16,7 @@ mod thread_page;
 pub(crate) use arch::stack_pointer;
 pub use call::Result;
 #[allow(unused_imports)]
-pub(crate) use call::{call_on_stack, clone_call, insist};
+pub(crate) use call::{INTERRUPTIONS, call_on_stack, clone_call, insist, uninterrupted};
 pub(crate) use creds::{
     ambient_clear, ambient_has, ambient_lower, ambient_raise, bounding_drop, bounding_has, capget, capset, dumpable,
     getfsgid, getfsuid, getgroups, getresgid, parent_death_signal, seccomp_mode, set_dumpable, set_keep_caps,

@@ -2,8 +2,13 @@
 
 #![forbid(unsafe_code)]
 
+mod bounded;
 mod errno;
 mod excerpt;
+mod suggest;
 
+pub(crate) use bounded::BoundedWriter;
 pub use errno::Errno;
 pub use excerpt::{Excerpt, write_escaped};
+pub(crate) use suggest::Nearest;
+pub use suggest::nearest;

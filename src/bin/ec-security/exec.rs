@@ -7,7 +7,7 @@ use std::process::Command;
 
 use caps::CapSet;
 use ec_security::status::Set;
-use ec_security::sys;
+use ec_security::{apply, sys};
 
 use crate::{Failure, Source, help, say};
 
@@ -49,14 +49,14 @@ pub(crate) fn run(mut args: lexopt::Parser) -> Result<(), Failure> {
         return Err(ours(Failure::usage("exec", "nothing to become: give a file with -f, or options with -o")));
     }
     let mut policy = source.policy().map_err(|error| ours(error.into()))?;
-    policy.apply().map_err(|error| ours(error.into()))?;
+    apply::apply(&mut policy).map_err(|error| ours(error.into()))?;
     if !quiet {
         warn_of_what_execve_does();
     }
     let error = Command::new(program).args(arguments).exec();
     let status = if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { CANNOT_EXECUTE };
     let reason = match error.raw_os_error() {
-        Some(errno) => ec_security::error::Errno(errno).to_string(),
+        Some(errno) => ec_security::text::Errno(errno).to_string(),
         None => error.to_string(),
     };
     Err(Failure::new(status, format!("{}: {reason}", program.to_string_lossy())))

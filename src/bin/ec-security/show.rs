@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _};
 
 use ec_security::cap_sets;
+use ec_security::identity::nss;
 use ec_security::status::{self, Holds, Kind, Process, SecurebitNames, Set, Thread};
-use ec_security::sys::nss;
 
 use crate::paint::{Ink, Paint};
 use crate::{Failure, help, say};

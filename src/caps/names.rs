@@ -1,25 +1,6 @@
-//! Capability numbers, names and sets of 64 bits, as in capabilities(7).
+//! Names of capabilities, as in capabilities(7), and how one is found in a text.
 
-use core::fmt;
-
-/// The three sets a capability text describes and capset(2) changes: bit n of each mask is capability number n.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CapSets {
-    /// What the kernel checks.
-    pub effective: u64,
-    /// What may be made effective.
-    pub permitted: u64,
-    /// What programs executed may keep, by their files' inheritable sets.
-    pub inheritable: u64,
-}
-
-impl CapSets {
-    /// All three sets empty.
-    ///
-    /// cbindgen:ignore
-    pub const EMPTY: CapSets = CapSets { effective: 0, permitted: 0, inheritable: 0 };
-}
+use super::set::bit;
 
 /// The names of capabilities 0 to 40, in order of number (include/uapi/linux/capability.h).
 pub const NAMES: [&str; 41] = [
@@ -65,25 +46,6 @@ pub const NAMES: [&str; 41] = [
     "cap_bpf",
     "cap_checkpoint_restore",
 ];
-
-/// CAP_SETGID.
-pub const SETGID: u8 = 6;
-/// CAP_SETUID.
-pub const SETUID: u8 = 7;
-/// CAP_SETPCAP.
-pub const SETPCAP: u8 = 8;
-/// CAP_SYS_CHROOT.
-pub const SYS_CHROOT: u8 = 18;
-
-/// The mask of one capability; nothing for a number that no set has room for.
-pub const fn bit(cap: u8) -> u64 {
-    if cap < 64 { 1 << cap } else { 0 }
-}
-
-/// The mask of capabilities 0 to `last`.
-pub const fn up_to(last: u8) -> u64 {
-    if last >= 63 { u64::MAX } else { (1 << (last + 1)) - 1 }
-}
 
 /// The name of a capability, where this library has one.
 pub fn name(cap: u8) -> Option<&'static str> {
@@ -248,135 +210,6 @@ fn eight_bytes(text: &[u8], at: usize) -> u64 {
     }
 }
 
-/// The candidate that a word was probably meant to be: the one with the fewest letters added, left out, changed or swapped
-/// with their neighbour, if that is at most a quarter of the longer word (rounded up). Case does not count. Of two alike
-/// the first. Allocates nothing, and words too long to be a name have none.
-pub fn nearest(word: &[u8], candidates: impl Iterator<Item = &'static str>) -> Option<&'static str> {
-    let mut best: Option<(&'static str, usize)> = None;
-    for candidate in candidates {
-        let quarter = word.len().max(candidate.len()).div_ceil(4);
-        let limit = best.map_or(quarter, |(_, least)| quarter.min(least - 1));
-        if word.len().abs_diff(candidate.len()) > limit {
-            continue;
-        }
-        let Some(distance) = distance(word, candidate.as_bytes()) else { continue };
-        if distance <= limit && distance < candidate.len() {
-            if distance == 0 {
-                return Some(candidate);
-            }
-            best = Some((candidate, distance));
-        }
-    }
-    best.map(|(candidate, _)| candidate)
-}
-
-/// How many letters added, left out, changed or swapped with their neighbour lie between two words; `None` where one of
-/// them is longer than any name.
-fn distance(a: &[u8], b: &[u8]) -> Option<usize> {
-    const ROOM: usize = 48;
-    if a.len() >= ROOM || b.len() >= ROOM {
-        return None;
-    }
-    let same = |i: usize, j: usize| a[i].eq_ignore_ascii_case(&b[j]);
-    let mut before = [0u8; ROOM];
-    let mut above: [u8; ROOM] = core::array::from_fn(|at| at as u8);
-    for i in 0..a.len() {
-        let mut row = [0u8; ROOM];
-        row[0] = i as u8 + 1;
-        for j in 0..b.len() {
-            let changed = above[j] + u8::from(!same(i, j));
-            let mut least = changed.min(above[j + 1] + 1).min(row[j] + 1);
-            if i > 0 && j > 0 && same(i, j - 1) && same(i - 1, j) {
-                least = least.min(before[j - 1] + 1);
-            }
-            row[j + 1] = least;
-        }
-        before = above;
-        above = row;
-    }
-    Some(usize::from(above[b.len()]))
-}
-
-/// What a capability permits, in one line.
-pub fn meaning(cap: u8) -> &'static str {
-    match MEANINGS.get(usize::from(cap)) {
-        Some(line) => line,
-        None if cap < 64 => "newer than this library: see capabilities(7) of the running system",
-        None => "no capability has this number",
-    }
-}
-
-/// As [`NAMES`]; facts from capabilities(7).
-const MEANINGS: [&str; NAMES.len()] = [
-    "give any file to another user or group",
-    "read, write and search any file or folder, and execute any that has an x bit, whatever its permissions say",
-    "read any file and search any folder, whatever the permissions say",
-    "act on any file as its owner could: chmod, set times, set ACLs, delete from sticky folders",
-    "keep the set-user-ID and set-group-ID bits when a file is changed, and set them for foreign groups",
-    "send signals to processes of any user",
-    "become any group, and choose the supplementary groups",
-    "become any user",
-    "remove capabilities from the bounding set, add to inheritable from it, and change securebits",
-    "set and clear the append-only and immutable attributes of files",
-    "bind sockets to TCP and UDP ports below 1024",
-    "reserved for broadcasts and multicast listening; the kernel does not check it",
-    "configure the network: interfaces, addresses, routes, firewall, promiscuous mode, transparent proxying",
-    "open raw and packet sockets: read and forge any traffic of the network namespace",
-    "lock memory beyond the limit (mlock, huge pages)",
-    "act on any System V message queue, semaphore or shared memory, whatever its permissions say",
-    "load and unload kernel modules: as much as full control of the machine",
-    "raw access to ports, memory and disks (/dev/mem, ioperm, iopl): as much as full control of the machine",
-    "change the root folder, and enter mount and time namespaces",
-    "trace, inspect and change any process: as good as holding whatever that process holds",
-    "switch process accounting on and off",
-    "a great deal of administration, such as mounts, namespaces, quotas and swap: close to being root",
-    "reboot the machine, and load another kernel to run",
-    "raise priorities, choose real-time scheduling and CPU affinity, for any process",
-    "go beyond resource limits, raise hard limits, use the space reserved for root on file systems",
-    "set the system clock and the hardware clock",
-    "hang up terminals and use privileged terminal controls",
-    "make device nodes with mknod",
-    "take leases on files of any owner",
-    "write records to the kernel's audit log",
-    "switch auditing on and off, and change its rules",
-    "set any file capabilities: programs so marked start with those",
-    "bypass the rules of a mandatory access control module (Smack)",
-    "change the configuration or state of a mandatory access control module (Smack)",
-    "read and clear the kernel log where that is restricted, and see kernel addresses in /proc",
-    "set timers that wake the machine from suspend",
-    "keep the machine from suspending",
-    "read the audit log through a multicast netlink socket",
-    "monitor performance with perf events, of kernel and all processes",
-    "load BPF programs and make BPF maps beyond what any user may",
-    "checkpoint and restore processes: choose pids, read map_files links of others",
-];
-
-/// The capabilities in a mask, in order of number.
-pub fn each(mask: u64) -> impl Iterator<Item = u8> {
-    (0..64).filter(move |cap| mask & bit(*cap) != 0)
-}
-
-/// Shows a mask as names with commas between them; numbers where there is no name; `none` when empty.
-pub struct CapNames(pub u64);
-
-impl fmt::Display for CapNames {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 == 0 {
-            return f.write_str("none");
-        }
-        for (at, cap) in each(self.0).enumerate() {
-            if at > 0 {
-                f.write_str(", ")?;
-            }
-            match name(cap) {
-                Some(name) => f.write_str(name)?,
-                None => write!(f, "capability {cap}")?,
-            }
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -418,40 +251,6 @@ mod tests {
     }
 
     #[test]
-    fn masks() {
-        assert_eq!(bit(0), 1);
-        assert_eq!(bit(63), 1 << 63);
-        assert_eq!(bit(64), 0);
-        assert_eq!(up_to(40), 0x1ff_ffff_ffff);
-        assert_eq!(up_to(62), u64::MAX >> 1);
-        assert_eq!(up_to(63), u64::MAX);
-        assert!(each(1 | 1 << 40 | 1 << 63).eq([0, 40, 63]));
-        assert_eq!(format!("{}", CapNames(0)), "none");
-        assert_eq!(format!("{}", CapNames(1 | 1 << 41)), "cap_chown, capability 41");
-    }
-
-    #[test]
-    fn distances() {
-        for (a, b, apart) in [
-            ("", "", 0),
-            ("", "user", 4),
-            ("user", "", 4),
-            ("user", "USER", 0),
-            ("usr", "user", 1),
-            ("userr", "user", 1),
-            ("uzer", "user", 1),
-            ("usre", "user", 1),
-            ("suer", "user", 1),
-            ("chroot", "group", 4),
-            ("kitten", "sitting", 3),
-        ] {
-            assert_eq!(distance(a.as_bytes(), b.as_bytes()), Some(apart), "{a} {b}");
-        }
-        assert_eq!(distance(&[b'a'; 48], b"a"), None);
-        assert_eq!(distance(&[b'a'; 47], &[b'b'; 47]), Some(47));
-    }
-
-    #[test]
     fn names_end_where_their_letters_do() {
         // every byte behind a name, with every number of bytes after it
         for name in ["cap_bpf", "CAP_KILL", "cap_chown", "cap_net_admin", "cap_dac_override", "cap_checkpoint_restore"]
@@ -474,37 +273,5 @@ mod tests {
         assert!(Name::before(b"").is_none());
         assert!(Name::before(&[0; 30]).is_none());
         assert!(Name::before(&[b'c'; 30]).is_none());
-    }
-
-    #[test]
-    fn nearest_is_close_or_nothing() {
-        let options = ["user", "group", "chroot", "capabilities"];
-        for (word, near) in [
-            ("usr", Some("user")),
-            ("grp", Some("group")),
-            ("GRUOP", Some("group")),
-            ("capabilites", Some("capabilities")),
-            ("", None),
-            ("x", None),
-            ("privileges", None),
-        ] {
-            assert_eq!(nearest(word.as_bytes(), options.into_iter()), near, "{word}");
-        }
-        assert_eq!(nearest(&[b'u'; 1 << 16], options.into_iter()), None);
-        assert_eq!(nearest(b"a", ["b"].into_iter()), None, "nothing of the word is left");
-        assert_eq!(nearest(b"usir", ["chroot", "usor", "user"].into_iter()), Some("usor"), "of two alike the first");
-        assert_eq!(nearest(b"USER", ["usor", "user", "usar"].into_iter()), Some("user"));
-        assert_eq!(nearest(b"group", ["grops", "groups", "grou"].into_iter()), Some("groups"));
-    }
-
-    #[test]
-    fn every_capability_has_a_meaning() {
-        for cap in 0..NAMES.len() as u8 {
-            let line = meaning(cap);
-            assert!(line.len() > 10 && line.len() < 120, "{line}");
-            assert!((0..cap).all(|other| meaning(other) != line), "{line}");
-        }
-        assert!(meaning(41).contains("newer"));
-        assert!(meaning(64).contains("no capability"));
     }
 }

@@ -7,10 +7,11 @@ use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use core::time::Duration;
 
-use crate::commit::{self, Extent, Fault, Script};
-use crate::error::{Errno, Error};
+use super::execute::{self as commit, Extent, Fault, Script};
+use crate::error::Error;
 use crate::plan::{Plan, Step};
 use crate::sys;
+use crate::text::Errno;
 
 const STACK: usize = 64 << 10;
 

@@ -69,7 +69,7 @@ static MALLOC: Malloc = Malloc;
 
 #[panic_handler]
 fn panicked(info: &PanicInfo<'_>) -> ! {
-    super::fatal::die(format_args!("defect: {info}"))
+    crate::sys::die(format_args!("defect: {info}"))
 }
 
 /// The parts of `core` that rustc comes with were compiled to unwind and name it; nothing here does.

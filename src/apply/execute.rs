@@ -4,10 +4,11 @@
 use core::marker::PhantomData;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use crate::cap_sets::{self, CapSets};
-use crate::error::{Errno, ThreadProblem};
+use crate::caps::{self as cap_sets, CapSets};
+use crate::error::ThreadProblem;
 use crate::plan::{self, Held, Order, Plan, Step, Wanted, WantedCaps};
 use crate::sys;
+use crate::text::Errno;
 
 /// A step that failed, and why. Errno 0: the call said yes, and yet the effect is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

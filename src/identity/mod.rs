@@ -4,11 +4,16 @@
 //! POSIX says of chown(1). The id 4294967295 is refused whatever it came from: to setresuid(2) it means "leave as it
 //! is", so a server would stay root.
 
+#[allow(unsafe_code)]
+pub mod nss;
+
 use alloc::ffi::CString;
 use alloc::vec::Vec;
 
-use crate::error::{Errno, Error, Word};
-use crate::sys::nss::{self, Failure};
+use crate::alloc_util::try_cstring;
+use crate::error::Error;
+use crate::text::{Errno, Excerpt};
+use nss::Failure;
 
 /// A user as the database or the digits have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +50,7 @@ pub fn user(word: &[u8]) -> Result<User, Error> {
     let mut id = None;
     if entry.is_none() {
         let Some(uid) = decimal(OPTION, word)? else {
-            return Err(Error::UnknownUser { word: Word::new(word) });
+            return Err(Error::UnknownUser { word: Excerpt::new(word) });
         };
         id = Some(uid);
         entry = nss::user_by_id(uid).map_err(fail)?;
@@ -57,7 +62,7 @@ pub fn user(word: &[u8]) -> Result<User, Error> {
     if entry.uid == NO_ID || entry.gid == NO_ID {
         return Err(Error::OptionValue {
             option: OPTION,
-            word: Word::new(word),
+            word: Excerpt::new(word),
             expected: "a user to become: the user database gives it the id 4294967295, which means \"unchanged\"",
         });
     }
@@ -74,13 +79,13 @@ pub fn group(option: &'static str, word: &[u8]) -> Result<u32, Error> {
     match entry {
         Some(entry) if entry.gid == NO_ID => Err(Error::OptionValue {
             option,
-            word: Word::new(word),
+            word: Excerpt::new(word),
             expected: "a group to be in: the group database gives it the id 4294967295, which means \"unchanged\"",
         }),
         Some(entry) => Ok(entry.gid),
         None => match decimal(option, word)? {
             Some(gid) => Ok(gid),
-            None => Err(Error::UnknownGroup { option, word: Word::new(word) }),
+            None => Err(Error::UnknownGroup { option, word: Excerpt::new(word) }),
         },
     }
 }
@@ -125,7 +130,7 @@ pub fn checked_group_list(option: &'static str, mut groups: Vec<u32>) -> Result<
     groups.sort_unstable();
     groups.dedup();
     if groups.last() == Some(&NO_ID) {
-        return Err(Error::OptionValue { option, word: Word::new(b"4294967295"), expected: IDS });
+        return Err(Error::OptionValue { option, word: Excerpt::new(b"4294967295"), expected: IDS });
     }
     if groups.len() > MAX_GROUPS {
         return Err(Error::TooManyGroups { option, count: groups.len(), max: MAX_GROUPS });
@@ -146,7 +151,7 @@ fn decimal(option: &'static str, word: &[u8]) -> Result<Option<u32>, Error> {
         .filter(|id| *id != NO_ID);
     match id {
         Some(id) => Ok(Some(id)),
-        None => Err(Error::OptionValue { option, word: Word::new(word), expected: IDS }),
+        None => Err(Error::OptionValue { option, word: Excerpt::new(word), expected: IDS }),
     }
 }
 
@@ -155,20 +160,13 @@ fn c_name(option: &'static str, word: &[u8]) -> Result<Option<CString>, Error> {
     if word.is_empty() {
         return Err(Error::Argument { name: option, problem: "empty; give a name or a decimal id" });
     }
-    if word.contains(&0) {
-        return Ok(None);
-    }
-    let mut name = Vec::new();
-    name.try_reserve_exact(word.len() + 1).map_err(|_| Error::OutOfMemory)?;
-    name.extend_from_slice(word);
-    name.push(0);
-    Ok(CString::from_vec_with_nul(name).ok())
+    Ok(try_cstring(word)?)
 }
 
 fn look_up_error(option: &'static str, word: &[u8], failure: Failure) -> Error {
     match failure {
         Failure::OutOfMemory => Error::OutOfMemory,
-        Failure::Errno(errno) => Error::LookUp { option, word: Word::new(word), errno: Errno(errno) },
+        Failure::Errno(errno) => Error::LookUp { option, word: Excerpt::new(word), errno: Errno(errno) },
     }
 }
 

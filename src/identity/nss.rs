@@ -11,10 +11,9 @@ use core::{mem, ptr};
 use alloc::ffi::CString;
 use alloc::vec::Vec;
 
-use super::call::Errno;
-use super::call::{INTERRUPTIONS, uninterrupted};
-use super::fs::{CWD, Fd, fstat, openat, read};
-use super::process::{errno, set_errno};
+use crate::alloc_util::{OutOfMemory, try_cstring};
+use crate::sys::{self, INTERRUPTIONS};
+use crate::text::Errno;
 
 /// Why a look-up has no answer, which is not the same as "no such name".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +42,12 @@ pub struct Group {
     pub name: CString,
     /// The group id.
     pub gid: u32,
+}
+
+impl From<OutOfMemory> for Failure {
+    fn from(_: OutOfMemory) -> Failure {
+        Failure::OutOfMemory
+    }
 }
 
 const FIRST_ROOM: usize = 1 << 10;
@@ -112,10 +117,10 @@ pub fn group_list(name: &CStr, gid: u32) -> Result<Vec<u32>, Failure> {
         let mut list = Vec::<u32>::new();
         list.try_reserve_exact(room).map_err(|_| Failure::OutOfMemory)?;
         let mut count = c_int::try_from(room).map_err(|_| Failure::OutOfMemory)?;
-        set_errno(0);
+        sys::set_errno(0);
         // SAFETY: `name` ends in NUL; there is room for `count` ids at the list's pointer; `count` is ours to be written.
         let returned = unsafe { libc::getgrouplist(name.as_ptr(), gid, list.as_mut_ptr(), &mut count) };
-        let errno = errno();
+        let errno = sys::errno();
         let count = usize::try_from(count).unwrap_or(0);
         // glibc goes on with the primary group alone when a database cannot be opened: fewer groups than there are.
         match errno {
@@ -178,7 +183,7 @@ fn look_up<E: PlainEntry, T>(
 
 /// "Not found" in a file that is there and cannot be read means nothing. One that is not there has no entries.
 fn readable(file: &CStr) -> Result<(), Failure> {
-    match uninterrupted(|| openat(CWD, file, libc::O_RDONLY)) {
+    match sys::uninterrupted(|| sys::openat(sys::CWD, file, libc::O_RDONLY)) {
         Ok(fd) => read_through(&fd),
         Err(Errno(libc::ENOENT | libc::ENOTDIR)) => Ok(()),
         Err(errno) => Err(errno),
@@ -187,19 +192,19 @@ fn readable(file: &CStr) -> Result<(), Failure> {
 }
 
 /// Reads a file to its end, as the C library does, which takes a failure in the middle for the end.
-fn read_through(fd: &Fd) -> Result<(), Errno> {
-    let mut done = 0;
+fn read_through(fd: &sys::Fd) -> Result<(), Errno> {
+    let mut read = 0;
     // Somebody may write to it meanwhile.
     for _ in 0..3 {
         let mut room = [0; 4096];
         loop {
-            match uninterrupted(|| read(fd.raw(), &mut room))? {
+            match sys::uninterrupted(|| sys::read(fd.raw(), &mut room))? {
                 0 => break,
-                len => done += len as u64,
+                len => read += len as u64,
             }
         }
         // What is no file in earnest has the length 0, and ends where it ends.
-        if u64::try_from(fstat(fd.raw())?.st_size).is_ok_and(|len| len <= done) {
+        if u64::try_from(sys::fstat(fd.raw())?.st_size).is_ok_and(|len| len <= read) {
             return Ok(());
         }
     }
@@ -220,14 +225,10 @@ fn group(entry: &libc::group) -> Result<Group, Failure> {
 
 /// Copies a name out of the buffer of the look-up that is still alive in `look_up`.
 fn copied(name: *const c_char) -> Result<CString, Failure> {
-    let bytes = if name.is_null() {
-        c"".to_bytes_with_nul()
-    } else {
-        // SAFETY: a successful look-up leaves a NUL-terminated string in the buffer, which `look_up` keeps during `take`.
-        unsafe { CStr::from_ptr(name) }.to_bytes_with_nul()
-    };
-    let mut copy = Vec::new();
-    copy.try_reserve_exact(bytes.len()).map_err(|_| Failure::OutOfMemory)?;
-    copy.extend_from_slice(bytes);
-    CString::from_vec_with_nul(copy).map_err(|_| Failure::Errno(libc::EINVAL))
+    if name.is_null() {
+        return Ok(CString::default());
+    }
+    // SAFETY: a successful look-up leaves a NUL-terminated string in the buffer, which `look_up` keeps during `take`.
+    let bytes = unsafe { CStr::from_ptr(name) }.to_bytes();
+    try_cstring(bytes)?.ok_or(Failure::Errno(libc::EINVAL))
 }

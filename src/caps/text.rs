@@ -13,8 +13,8 @@
 
 use core::fmt;
 
-use crate::cap_sets::{self, CapSets, NAMES, Name, bit, is_word, up_to};
-use crate::error::{Nearest, Word};
+use super::{CapSets, NAMES, Name, bit, is_word, up_to};
+use crate::text::{Excerpt, Nearest, nearest};
 
 /// Why a text does not parse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,22 +31,22 @@ pub enum CapTextProblem {
     /// No capability has this name.
     UnknownName {
         /// The word.
-        word: Word,
+        word: Excerpt,
     },
     /// A word that begins with a digit and is no number.
     MalformedNumber {
         /// The word.
-        word: Word,
+        word: Excerpt,
     },
     /// A number that no capability set has room for.
     NumberTooLarge {
         /// The word.
-        word: Word,
+        word: Excerpt,
     },
     /// Something that cannot stand here.
     Unexpected {
         /// The character, or the word if it begins one.
-        found: Word,
+        found: Excerpt,
         /// What can.
         expected: Expected,
     },
@@ -128,7 +128,7 @@ impl core::error::Error for CapTextError {}
 
 /// Says so of a character that may look like one that could stand here: a no-break space, a Cyrillic letter, a dash of a word
 /// processor.
-struct NotAscii<'a>(&'a Word);
+struct NotAscii<'a>(&'a Excerpt);
 
 impl fmt::Display for NotAscii<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -425,7 +425,7 @@ impl<'a> Reader<'a> {
             [] => return Err(this.unexpected(Expected::NameAfterComma)),
             [b'0'..=b'9', ..] => Named::One(bit(this.number(word)?)),
             _ if word.eq_ignore_ascii_case(b"all") => Named::All,
-            _ => match cap_sets::by_name(word) {
+            _ => match super::by_name(word) {
                 Some(cap) => Named::One(bit(cap)),
                 None => return Err(this.unknown_name()),
             },
@@ -445,14 +445,14 @@ impl<'a> Reader<'a> {
             match char::from(*byte).to_digit(base) {
                 // Stays small: what is too large already only has to stay so.
                 Some(digit) => number = (number * base + digit).min(TOO_LARGE),
-                None => return Err(self.error(CapTextProblem::MalformedNumber { word: Word::new(word) })),
+                None => return Err(self.error(CapTextProblem::MalformedNumber { word: Excerpt::new(word) })),
             }
         }
         if digits.is_empty() {
-            return Err(self.error(CapTextProblem::MalformedNumber { word: Word::new(word) }));
+            return Err(self.error(CapTextProblem::MalformedNumber { word: Excerpt::new(word) }));
         }
         if number == TOO_LARGE {
-            return Err(self.error(CapTextProblem::NumberTooLarge { word: Word::new(word) }));
+            return Err(self.error(CapTextProblem::NumberTooLarge { word: Excerpt::new(word) }));
         }
         Ok(number as u8)
     }
@@ -469,7 +469,7 @@ impl<'a> Reader<'a> {
     fn unknown_name(self) -> CapTextError {
         // With letters of another script that look like those of a name, and what stands behind them.
         let end = self.rest.iter().position(|byte| !is_word(*byte) && byte.is_ascii()).unwrap_or(self.rest.len());
-        self.error(CapTextProblem::UnknownName { word: Word::new(&self.rest[..end]) })
+        self.error(CapTextProblem::UnknownName { word: Excerpt::new(&self.rest[..end]) })
     }
 
     #[inline(always)]
@@ -485,7 +485,7 @@ impl<'a> Reader<'a> {
             [first, ..] if is_word(*first) => this.word(),
             _ => first_character(rest),
         };
-        this.error(CapTextProblem::Unexpected { found: Word::new(found), expected })
+        this.error(CapTextProblem::Unexpected { found: Excerpt::new(found), expected })
     }
 }
 
@@ -505,9 +505,9 @@ fn first_character(rest: &[u8]) -> &[u8] {
 
 /// The name a word was probably meant to be, with or without its `cap_`.
 fn nearest_name(word: &[u8]) -> Option<&'static str> {
-    cap_sets::nearest(word, NAMES.into_iter()).or_else(|| {
+    nearest(word, NAMES.into_iter()).or_else(|| {
         let stem = |name: &'static str| &name["cap_".len()..];
-        let near = cap_sets::nearest(word, NAMES.into_iter().map(stem))?;
+        let near = nearest(word, NAMES.into_iter().map(stem))?;
         NAMES.into_iter().find(|name| stem(name) == near)
     })
 }
@@ -566,9 +566,9 @@ fn having(caps: &CapSets, flags: u8) -> u64 {
 
 fn write_names(out: &mut dyn fmt::Write, mask: u64) -> fmt::Result {
     let mut between = "";
-    for cap in cap_sets::each(mask) {
+    for cap in super::each(mask) {
         out.write_str(between)?;
-        match cap_sets::name(cap) {
+        match super::name(cap) {
             Some(name) => out.write_str(name)?,
             None => write!(out, "{cap}")?,
         }
@@ -598,7 +598,7 @@ mod tests {
             let error = parse(&word, 40).expect_err("no such name");
             assert_eq!(
                 error,
-                CapTextError { column: 1, problem: CapTextProblem::UnknownName { word: Word::new(&word) } }
+                CapTextError { column: 1, problem: CapTextProblem::UnknownName { word: Excerpt::new(&word) } }
             );
             let mut number = vec![b'0'; len];
             number.extend(b"7=p");

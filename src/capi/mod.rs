@@ -4,20 +4,23 @@
 // The documentation here is the C header's; what a caller owes stands in it per argument.
 #![allow(clippy::missing_safety_doc)]
 
-use core::cell::UnsafeCell;
+mod args;
+mod boundary;
+mod last_error;
+
 use core::ffi::{CStr, c_char, c_int};
-use core::fmt::{self, Write as _};
-use core::mem::MaybeUninit;
-use core::sync::atomic::{AtomicU8, AtomicU32, Ordering::SeqCst, compiler_fence};
-use core::{ptr, slice};
+use core::ptr;
 
 use alloc::boxed::Box;
 
-use crate::cap_sets::CapSets;
-use crate::cap_text::CapTextError;
+use args::{bytes, opt_bytes, policy_ref, unbounded_bytes};
+use boundary::{ffi_boundary, write_to_buffer};
+use last_error::LastError;
+
+use crate::caps::{self, CapSets};
 use crate::error::{Error, Status};
 use crate::policy::Policy;
-use crate::{cap_text, policy, status, sys};
+use crate::{apply, effective, status, sys};
 
 /// Success.
 pub const EC_SECURITY_OK: c_int = 0;
@@ -111,11 +114,11 @@ pub unsafe extern "C" fn ec_security_apply(
     group: *const c_char,
     caps_text: *const c_char,
 ) -> c_int {
-    run(|| {
+    ffi_boundary(|| {
         // SAFETY: the caller passes NULL or NUL-terminated strings that stay put during the call.
         let (user, group, caps) =
-            unsafe { (text("user", user)?, text("group", group)?, text("caps_text", caps_text)?) };
-        policy::apply(user, group, caps)
+            unsafe { (opt_bytes("user", user)?, opt_bytes("group", group)?, opt_bytes("caps_text", caps_text)?) };
+        apply::apply_as(user, group, caps)
     })
 }
 
@@ -132,8 +135,8 @@ pub unsafe extern "C" fn ec_security_apply(
 #[unsafe(no_mangle)]
 pub extern "C" fn ec_security_policy_new() -> *mut ec_security_policy {
     let mut made = ptr::null_mut();
-    run(|| {
-        made = policy::boxed()?.cast();
+    ffi_boundary(|| {
+        made = Policy::boxed()?.cast();
         Ok(())
     });
     made
@@ -144,7 +147,7 @@ pub extern "C" fn ec_security_policy_new() -> *mut ec_security_policy {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ec_security_policy_free(policy: *mut ec_security_policy) {
     if !policy.is_null() {
-        run(|| {
+        ffi_boundary(|| {
             // SAFETY: the pointer came from ec_security_policy_new, and the caller gives it up here.
             drop(unsafe { Box::from_raw(policy.cast::<Policy>()) });
             Ok(())
@@ -185,10 +188,10 @@ pub unsafe extern "C" fn ec_security_policy_set(
     option: *const c_char,
     value: *const c_char,
 ) -> c_int {
-    run(|| {
+    ffi_boundary(|| {
         // SAFETY: the caller passes a live policy of ours that no other thread uses now, and NUL-terminated strings.
         let (policy, option, value) =
-            unsafe { (policy_mut(policy)?, needed("option", option)?, text("value", value)?) };
+            unsafe { (policy_ref(policy)?, bytes("option", option)?, opt_bytes("value", value)?) };
         policy.set(option, value)
     })
 }
@@ -205,9 +208,9 @@ pub unsafe extern "C" fn ec_security_policy_set(
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn ec_security_policy_load(policy: *mut ec_security_policy, path: *const c_char) -> c_int {
-    run(|| {
+    ffi_boundary(|| {
         // SAFETY: as for ec_security_policy_set.
-        let (policy, path) = unsafe { (policy_mut(policy)?, needed("path", path)?) };
+        let (policy, path) = unsafe { (policy_ref(policy)?, bytes("path", path)?) };
         policy.load(path)
     })
 }
@@ -218,9 +221,9 @@ pub unsafe extern "C" fn ec_security_policy_load(policy: *mut ec_security_policy
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn ec_security_policy_parse(policy: *mut ec_security_policy, text: *const c_char) -> c_int {
-    run(|| {
+    ffi_boundary(|| {
         // SAFETY: as for ec_security_policy_set.
-        let (policy, text) = unsafe { (policy_mut(policy)?, needed_of_any_length("text", text)?) };
+        let (policy, text) = unsafe { (policy_ref(policy)?, unbounded_bytes("text", text)?) };
         policy.parse(text)
     })
 }
@@ -234,9 +237,9 @@ pub unsafe extern "C" fn ec_security_policy_parse(policy: *mut ec_security_polic
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn ec_security_policy_check(policy: *mut ec_security_policy) -> c_int {
-    run(|| {
+    ffi_boundary(|| {
         // SAFETY: as for ec_security_policy_set.
-        unsafe { policy_mut(policy) }?.check()
+        apply::check(unsafe { policy_ref(policy) }?)
     })
 }
 
@@ -247,9 +250,9 @@ pub unsafe extern "C" fn ec_security_policy_check(policy: *mut ec_security_polic
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn ec_security_policy_apply(policy: *mut ec_security_policy) -> c_int {
-    run(|| {
+    ffi_boundary(|| {
         // SAFETY: as for ec_security_policy_set.
-        unsafe { policy_mut(policy) }?.apply()
+        apply::apply(unsafe { policy_ref(policy) }?)
     })
 }
 
@@ -265,14 +268,14 @@ pub unsafe extern "C" fn ec_security_policy_apply(policy: *mut ec_security_polic
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn ec_security_caps_from_text(text: *const c_char, out: *mut CapSets) -> c_int {
-    run(|| {
+    ffi_boundary(|| {
         // SAFETY: the caller passes a NUL-terminated string.
-        let text = unsafe { needed_of_any_length("text", text)? };
+        let text = unsafe { unbounded_bytes("text", text)? };
         if out.is_null() {
             return Err(Error::Argument { name: "out", problem: "NULL; pass the address of an ec_security_caps" });
         }
-        let caps =
-            cap_text::parse(text, sys::last_cap()).map_err(|error| Error::CapText { option: "capabilities", error })?;
+        let caps = caps::text::parse(text, sys::last_cap())
+            .map_err(|error| Error::CapText { option: "capabilities", error })?;
         // SAFETY: not NULL, and the caller vouches that it points to an ec_security_caps.
         unsafe { out.write(caps) };
         Ok(())
@@ -292,13 +295,13 @@ pub unsafe extern "C" fn ec_security_caps_from_text(text: *const c_char, out: *m
 pub unsafe extern "C" fn ec_security_caps_to_text(caps: *const CapSets, buf: *mut c_char, len: usize) -> c_int {
     // SAFETY: the caller vouches for `len` bytes at `buf`.
     unsafe {
-        written(buf, len, |out| {
+        write_to_buffer(buf, len, |out| {
             if caps.is_null() {
                 return Err(Error::Argument { name: "caps", problem: "NULL; pass the address of an ec_security_caps" });
             }
             // SAFETY: not NULL, and the caller vouches that it points to an ec_security_caps.
             let caps = caps.read();
-            let _ = cap_text::write(&caps, sys::last_cap(), out);
+            let _ = caps::text::write(&caps, sys::last_cap(), out);
             Ok(())
         })
     }
@@ -318,7 +321,7 @@ pub unsafe extern "C" fn ec_security_caps_to_text(caps: *const CapSets, buf: *mu
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ec_security_status(pid: libc::pid_t, buf: *mut c_char, len: usize) -> c_int {
     // SAFETY: the caller vouches for `len` bytes at `buf`.
-    unsafe { written(buf, len, |out| status::describe(pid, out)) }
+    unsafe { write_to_buffer(buf, len, |out| status::describe(pid, out)) }
 }
 
 /// Raises capabilities in the calling thread's effective set, within its permitted set, for a server that holds "cap_x+p"
@@ -332,9 +335,9 @@ pub unsafe extern "C" fn ec_security_status(pid: libc::pid_t, buf: *mut c_char, 
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn ec_security_raise(caps_text: *const c_char) -> c_int {
-    run(|| {
+    ffi_boundary(|| {
         // SAFETY: the caller passes a NUL-terminated string.
-        policy::raise(unsafe { needed("caps_text", caps_text)? })
+        effective::raise(unsafe { bytes("caps_text", caps_text)? })
     })
 }
 
@@ -343,9 +346,9 @@ pub unsafe extern "C" fn ec_security_raise(caps_text: *const c_char) -> c_int {
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn ec_security_lower(caps_text: *const c_char) -> c_int {
-    run(|| {
+    ffi_boundary(|| {
         // SAFETY: the caller passes a NUL-terminated string.
-        policy::lower(unsafe { needed("caps_text", caps_text)? })
+        effective::lower(unsafe { bytes("caps_text", caps_text)? })
     })
 }
 
@@ -380,312 +383,4 @@ pub extern "C" fn ec_security_version() -> *const c_char {
         Err(_) => panic!("the version has no NUL inside"),
     };
     VERSION.as_ptr()
-}
-
-/// Room for a message and its NUL.
-const LAST_ERROR_ROOM: usize = 1024;
-const _: () = assert!(size_of::<LastError>() <= sys::PAGE_TEXT && align_of::<LastError>() <= 16);
-
-/// A thread's last failure, on its page. Zeros are valid: none.
-///
-/// Whoever has asked once has the address of the text, and may look there after any failure, so that the text is made then.
-/// Until somebody asks, the error of a capability text is kept as it is: a caller that only wants to know whether a text is
-/// one need not wait for what is wrong with it.
-///
-/// A signal handler may come in anywhere, and fail or ask. What it has written over is written again, so that both find their
-/// text whole; one that asks without having failed may find half of what it has interrupted, never without an end: the last byte
-/// is always NUL. What is kept it leaves alone while that is written or read.
-#[repr(C)]
-struct LastError {
-    text: UnsafeCell<[u8; LAST_ERROR_ROOM]>,
-    /// How often it has been written.
-    writes: AtomicU32,
-    state: AtomicU8,
-    kept: UnsafeCell<MaybeUninit<KeptError>>,
-}
-
-/// An error without the heap.
-#[derive(Clone, Copy)]
-struct KeptError {
-    option: &'static str,
-    error: CapTextError,
-}
-
-impl LastError {
-    /// The text is that of the last failure, and nobody has asked for it.
-    const WRITTEN: u8 = 0;
-    /// Nobody has asked, and the last failure is kept.
-    const KEPT: u8 = 1;
-    /// It is being kept.
-    const BUSY: u8 = 2;
-    /// The text is that of the last failure, for ever.
-    const ASKED: u8 = 3;
-
-    fn of_this_thread() -> Option<&'static LastError> {
-        // SAFETY: a page has room for it, suitably aligned; pages begin as zeros, and are never unmapped. Other threads see
-        // none but their own, so that what is not atomic is this thread's.
-        sys::page_for_this_thread().map(|page| unsafe { &*page.text().cast::<LastError>() })
-    }
-
-    fn remember(&self, error: &Error) {
-        if let Error::CapText { option, error } = *error
-            && self.keep(KeptError { option, error })
-        {
-            return;
-        }
-        let _ = self.turns(LastError::KEPT, LastError::WRITTEN);
-        self.write(error);
-        // What a signal handler has kept meanwhile came before this was told.
-        let _ = self.turns(LastError::KEPT, LastError::WRITTEN);
-    }
-
-    /// Keeps an error, if nobody has asked yet.
-    fn keep(&self, error: KeptError) -> bool {
-        let begins = self.turns(LastError::WRITTEN, LastError::BUSY) || self.turns(LastError::KEPT, LastError::BUSY);
-        if !begins {
-            return false;
-        }
-        // SAFETY: this thread's; a signal handler that finds it busy neither reads nor writes it.
-        unsafe { (*self.kept.get()).write(error) };
-        self.turns(LastError::BUSY, LastError::KEPT)
-    }
-
-    /// The text, made now if it is not yet.
-    fn read(&self) -> *const c_char {
-        if self.state.swap(LastError::ASKED, SeqCst) == LastError::KEPT {
-            // SAFETY: written before, and never again.
-            let KeptError { option, error } = unsafe { (*self.kept.get()).assume_init() };
-            self.write(&Error::CapText { option, error });
-        }
-        self.text.get().cast::<c_char>().cast_const()
-    }
-
-    fn turns(&self, from: u8, to: u8) -> bool {
-        self.state.compare_exchange(from, to, SeqCst, SeqCst).is_ok()
-    }
-
-    fn write(&self, error: &Error) {
-        loop {
-            let turn = self.writes.fetch_add(1, SeqCst).wrapping_add(1);
-            // SAFETY: this thread's, and no reference to it outlives this block.
-            let bytes = unsafe { &mut *self.text.get() };
-            let mut out = Truncating { room: &mut bytes[..LAST_ERROR_ROOM - 1], len: 0 };
-            let _ = write!(out, "{error}");
-            let end = out.end();
-            bytes[end] = 0;
-            compiler_fence(SeqCst);
-            if self.writes.load(SeqCst) == turn {
-                return;
-            }
-        }
-    }
-}
-
-/// Where Rust's standard library is linked, a panic of this library is caught and becomes an error; in the C library, which
-/// does without, it ends the process with one line. Either way it goes no further.
-fn guarded(body: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
-    #[cfg(feature = "std")]
-    {
-        std::panic::catch_unwind(std::panic::AssertUnwindSafe(body))
-            .unwrap_or(Err(Error::Internal { what: "a panic was caught at the C boundary" }))
-    }
-    #[cfg(not(feature = "std"))]
-    {
-        body()
-    }
-}
-
-/// Runs `body`; turns its error into a status and this thread's last error. No panic gets past it, and errno is kept.
-fn run(body: impl FnOnce() -> Result<(), Error>) -> c_int {
-    let errno = sys::errno();
-    // A thread cancelled in a look-up would leave the turn taken, and unwind through frames that cannot.
-    let cancellation = sys::disable_cancellation();
-    let status = match guarded(body) {
-        Ok(()) => Status::Ok,
-        Err(error) => {
-            // Without memory for the story, the status has to do.
-            if let Some(last) = LastError::of_this_thread() {
-                last.remember(&error);
-            }
-            error.status()
-        }
-    };
-    sys::restore_cancellation(cancellation);
-    sys::set_errno(errno);
-    status as c_int
-}
-
-/// Runs `body` with a writer into a C buffer, and returns the length as snprintf does.
-///
-/// # Safety
-/// `buf` is NULL or has `len` writable bytes.
-unsafe fn written(buf: *mut c_char, len: usize, body: impl FnOnce(&mut dyn fmt::Write) -> Result<(), Error>) -> c_int {
-    let mut total = 0;
-    let status = run(|| {
-        if buf.is_null() && len > 0 {
-            return Err(Error::Argument { name: "buf", problem: "NULL, but len is not 0" });
-        }
-        // Outputs are untouched on failure, so what does not fit is counted, and what fits is written when all went well:
-        // a first pass would see another state than a second one.
-        let room: &mut [u8] = if len == 0 {
-            &mut []
-        } else {
-            // Some pass SIZE_MAX for "as much as it takes", and no slice is that long; no text is longer than the result tells.
-            let len = len.min(c_int::MAX as usize);
-            // SAFETY: not NULL here, and the caller vouches for `len` bytes.
-            unsafe { slice::from_raw_parts_mut(buf.cast::<u8>(), len) }
-        };
-        let keep = room.first().copied();
-        let (text, end) = room.split_at_mut(room.len().saturating_sub(1));
-        let mut out = Truncating { room: text, len: 0 };
-        let result = body(&mut out);
-        match result {
-            Ok(()) => {
-                total = out.len;
-                let at = out.end();
-                if at < text.len() {
-                    text[at] = 0;
-                } else if let Some(last) = end.first_mut() {
-                    *last = 0;
-                }
-                Ok(())
-            }
-            Err(error) => {
-                if let (Some(first), Some(keep)) = (room.first_mut(), keep) {
-                    *first = keep;
-                }
-                Err(error)
-            }
-        }
-    });
-    if status == 0 { c_int::try_from(total).unwrap_or(c_int::MAX) } else { -status }
-}
-
-/// Writes what fits, counts all. Cuts between bytes, as snprintf(3) does.
-struct Truncating<'a> {
-    room: &'a mut [u8],
-    len: usize,
-}
-
-impl Truncating<'_> {
-    fn end(&self) -> usize {
-        self.len.min(self.room.len())
-    }
-}
-
-impl fmt::Write for Truncating<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let start = self.end();
-        let fits = text.len().min(self.room.len() - start);
-        self.room[start..start + fits].copy_from_slice(&text.as_bytes()[..fits]);
-        self.len += text.len();
-        Ok(())
-    }
-}
-
-/// Borrows an argument: `None` for NULL; an error when it is too long to be meant.
-///
-/// # Safety
-/// `pointer` is NULL or points to a NUL-terminated string that nobody changes during `'a`.
-unsafe fn text<'a>(name: &'static str, pointer: *const c_char) -> Result<Option<&'a [u8]>, Error> {
-    if pointer.is_null() {
-        return Ok(None);
-    }
-    // SAFETY: the caller's promise; strnlen reads at most one byte more than the longest text taken.
-    let len = unsafe { libc::strnlen(pointer, EC_SECURITY_TEXT_MAX + 1) };
-    if len > EC_SECURITY_TEXT_MAX {
-        return Err(Error::Argument { name, problem: "longer than 65535 bytes" });
-    }
-    // SAFETY: strnlen found `len` bytes there before a NUL.
-    Ok(Some(unsafe { slice::from_raw_parts(pointer.cast::<u8>(), len) }))
-}
-
-/// As [`text`], where NULL is an error.
-///
-/// # Safety
-/// As [`text`].
-unsafe fn needed<'a>(name: &'static str, pointer: *const c_char) -> Result<&'a [u8], Error> {
-    // SAFETY: the caller's promise.
-    unsafe { text(name, pointer) }?.ok_or(Error::Argument { name, problem: "NULL; a string is needed" })
-}
-
-/// As [`needed`], of any length.
-///
-/// # Safety
-/// As [`text`].
-unsafe fn needed_of_any_length<'a>(name: &'static str, pointer: *const c_char) -> Result<&'a [u8], Error> {
-    if pointer.is_null() {
-        return Err(Error::Argument { name, problem: "NULL; a string is needed" });
-    }
-    // SAFETY: the caller's promise.
-    Ok(unsafe { CStr::from_ptr(pointer) }.to_bytes())
-}
-
-/// # Safety
-/// `policy` is NULL or a live policy that no other thread uses now.
-unsafe fn policy_mut<'a>(policy: *mut ec_security_policy) -> Result<&'a mut Policy, Error> {
-    // SAFETY: the caller's promise.
-    unsafe { policy.cast::<Policy>().as_mut() }
-        .ok_or(Error::Argument { name: "policy", problem: "NULL; make one with ec_security_policy_new" })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::error::Word;
-
-    fn fresh() -> LastError {
-        LastError {
-            text: UnsafeCell::new([0; LAST_ERROR_ROOM]),
-            writes: AtomicU32::new(0),
-            state: AtomicU8::new(LastError::WRITTEN),
-            kept: UnsafeCell::new(MaybeUninit::zeroed()),
-        }
-    }
-
-    fn unknown(name: &str) -> Error {
-        let text = format!("{name}=p");
-        Error::CapText { option: "text", error: cap_text::parse(text.as_bytes(), 40).expect_err("no such name") }
-    }
-
-    fn text(at: *const c_char) -> String {
-        // SAFETY: of a LastError, which ends with NUL.
-        unsafe { CStr::from_ptr(at) }.to_str().expect("ASCII").to_owned()
-    }
-
-    #[test]
-    fn the_last_failure_is_told() {
-        let other = Error::UnknownUser { word: Word::new(b"nobody-here") };
-        for last in [unknown("cap_last"), other.clone()] {
-            for before in
-                [vec![], vec![unknown("cap_before")], vec![other.clone()], vec![unknown("cap_a"), other.clone()]]
-            {
-                let here = fresh();
-                before.iter().for_each(|error| here.remember(error));
-                here.remember(&last);
-                let at = here.read();
-                assert_eq!(text(at), last.to_string());
-                // Who has asked once needs not ask again.
-                for error in &before {
-                    here.remember(error);
-                    assert_eq!(text(at), error.to_string());
-                }
-                assert_eq!(here.read(), at);
-            }
-        }
-        assert_eq!(text(fresh().read()), "");
-    }
-
-    #[test]
-    fn a_signal_handler_may_come_in_while_an_error_is_kept() {
-        let here = fresh();
-        here.state.store(LastError::BUSY, SeqCst);
-        here.remember(&unknown("cap_in_handler"));
-        assert_eq!(here.state.load(SeqCst), LastError::BUSY, "the keeping goes on");
-        assert_eq!(text(here.text.get().cast()), unknown("cap_in_handler").to_string(), "written at once");
-        here.remember(&Error::OutOfMemory);
-        assert_eq!(here.state.load(SeqCst), LastError::BUSY);
-        assert_eq!(text(here.read()), Error::OutOfMemory.to_string(), "what is kept is not looked at");
-        assert!(!here.turns(LastError::BUSY, LastError::KEPT), "so that it is written at once");
-    }
 }

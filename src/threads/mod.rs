@@ -14,10 +14,11 @@ use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
 use core::time::Duration;
 
-use crate::commit::{self, Before, Extent, Fault, Script};
-use crate::error::{Doing, Errno, Error, ThreadProblem, Word};
+use crate::apply::execute::{self as commit, Before, Extent, Fault, Script};
+use crate::error::{Doing, Error, ThreadProblem};
 use crate::plan::{Plan, Step};
 use crate::sys::{self, KernelSigaction, Payload, SigInfo};
+use crate::text::{Errno, Excerpt as Word};
 
 // ---- one caller at a time -------------------------------------------------------------------------------------------
 

@@ -1,0 +1,54 @@
+//! The arguments of the C interface, borrowed.
+
+use core::ffi::{CStr, c_char};
+use core::slice;
+
+use super::{EC_SECURITY_TEXT_MAX, ec_security_policy};
+use crate::error::Error;
+use crate::policy::Policy;
+
+/// Borrows an argument: `None` for NULL; an error when it is too long to be meant.
+///
+/// # Safety
+/// `pointer` is NULL or points to a NUL-terminated string that nobody changes during `'a`.
+pub(super) unsafe fn opt_bytes<'a>(name: &'static str, pointer: *const c_char) -> Result<Option<&'a [u8]>, Error> {
+    if pointer.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: the caller's promise; strnlen reads at most one byte more than the longest text taken.
+    let len = unsafe { libc::strnlen(pointer, EC_SECURITY_TEXT_MAX + 1) };
+    if len > EC_SECURITY_TEXT_MAX {
+        return Err(Error::Argument { name, problem: "longer than 65535 bytes" });
+    }
+    // SAFETY: strnlen found `len` bytes there before a NUL.
+    Ok(Some(unsafe { slice::from_raw_parts(pointer.cast::<u8>(), len) }))
+}
+
+/// As [`opt_bytes`], where NULL is an error.
+///
+/// # Safety
+/// As [`opt_bytes`].
+pub(super) unsafe fn bytes<'a>(name: &'static str, pointer: *const c_char) -> Result<&'a [u8], Error> {
+    // SAFETY: the caller's promise.
+    unsafe { opt_bytes(name, pointer) }?.ok_or(Error::Argument { name, problem: "NULL; a string is needed" })
+}
+
+/// As [`bytes`], of any length.
+///
+/// # Safety
+/// As [`opt_bytes`].
+pub(super) unsafe fn unbounded_bytes<'a>(name: &'static str, pointer: *const c_char) -> Result<&'a [u8], Error> {
+    if pointer.is_null() {
+        return Err(Error::Argument { name, problem: "NULL; a string is needed" });
+    }
+    // SAFETY: the caller's promise.
+    Ok(unsafe { CStr::from_ptr(pointer) }.to_bytes())
+}
+
+/// # Safety
+/// `policy` is NULL or a live policy that no other thread uses now.
+pub(super) unsafe fn policy_ref<'a>(policy: *mut ec_security_policy) -> Result<&'a mut Policy, Error> {
+    // SAFETY: the caller's promise.
+    unsafe { policy.cast::<Policy>().as_mut() }
+        .ok_or(Error::Argument { name: "policy", problem: "NULL; make one with ec_security_policy_new" })
+}

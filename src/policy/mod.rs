@@ -1,0 +1,80 @@
+//! What is wanted: every option of the `Security` stanza, checked when it is set. Data only: `apply` makes it so.
+
+mod from_config;
+mod options;
+mod proc_dir;
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use crate::alloc_util::try_push;
+use crate::caps::text;
+use crate::config::{self, Setting};
+use crate::error::Error;
+use crate::plan::WantedCaps;
+use crate::sys;
+
+pub use options::OPTIONS;
+pub(crate) use options::{Options, root_folder};
+pub(crate) use proc_dir::ProcFolder;
+
+/// All options.
+pub struct Policy {
+    pub(crate) options: Options,
+    pub(crate) proc: Option<ProcFolder>,
+    /// The folder that `chroot` has made the root: its path leads elsewhere from there.
+    pub(crate) entered: Option<sys::FileId>,
+}
+
+impl Policy {
+    /// Every option at its default; opens what is needed of /proc.
+    pub fn new() -> Result<Policy, Error> {
+        Ok(Policy { options: options::DEFAULTS, proc: ProcFolder::open().ok(), entered: None })
+    }
+
+    /// Sets an option; `None` puts it back to its default.
+    pub fn set(&mut self, option: &[u8], value: Option<&[u8]>) -> Result<(), Error> {
+        // An option is stored as the last thing, when nothing can go wrong any more.
+        self.options.set(option, value)
+    }
+
+    fn set_all(&mut self, settings: &[Setting]) -> Result<(), Error> {
+        let mut options = self.options.copy()?;
+        for setting in settings {
+            options.set_from(setting)?;
+        }
+        self.options = options;
+        Ok(())
+    }
+
+    /// Sets options from the `Security` stanza of a configuration file.
+    pub fn load(&mut self, path: &[u8]) -> Result<(), Error> {
+        self.set_all(&config::load(path)?)
+    }
+
+    /// Sets options from the `Security` stanza of a configuration text.
+    pub fn parse(&mut self, text: &[u8]) -> Result<(), Error> {
+        self.set_all(&config::parse(text)?)
+    }
+
+    /// A policy on the heap, for C.
+    pub fn boxed() -> Result<*mut Policy, Error> {
+        // Box::new would end the process where memory has run out. A slice of one has the layout of the one.
+        let mut list = Vec::new();
+        try_push(&mut list, Policy::new()?)?;
+        Ok(Box::into_raw(list.into_boxed_slice()).cast())
+    }
+
+    /// The three options of ec_security_apply().
+    pub(crate) fn of_three(user: Option<&[u8]>, group: Option<&[u8]>, caps: Option<&[u8]>) -> Result<Policy, Error> {
+        let mut policy = Policy::new()?;
+        policy.set(b"user", user)?;
+        policy.set(b"group", group)?;
+        if let Some(text) = caps {
+            // as an argument this is a capability text, and only that
+            let caps = text::parse(text, sys::last_cap()).map_err(options::cap_error("capabilities"))?;
+            policy.options.caps = WantedCaps::Exactly(caps);
+        }
+        Ok(policy)
+    }
+}

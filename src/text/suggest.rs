@@ -1,0 +1,111 @@
+//! The known word that an unknown one was probably meant to be.
+
+use core::fmt;
+
+/// The candidate that a word was probably meant to be: the one with the fewest letters added, left out, changed or swapped
+/// with their neighbour, if that is at most a quarter of the longer word (rounded up). Case does not count. Of two alike
+/// the first. Allocates nothing, and words too long to be a name have none.
+pub fn nearest(word: &[u8], candidates: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+    let mut best: Option<(&'static str, usize)> = None;
+    for candidate in candidates {
+        let quarter = word.len().max(candidate.len()).div_ceil(4);
+        let limit = best.map_or(quarter, |(_, least)| quarter.min(least - 1));
+        if word.len().abs_diff(candidate.len()) > limit {
+            continue;
+        }
+        let Some(distance) = distance(word, candidate.as_bytes()) else { continue };
+        if distance <= limit && distance < candidate.len() {
+            if distance == 0 {
+                return Some(candidate);
+            }
+            best = Some((candidate, distance));
+        }
+    }
+    best.map(|(candidate, _)| candidate)
+}
+
+/// How many letters added, left out, changed or swapped with their neighbour lie between two words; `None` where one of
+/// them is longer than any name.
+fn distance(a: &[u8], b: &[u8]) -> Option<usize> {
+    const ROOM: usize = 48;
+    if a.len() >= ROOM || b.len() >= ROOM {
+        return None;
+    }
+    let same = |i: usize, j: usize| a[i].eq_ignore_ascii_case(&b[j]);
+    let mut before = [0u8; ROOM];
+    let mut above: [u8; ROOM] = core::array::from_fn(|at| at as u8);
+    for i in 0..a.len() {
+        let mut row = [0u8; ROOM];
+        row[0] = i as u8 + 1;
+        for j in 0..b.len() {
+            let changed = above[j] + u8::from(!same(i, j));
+            let mut least = changed.min(above[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && same(i, j - 1) && same(i - 1, j) {
+                least = least.min(before[j - 1] + 1);
+            }
+            row[j + 1] = least;
+        }
+        before = above;
+        above = row;
+    }
+    Some(usize::from(above[b.len()]))
+}
+
+/// ` (nearest: x)`, or nothing.
+pub(crate) struct Nearest(pub(crate) Option<&'static str>);
+
+impl fmt::Display for Nearest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(name) => write!(f, " (nearest: {name})"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances() {
+        for (a, b, apart) in [
+            ("", "", 0),
+            ("", "user", 4),
+            ("user", "", 4),
+            ("user", "USER", 0),
+            ("usr", "user", 1),
+            ("userr", "user", 1),
+            ("uzer", "user", 1),
+            ("usre", "user", 1),
+            ("suer", "user", 1),
+            ("chroot", "group", 4),
+            ("kitten", "sitting", 3),
+        ] {
+            assert_eq!(distance(a.as_bytes(), b.as_bytes()), Some(apart), "{a} {b}");
+        }
+        assert_eq!(distance(&[b'a'; 48], b"a"), None);
+        assert_eq!(distance(&[b'a'; 47], &[b'b'; 47]), Some(47));
+    }
+
+    #[test]
+    fn nearest_is_close_or_nothing() {
+        let options = ["user", "group", "chroot", "capabilities"];
+        for (word, near) in [
+            ("usr", Some("user")),
+            ("grp", Some("group")),
+            ("GRUOP", Some("group")),
+            ("capabilites", Some("capabilities")),
+            ("", None),
+            ("x", None),
+            ("privileges", None),
+        ] {
+            assert_eq!(nearest(word.as_bytes(), options.into_iter()), near, "{word}");
+        }
+        assert_eq!(nearest(&[b'u'; 1 << 16], options.into_iter()), None);
+        assert_eq!(nearest(b"a", ["b"].into_iter()), None, "nothing of the word is left");
+        assert_eq!(nearest(b"usir", ["chroot", "usor", "user"].into_iter()), Some("usor"), "of two alike the first");
+        assert_eq!(nearest(b"USER", ["usor", "user", "usar"].into_iter()), Some("user"));
+        assert_eq!(nearest(b"group", ["grops", "groups", "grou"].into_iter()), Some("groups"));
+    }
+}
