@@ -418,7 +418,7 @@ impl Error {
             Error::UnknownUser { .. } | Error::UserNeedsGroup { .. } => Status::User,
             Error::UnknownGroup { .. } | Error::TooManyGroups { .. } => Status::Group,
             Error::LookUp { .. } => Status::LookUp,
-            Error::Plan(refusal) if refusal.is_of_identity() => Status::Refused,
+            Error::Plan(refusal) if refusal.is_identity_change() => Status::Refused,
             Error::Plan(_) | Error::CannotRaise { .. } => Status::Capability,
             Error::Refused { .. }
             | Error::Killed { .. }

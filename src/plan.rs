@@ -38,7 +38,7 @@ const UNPRIVILEGED: u32 = 0xf00;
 
 /// What is wanted of the permitted, effective and inheritable sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WantedCaps {
+pub enum TargetCaps {
     /// These and no others.
     Exactly(CapSets),
     /// Whatever each thread holds (`capabilities = keep`).
@@ -47,7 +47,7 @@ pub enum WantedCaps {
 
 /// What is wanted, names already turned into numbers. `None` means: stays as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub struct Target {
     /// Real, effective, saved and file-system user id.
     pub uid: Option<u32>,
     /// Real, effective, saved and file-system group id.
@@ -55,15 +55,15 @@ pub struct Wanted {
     /// Whether a list of supplementary groups is wanted; the list itself stays with whoever makes the calls.
     pub groups: bool,
     /// The three sets.
-    pub caps: WantedCaps,
+    pub caps: TargetCaps,
     /// As the three sets, but only where they are held.
     pub optional: CapSets,
-    /// The ambient set; `None` with [`WantedCaps::Keep`] keeps it, else it is emptied.
+    /// The ambient set; `None` with [`TargetCaps::Keep`] keeps it, else it is emptied.
     pub ambient: Option<u64>,
     /// Whether to trim the bounding set to permitted and inheritable, where CAP_SETPCAP allows it.
     pub trim_bounding: bool,
     /// Whether CAP_SETPCAP was there for the caller, so that every thread's bounding set must be trimmed.
-    pub must_trim: bool,
+    pub require_trim: bool,
     /// Exactly these securebits (keep-caps is always off in the end).
     pub securebits: Option<u32>,
     /// Whether no_new_privs is to be set.
@@ -74,7 +74,7 @@ pub struct Wanted {
 
 /// What one thread holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Held {
+pub struct Credentials {
     /// Real, effective, saved, file-system user id.
     pub uids: [u32; 4],
     /// Real, effective, saved, file-system group id.
@@ -135,13 +135,6 @@ pub enum Step {
     ReadBack,
 }
 
-impl Step {
-    /// Whether nothing can undo it.
-    pub fn is_irreversible(self) -> bool {
-        matches!(self, Step::DropBounding(_) | Step::NoNewPrivs)
-            || matches!(self, Step::SecureBits(bits) if bits & ALL_LOCKS != 0)
-    }
-}
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -201,8 +194,22 @@ pub struct Plan {
     dropped: u64,
     ambient_lowered: u64,
     ambient_raised: u64,
+    reversible: u8,
+    caps_at_bar: CapSets,
+    securebits_at_bar: u32,
     /// The state the steps lead to.
-    pub goal: Held,
+    pub goal: Credentials,
+}
+
+/// Calls that change nothing, made before the first step that cannot be undone: whether the kernel would refuse a later one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// capset(2) of the sets that are held then.
+    CapSet(CapSets),
+    /// prctl(PR_SET_SECUREBITS) of the securebits that are set then.
+    SecureBits(u32),
+    /// prctl(PR_CAPBSET_DROP) of a capability that no kernel has: EINVAL where it is allowed, else EPERM.
+    DropBounding,
 }
 
 impl Plan {
@@ -214,6 +221,27 @@ impl Plan {
     /// What is dropped from the bounding set.
     pub fn dropped(&self) -> u64 {
         self.dropped
+    }
+
+    /// How many of the first steps can be undone.
+    pub fn reversible(&self) -> usize {
+        usize::from(self.reversible)
+    }
+
+    /// What to ask before the first step that cannot be undone, so that none of those after it is refused.
+    pub fn probes(&self) -> impl Iterator<Item = Probe> {
+        let has = |wanted: fn(&Kind) -> bool| self.kinds[self.reversible()..usize::from(self.len)].iter().any(wanted);
+        let setpcap = self.caps_at_bar.effective & bit(cap_sets::SETPCAP) != 0;
+        let capset = has(|kind| matches!(kind, Kind::WorkingSets | Kind::CapSet)).then_some(Probe::CapSet(self.caps_at_bar));
+        let securebits = (setpcap && has(|kind| *kind == Kind::SecureBits)).then_some(Probe::SecureBits(self.securebits_at_bar));
+        let bounding = (setpcap && has(|kind| *kind == Kind::DropBounding)).then_some(Probe::DropBounding);
+        [bounding, capset, securebits].into_iter().flatten()
+    }
+
+    /// Whether the change of user comes after a step that cannot be undone, or is one: the plan is rehearsed even without a seccomp
+    /// filter.
+    pub fn changes_user_for_good(&self) -> bool {
+        self.kinds[self.reversible()..usize::from(self.len)].contains(&Kind::SetResUid)
     }
 
     fn step(&self, kind: Kind) -> Step {
@@ -240,11 +268,20 @@ impl Plan {
 
 /// Which of the orders that work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
+pub enum PlanKind {
     /// What can be undone first: for the thread that calls, whose refusal leaves all as it was.
-    Undoable,
-    /// The fewest calls: for the threads that follow, whose refusal can only be the end.
-    Shortest,
+    Caller,
+    /// The fewest calls: for the threads that follow, whose refusal can only be the end. A capset(2) of the final sets is always
+    /// made: its success is the proof of what is held, where capget(2) shows what a security module lets it show.
+    Follower,
+    /// As [`PlanKind::Follower`], without a call that changes nothing: a seccomp filter may kill for it.
+    FilteredFollower,
+}
+
+impl PlanKind {
+    fn is_follower(self) -> bool {
+        self != PlanKind::Caller
+    }
 }
 
 /// Why there is no plan: what the kernel would refuse, or worse, mask in silence.
@@ -347,7 +384,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Whether it is the change of ids, groups or root folder that is refused, and not a capability asked for.
-    pub fn is_of_identity(&self) -> bool {
+    pub fn is_identity_change(&self) -> bool {
         matches!(
             self,
             Refusal::RootNeedsSysChroot
@@ -358,11 +395,11 @@ impl Refusal {
     }
 }
 
-impl Wanted {
+impl Target {
     /// Settles what depends on the caller alone, so that all threads are asked for the same: which optional capabilities
     /// there are, and whether bounding sets must be trimmed.
-    pub fn settled_for(mut self, caller: &Held) -> Wanted {
-        if let WantedCaps::Exactly(caps) = &mut self.caps {
+    pub fn resolve_for_caller(mut self, caller: &Credentials) -> Target {
+        if let TargetCaps::Exactly(caps) = &mut self.caps {
             let there = caller.caps.permitted;
             // What is ambient of a capability that only may be there goes with it.
             self.ambient = self.ambient.map(|ambient| ambient & !(self.optional.permitted & !there & !caps.permitted));
@@ -371,38 +408,38 @@ impl Wanted {
             caps.inheritable |= self.optional.inheritable & there;
         }
         self.optional = CapSets::EMPTY;
-        self.must_trim = self.trim_bounding && caller.caps.permitted & bit(cap_sets::SETPCAP) != 0;
+        self.require_trim = self.trim_bounding && caller.caps.permitted & bit(cap_sets::SETPCAP) != 0;
         self
     }
 }
 
 /// The state a thread that holds `held` must end in.
-fn goal(wanted: &Wanted, held: &Held) -> Result<Held, Refusal> {
+fn goal(target: &Target, held: &Credentials) -> Result<Credentials, Refusal> {
     let mut goal = *held;
     goal.groups_as_wanted = true;
     goal.root_as_wanted = true;
     goal.cwd_as_wanted = true;
-    if let Some(uid) = wanted.uid {
+    if let Some(uid) = target.uid {
         goal.uids = [uid; 4];
     }
-    if let Some(gid) = wanted.gid {
+    if let Some(gid) = target.gid {
         goal.gids = [gid; 4];
     }
-    goal.no_new_privs |= wanted.no_new_privs;
+    goal.no_new_privs |= target.no_new_privs;
 
     let has_setpcap = held.caps.permitted & bit(cap_sets::SETPCAP) != 0;
-    if let WantedCaps::Exactly(caps) = wanted.caps {
+    if let TargetCaps::Exactly(caps) = target.caps {
         goal.caps = caps;
         goal.ambient = 0;
     }
-    if let Some(ambient) = wanted.ambient {
+    if let Some(ambient) = target.ambient {
         goal.ambient = ambient;
         goal.caps.inheritable |= ambient;
     }
     let caps = &goal.caps;
-    let missing = (caps.effective | caps.permitted | caps.inheritable) & !cap_sets::up_to(wanted.last_cap);
+    let missing = (caps.effective | caps.permitted | caps.inheritable) & !cap_sets::up_to(target.last_cap);
     if missing != 0 {
-        return Err(Refusal::KernelLacks { missing, last_cap: wanted.last_cap });
+        return Err(Refusal::KernelLacks { missing, last_cap: target.last_cap });
     }
     let outside = caps.effective & !caps.permitted;
     if outside != 0 {
@@ -426,16 +463,16 @@ fn goal(wanted: &Wanted, held: &Held) -> Result<Held, Refusal> {
         return Err(Refusal::InheritableNotAllowed { outside });
     }
 
-    if wanted.trim_bounding {
+    if target.trim_bounding {
         let trimmed = held.bounding & (caps.permitted | caps.inheritable);
         if has_setpcap {
             goal.bounding = trimmed;
-        } else if wanted.must_trim && trimmed != held.bounding {
+        } else if target.require_trim && trimmed != held.bounding {
             return Err(Refusal::CannotTrim { left: held.bounding & !trimmed });
         }
     }
 
-    goal.securebits = wanted.securebits.unwrap_or(held.securebits) & !KEEP_CAPS;
+    goal.securebits = target.securebits.unwrap_or(held.securebits) & !KEEP_CAPS;
     let changed = goal.securebits ^ held.securebits;
     if changed != 0 {
         // security/commoncap.c, cap_task_prctl: a lock freezes its bit, and no lock is ever taken off
@@ -455,12 +492,46 @@ fn goal(wanted: &Wanted, held: &Held) -> Result<Held, Refusal> {
 
 /// Adds steps and keeps account of what they change, so that only what still differs becomes a step.
 struct Planner {
-    now: Held,
+    now: Credentials,
     plan: Plan,
 }
 
 impl Planner {
+    /// Whether a step can be undone from what is held now.
+    fn can_be_undone(&self, kind: Kind) -> bool {
+        let now = &self.now;
+        let holds = |cap: u8| now.caps.permitted & bit(cap) != 0;
+        match self.plan.step(kind) {
+            Step::DropBounding(_) | Step::NoNewPrivs => false,
+            Step::SecureBits(bits) => bits & ALL_LOCKS & !now.securebits == 0,
+            // What is lowered can be raised again but for a securebit (capabilities(7), SECBIT_NO_CAP_AMBIENT_RAISE).
+            Step::ClearAmbient | Step::LowerAmbient(_) => now.securebits & NO_CAP_AMBIENT_RAISE == 0,
+            Step::CapSet(caps) | Step::WorkingSets(caps) | Step::RaiseEffective(caps) => {
+                let ambient_stays = now.ambient & !(caps.permitted & caps.inheritable) == 0;
+                now.caps.permitted & !caps.permitted == 0
+                    && (ambient_stays || now.securebits & NO_CAP_AMBIENT_RAISE == 0)
+                    // security/commoncap.c, cap_capset: inheritable grows within permitted
+                    && now.caps.inheritable & !(caps.inheritable | now.caps.permitted) == 0
+            }
+            Step::SetResGid(gid) => holds(cap_sets::SETGID) || now.gids == [gid; 4],
+            Step::SetResUid(uid) => {
+                let keeps = now.securebits & (NO_SETUID_FIXUP | KEEP_CAPS) != 0;
+                let loses = now.uids[..3].contains(&0) && uid != 0;
+                let ambient_stays = now.ambient == 0 || now.securebits & NO_CAP_AMBIENT_RAISE == 0;
+                (holds(cap_sets::SETUID) || now.uids == [uid; 4]) && (!loses || (keeps && ambient_stays))
+            }
+            _ => true,
+        }
+    }
+
     fn push(&mut self, kind: Kind) {
+        if usize::from(self.plan.reversible) == usize::from(self.plan.len) {
+            if self.can_be_undone(kind) {
+                self.plan.reversible += 1;
+            }
+            self.plan.caps_at_bar = self.now.caps;
+            self.plan.securebits_at_bar = self.now.securebits;
+        }
         let now = &mut self.now;
         match self.plan.step(kind) {
             Step::RaiseEffective(caps) | Step::WorkingSets(caps) | Step::CapSet(caps) => {
@@ -520,7 +591,7 @@ impl Planner {
         }
     }
 
-    fn drop_bounding(&mut self, goal: &Held) {
+    fn drop_bounding(&mut self, goal: &Credentials) {
         let extra = self.now.bounding & !goal.bounding;
         if extra != 0 {
             self.plan.dropped = extra;
@@ -528,7 +599,7 @@ impl Planner {
         }
     }
 
-    fn set_securebits(&mut self, goal: &Held) {
+    fn set_securebits(&mut self, goal: &Credentials) {
         let changed = self.now.securebits ^ goal.securebits;
         // This one has a call of its own, which needs no privilege.
         if changed & KEEP_CAPS != 0 && changed & !(KEEP_CAPS | UNPRIVILEGED) == 0 {
@@ -539,8 +610,16 @@ impl Planner {
         }
     }
 
+    /// Whether the last change of the three sets was a capset(2) of the final ones.
+    fn ends_with_capset(&self, goal: &Credentials) -> bool {
+        let kinds = &self.plan.kinds[..usize::from(self.plan.len)];
+        let working = kinds.iter().rposition(|kind| *kind == Kind::WorkingSets);
+        let user = kinds.iter().rposition(|kind| *kind == Kind::SetResUid);
+        working.is_some() && working > user && self.plan.working == goal.caps
+    }
+
     /// Whether something is left to do that CAP_SETPCAP must be effective for.
-    fn needs_setpcap(&self, goal: &Held) -> bool {
+    fn needs_setpcap(&self, goal: &Credentials) -> bool {
         self.now.bounding != goal.bounding
             || (self.now.securebits ^ goal.securebits) & !(KEEP_CAPS | UNPRIVILEGED) != 0
             // security/commoncap.c, cap_inh_is_capped
@@ -549,7 +628,7 @@ impl Planner {
 }
 
 /// Refuses changes of identity that need a capability which is not permitted: the kernel would.
-fn refuse_identity(held: &Held, goal: &Held) -> Result<(), Refusal> {
+fn refuse_identity(held: &Credentials, goal: &Credentials) -> Result<(), Refusal> {
     let lacks = |cap: u8| held.caps.permitted & bit(cap) == 0;
     if !held.root_as_wanted && lacks(cap_sets::SYS_CHROOT) {
         return Err(Refusal::RootNeedsSysChroot);
@@ -567,9 +646,9 @@ fn refuse_identity(held: &Held, goal: &Held) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The steps from `held` to what is wanted, or why there are none. `wanted` must have been settled for the caller.
-pub fn plan(wanted: &Wanted, held: &Held, order: Order) -> Result<Plan, Refusal> {
-    let goal = goal(wanted, held)?;
+/// The steps from `held` to what is wanted, or why there are none. `target` must have been settled for the caller.
+pub fn plan(target: &Target, held: &Credentials, kind: PlanKind) -> Result<Plan, Refusal> {
+    let goal = goal(target, held)?;
     refuse_identity(held, &goal)?;
     let mut p = Planner {
         now: *held,
@@ -581,6 +660,9 @@ pub fn plan(wanted: &Wanted, held: &Held, order: Order) -> Result<Plan, Refusal>
             dropped: 0,
             ambient_lowered: 0,
             ambient_raised: 0,
+            reversible: 0,
+            caps_at_bar: held.caps,
+            securebits_at_bar: held.securebits,
             goal,
         },
     };
@@ -613,7 +695,7 @@ pub fn plan(wanted: &Wanted, held: &Held, order: Order) -> Result<Plan, Refusal>
     if all_first && needs_setpcap {
         needed |= setpcap;
     }
-    let drop_first = all_first || (order == Order::Shortest && held.caps.effective & setpcap != 0);
+    let drop_first = all_first || (kind.is_follower() && held.caps.effective & setpcap != 0);
     p.effective(needed);
     if !held.root_as_wanted {
         p.push(Kind::Chroot);
@@ -641,7 +723,9 @@ pub fn plan(wanted: &Wanted, held: &Held, order: Order) -> Result<Plan, Refusal>
     }
     if new_uids {
         // What may become inheritable depends on what is permitted, so that this too has to outlive the change of user.
-        let must_survive = goal.caps.permitted != 0 || p.needs_setpcap(&goal) || inherits;
+        // And while it is kept, the change can be undone.
+        let must_survive =
+            !kind.is_follower() || goal.caps.permitted != 0 || p.needs_setpcap(&goal) || inherits;
         if loses_root && must_survive && !keep_caps_locked {
             p.push(Kind::KeepCapsOn);
         }
@@ -660,12 +744,17 @@ pub fn plan(wanted: &Wanted, held: &Held, order: Order) -> Result<Plan, Refusal>
     if raise != 0 {
         working.inheritable |= goal.ambient;
     }
-    if working != p.now.caps && order == Order::Shortest && !p.needs_setpcap(&goal) {
+    if working != p.now.caps && kind.is_follower() && !p.needs_setpcap(&goal) {
         working = goal.caps;
     }
     if working != p.now.caps {
         p.plan.working = working;
         p.push(Kind::WorkingSets);
+    }
+    // What may be refused comes before what cannot be taken back; lowering never is refused.
+    if raise != 0 {
+        p.plan.ambient_raised = raise;
+        p.push(Kind::RaiseAmbient);
     }
     p.drop_bounding(&goal);
     let lower = p.now.ambient & !goal.ambient;
@@ -673,12 +762,9 @@ pub fn plan(wanted: &Wanted, held: &Held, order: Order) -> Result<Plan, Refusal>
         p.plan.ambient_lowered = lower;
         p.push(if goal.ambient == 0 { Kind::ClearAmbient } else { Kind::LowerAmbient });
     }
-    if raise != 0 {
-        p.plan.ambient_raised = raise;
-        p.push(Kind::RaiseAmbient);
-    }
     p.set_securebits(&goal);
-    if p.now.caps != goal.caps {
+    let proof = kind == PlanKind::Follower && target.caps != TargetCaps::Keep;
+    if p.now.caps != goal.caps || (proof && !p.ends_with_capset(&goal)) {
         p.push(Kind::CapSet);
     }
     if p.now.no_new_privs != goal.no_new_privs {
@@ -689,7 +775,7 @@ pub fn plan(wanted: &Wanted, held: &Held, order: Order) -> Result<Plan, Refusal>
 }
 
 /// The step whose effect is missing, if a thread is not where its plan leads.
-pub fn difference(goal: &Held, found: &Held) -> Option<Step> {
+pub fn first_mismatch(goal: &Credentials, found: &Credentials) -> Option<Step> {
     if found.uids != goal.uids {
         Some(Step::SetResUid(goal.uids[0]))
     } else if found.gids != goal.gids {

@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::caps::{self as cap_sets, CapSets};
 use crate::error::ThreadProblem;
-use crate::plan::{self, Held, Order, Plan, Step, Wanted, WantedCaps};
+use crate::plan::{self, Credentials, PlanKind, Plan, Step, Target, TargetCaps};
 use crate::sys;
 use crate::text::Errno;
 
@@ -33,7 +33,7 @@ pub(crate) struct Root {
 
 impl Root {
     /// Notes whether the calling thread's root and working directory are the folder.
-    fn look(&self, held: &mut Held) -> Result<(), Errno> {
+    fn look(&self, held: &mut Credentials) -> Result<(), Errno> {
         held.root_as_wanted = sys::root_id()? == self.id;
         held.cwd_as_wanted = sys::cwd_id()? == self.id;
         Ok(())
@@ -62,7 +62,7 @@ impl Root {
 
 /// What is to be done, the same for every thread.
 pub(crate) struct Script<'a> {
-    pub(crate) wanted: Wanted,
+    pub(crate) wanted: Target,
     /// The supplementary groups wanted, sorted, without duplicates; counts only with `wanted.groups`.
     pub(crate) groups: &'a [u32],
     /// Where lists too long for the stack are read.
@@ -163,21 +163,21 @@ impl Asked {
 }
 
 /// What the calling thread holds.
-pub(crate) fn held(script: &Script<'_>) -> Result<Held, Errno> {
+pub(crate) fn held(script: &Script<'_>) -> Result<Credentials, Errno> {
     held_with(script, |_, _, _| Asked::ALL)
 }
 
 /// What another thread holds, as far as it matters for its plan: a capability that the caller has in its bounding set, and
 /// that is to be dropped, can be dropped whether it is there or not.
-fn held_by_another(script: &Script<'_>) -> Result<Held, Errno> {
+fn held_by_another(script: &Script<'_>) -> Result<Credentials, Errno> {
     let wanted = &script.wanted;
     held_with(script, |uids, gids, caps| {
         let others = script.caller_bounding;
         let bounding = match wanted.caps {
-            WantedCaps::Exactly(exactly) if !wanted.trim_bounding => {
+            TargetCaps::Exactly(exactly) if !wanted.trim_bounding => {
                 Some(exactly.inheritable | wanted.ambient.unwrap_or(0))
             }
-            WantedCaps::Exactly(exactly) if caps.permitted & cap_sets::bit(cap_sets::SETPCAP) != 0 => {
+            TargetCaps::Exactly(exactly) if caps.permitted & cap_sets::bit(cap_sets::SETPCAP) != 0 => {
                 Some(exactly.permitted | exactly.inheritable | wanted.ambient.unwrap_or(0) | !others)
             }
             _ => None,
@@ -192,7 +192,7 @@ fn held_by_another(script: &Script<'_>) -> Result<Held, Errno> {
     })
 }
 
-fn held_with(script: &Script<'_>, asked: impl FnOnce([u32; 3], [u32; 3], &CapSets) -> Asked) -> Result<Held, Errno> {
+fn held_with(script: &Script<'_>, asked: impl FnOnce([u32; 3], [u32; 3], &CapSets) -> Asked) -> Result<Credentials, Errno> {
     let [ruid, euid, suid] = sys::getresuid()?;
     let [rgid, egid, sgid] = sys::getresgid()?;
     let caps = sys::capget()?;
@@ -218,7 +218,7 @@ fn held_with(script: &Script<'_>, asked: impl FnOnce([u32; 3], [u32; 3], &CapSet
             Err(errno) => return Err(errno),
         }
     }
-    let mut held = Held {
+    let mut held = Credentials {
         uids: [ruid, euid, suid, fsuid],
         gids: [rgid, egid, sgid, fsgid],
         groups_as_wanted,
@@ -239,7 +239,7 @@ fn held_with(script: &Script<'_>, asked: impl FnOnce([u32; 3], [u32; 3], &CapSet
 /// What a parked thread knows before the caller has changed anything.
 #[derive(Clone, Copy)]
 pub(crate) struct Ahead {
-    held: Held,
+    held: Credentials,
     plan: Plan,
     extent: Extent,
 }
@@ -262,7 +262,7 @@ pub(crate) fn look_ahead(script: &Script<'_>) -> Result<Ahead, ThreadProblem> {
             return Err(ThreadProblem::OwnRoot);
         }
     }
-    let plan = plan::plan(&script.wanted, &expected, Order::Shortest).map_err(ThreadProblem::Plan)?;
+    let plan = plan::plan(&script.wanted, &expected, PlanKind::Follower).map_err(ThreadProblem::Plan)?;
     Ok(Ahead { held, plan, extent: Extent::of_another(script) })
 }
 
@@ -272,7 +272,7 @@ impl Ahead {
         let Some(root) = script.root else { return Ok(()) };
         let fault = |errno| Fault { step: Step::Chroot, errno };
         root.look(&mut self.held).map_err(fault)?;
-        self.plan = plan::plan(&script.wanted, &self.held, Order::Shortest).map_err(|_| fault(Errno(libc::EPERM)))?;
+        self.plan = plan::plan(&script.wanted, &self.held, PlanKind::Follower).map_err(|_| fault(Errno(libc::EPERM)))?;
         Ok(())
     }
 }
@@ -379,15 +379,15 @@ fn verify(script: &Script<'_>, plan: &Plan, extent: Extent) -> Result<(), Fault>
         fsgid: !made(Step::SetResGid(goal.gids[0])),
     };
     let found = held_with(script, |_, _, _| asked).map_err(|errno| Fault { step: Step::ReadBack, errno })?;
-    match plan::difference(goal, &found) {
+    match plan::first_mismatch(goal, &found) {
         None => Ok(()),
         Some(step) => Err(Fault { step, errno: Fault::NO_EFFECT }),
     }
 }
 
-/// What the caller had before, beyond [`Held`], for putting it back.
+/// What the caller had before, beyond [`Credentials`], for putting it back.
 pub(crate) struct Before<'a> {
-    pub(crate) held: Held,
+    pub(crate) held: Credentials,
     /// Its supplementary groups, all of them, in order, as often as they were given.
     pub(crate) groups: &'a [u32],
     /// Those, each once.
@@ -400,7 +400,7 @@ pub(crate) struct Before<'a> {
 /// Puts the calling thread back to what it was, if nothing irreversible has happened, and says whether it is.
 pub(crate) fn undo(script: &Script<'_>, plan: &Plan, failed_at: usize, before: &Before<'_>) -> bool {
     let done = |wanted: fn(Step) -> bool| plan.steps().take(failed_at).any(wanted);
-    if done(Step::is_irreversible) {
+    if failed_at > plan.reversible() {
         return false;
     }
     let was = &before.held;
@@ -449,7 +449,7 @@ pub(crate) fn undo(script: &Script<'_>, plan: &Plan, failed_at: usize, before: &
     }
     // The groups before count as those wanted for this look.
     let as_before = Script {
-        wanted: Wanted { groups: true, ..script.wanted },
+        wanted: Target { groups: true, ..script.wanted },
         groups: before.distinct_groups,
         scratch: script.scratch,
         root: None,
@@ -460,5 +460,5 @@ pub(crate) fn undo(script: &Script<'_>, plan: &Plan, failed_at: usize, before: &
     goal.groups_as_wanted = true;
     goal.root_as_wanted = true;
     goal.cwd_as_wanted = true;
-    matches!(held(&as_before), Ok(now) if plan::difference(&goal, &now).is_none())
+    matches!(held(&as_before), Ok(now) if plan::first_mismatch(&goal, &now).is_none())
 }

@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use crate::alloc_util::{try_to_vec, try_vec_of};
 use crate::error::Error;
-use crate::plan::{self, Held, Order};
+use crate::plan::{self, Credentials, PlanKind};
 use crate::policy::{Policy, ProcFolder, root_folder};
 use crate::text::Errno;
 use crate::{sys, threads};
@@ -125,11 +125,11 @@ fn run_blocked(
     deadline: Duration,
     commit: bool,
 ) -> Result<(), Error> {
-    let held: Held =
+    let held: Credentials =
         execute::held(script).map_err(|errno| Error::System { call: "reading the caller's state", errno })?;
-    script.wanted = script.wanted.settled_for(&held);
+    script.wanted = script.wanted.resolve_for_caller(&held);
     script.caller_bounding = held.bounding;
-    let plan = plan::plan(&script.wanted, &held, Order::Undoable)?;
+    let plan = plan::plan(&script.wanted, &held, PlanKind::Caller)?;
     if plan.steps().len() != 0 {
         script.unfiltered = rehearsal::rehearse(script, &plan, deadline.max(REHEARSAL_DEADLINE))?;
     }

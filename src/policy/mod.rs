@@ -11,7 +11,7 @@ use crate::alloc_util::try_push;
 use crate::caps::text;
 use crate::config::{self, Setting};
 use crate::error::Error;
-use crate::plan::WantedCaps;
+use crate::plan::TargetCaps;
 use crate::sys;
 
 pub use options::OPTIONS;
@@ -73,7 +73,7 @@ impl Policy {
         if let Some(text) = caps {
             // as an argument this is a capability text, and only that
             let caps = text::parse(text, sys::last_cap()).map_err(options::cap_error("capabilities"))?;
-            policy.options.caps = WantedCaps::Exactly(caps);
+            policy.options.caps = TargetCaps::Exactly(caps);
         }
         Ok(policy)
     }

@@ -10,7 +10,7 @@ use crate::alloc_util::{try_cstring, try_push, try_to_vec};
 use crate::caps::CapSets;
 use crate::caps::text::{self, CapTextError};
 use crate::error::{ChrootProblem, Error};
-use crate::plan::{SECUREBITS, Wanted, WantedCaps};
+use crate::plan::{SECUREBITS, Target, TargetCaps};
 use crate::text::{Excerpt, nearest};
 use crate::{identity, sys};
 
@@ -42,7 +42,7 @@ pub(super) struct User {
 pub(crate) struct Options {
     user: Option<User>,
     group: Option<u32>,
-    pub(crate) caps: WantedCaps,
+    pub(crate) caps: TargetCaps,
     optional: CapSets,
     pub(crate) supplemental_groups: Option<Vec<u32>>,
     pub(crate) chroot: Option<CString>,
@@ -56,7 +56,7 @@ pub(crate) struct Options {
 pub(super) const DEFAULTS: Options = Options {
     user: None,
     group: None,
-    caps: WantedCaps::Exactly(CapSets::EMPTY),
+    caps: TargetCaps::Exactly(CapSets::EMPTY),
     optional: CapSets::EMPTY,
     supplemental_groups: None,
     chroot: None,
@@ -188,9 +188,9 @@ impl Options {
             ("group", None) => self.group = None,
             ("group", Some(value)) => self.group = Some(identity::group("group", not_empty("group", value)?)?),
             ("capabilities", None) => self.caps = DEFAULTS.caps,
-            ("capabilities", Some(value)) if value.eq_ignore_ascii_case(b"keep") => self.caps = WantedCaps::Keep,
+            ("capabilities", Some(value)) if value.eq_ignore_ascii_case(b"keep") => self.caps = TargetCaps::Keep,
             ("capabilities", Some(value)) => {
-                self.caps = WantedCaps::Exactly(text::parse(value, last_cap).map_err(cap_error("capabilities"))?);
+                self.caps = TargetCaps::Exactly(text::parse(value, last_cap).map_err(cap_error("capabilities"))?);
             }
             ("optional_capabilities", None) => self.optional = CapSets::EMPTY,
             ("optional_capabilities", Some(value)) => {
@@ -256,7 +256,7 @@ impl Options {
         Ok(Options { user, supplemental_groups, chroot, ..*self })
     }
 
-    pub(crate) fn wanted(&self) -> Result<(Wanted, Vec<u32>), Error> {
+    pub(crate) fn wanted(&self) -> Result<(Target, Vec<u32>), Error> {
         let mut uid = None;
         let mut gid = self.group;
         let mut groups = match &self.supplemental_groups {
@@ -281,7 +281,7 @@ impl Options {
                 groups = Some(identity::checked_group_list("user", all)?);
             }
         }
-        let wanted = Wanted {
+        let wanted = Target {
             uid,
             gid,
             groups: groups.is_some(),
@@ -289,7 +289,7 @@ impl Options {
             optional: self.optional,
             ambient: self.ambient,
             trim_bounding: self.trim_bounding,
-            must_trim: false,
+            require_trim: false,
             securebits: self.securebits,
             no_new_privs: self.no_new_privs,
             last_cap: sys::last_cap(),
