@@ -96,7 +96,7 @@ build/$(SONAME): $(CARGO_LIB) ec_security.map
 
 # What the static library needs from the system, for ec_security.pc. The unwinder is in what a C compiler links by itself:
 # libgcc_s.so, or libgcc_eh.a for a program without shared libraries; named here, the one would be wrong for the other.
-LIBS_PRIVATE := -pthread
+LIBS_PRIVATE := -pthread -Wl,-z,nodelete
 
 build/libec_security.so: build/$(SONAME)
 	ln -sf $(SONAME) $@

@@ -7,9 +7,6 @@ fn main() {
     println!("cargo:rerun-if-changed=src/capi/mod.rs");
     println!("cargo:rerun-if-changed=src/caps/set.rs");
     println!("cargo:rerun-if-changed=cbindgen.toml");
-    println!("cargo:rerun-if-changed=src/sys/thread_pointer.c");
-
-    cc::Build::new().file("src/sys/thread_pointer.c").warnings_into_errors(true).compile("ec_security_thread_pointer");
 
     // A handler of ours may be installed when the library is unloaded: it must stay mapped.
     for arg in ["-Wl,-soname,libec_security.so.0", "-Wl,-z,nodelete", "-Wl,-z,now", "-Wl,-z,relro"] {

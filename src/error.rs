@@ -80,6 +80,14 @@ impl Status {
         Status::Internal,
     ];
 
+    /// As [`Status::text`], of any number.
+    pub fn fixed_text(number: i32) -> &'static core::ffi::CStr {
+        match usize::try_from(number).ok().and_then(|at| Status::ALL.get(at)) {
+            Some(status) => status.text(),
+            None => c"unknown status",
+        }
+    }
+
     /// One line for this status, NUL-terminated, never freed.
     pub const fn text(self) -> &'static core::ffi::CStr {
         match self {

@@ -36,6 +36,8 @@ pub mod config;
 mod effective;
 pub mod error;
 pub mod identity;
+#[allow(unsafe_code)]
+mod pin;
 pub mod plan;
 pub mod policy;
 #[forbid(unsafe_code)]

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::plan::{self, Credentials, PlanKind};
 use crate::policy::{Policy, ProcFolder, root_folder};
 use crate::text::Errno;
-use crate::{sys, threads};
+use crate::{pin, sys, threads};
 
 use execute::{Before, Root, Scratch, Script};
 
@@ -80,6 +80,8 @@ fn tasks(policy: &mut Policy) -> Result<Option<sys::Fd>, Error> {
 }
 
 fn run(policy: &mut Policy, commit: bool) -> Result<(), Error> {
+    // Before a handler is installed.
+    pin::pin_object().map_err(|errno| Error::System { call: "dlopen of the object that holds the library", errno })?;
     // Look-ups, allocations and opens: all before anything changes.
     let (wanted, groups) = policy.options.wanted()?;
     let _turn = threads::Turn::take()?;

@@ -3,7 +3,7 @@
 use core::ffi::{c_char, c_int};
 use core::{fmt, slice};
 
-use super::last_error::LastError;
+use super::last_error;
 use crate::error::{Error, Status};
 use crate::sys;
 use crate::text::BoundedWriter;
@@ -30,10 +30,7 @@ pub(super) fn ffi_boundary(body: impl FnOnce() -> Result<(), Error>) -> c_int {
     let status = match catch_panic(body) {
         Ok(()) => Status::Ok,
         Err(error) => {
-            // Without memory for the story, the status has to do.
-            if let Some(last) = LastError::of_this_thread() {
-                last.remember(&error);
-            }
+            last_error::remember(&error);
             error.status()
         }
     };

@@ -1,36 +1,21 @@
-//! The last error of each thread.
+//! The last error of each thread: a buffer of the thread's own, behind a key of thread-specific data.
 
-use core::cell::UnsafeCell;
-use core::ffi::c_char;
-use core::fmt::Write as _;
-use core::mem::MaybeUninit;
-use core::sync::atomic::{AtomicU8, AtomicU32, Ordering::SeqCst, compiler_fence};
+use core::ffi::{c_char, c_void};
+use core::sync::atomic::{AtomicI32, AtomicU64, Ordering::SeqCst};
 
+use super::message::Message;
 use crate::caps::text::CapTextError;
-use crate::error::Error;
-use crate::sys;
-use crate::text::BoundedWriter;
+use crate::error::{Error, Status};
+use crate::{pin, sys};
 
-/// Room for a message and its NUL.
-const LAST_ERROR_ROOM: usize = 1024;
-const _: () = assert!(size_of::<LastError>() <= sys::PAGE_TEXT && align_of::<LastError>() <= 16);
-
-/// A thread's last failure, on its page. Zeros are valid: none.
+/// A thread's last failure.
 ///
-/// Whoever has asked once has the address of the text, and may look there after any failure, so that the text is made then.
-/// Until somebody asks, the error of a capability text is kept as it is: a caller that only wants to know whether a text is
-/// one need not wait for what is wrong with it.
-///
-/// A signal handler may come in anywhere, and fail or ask. What it has written over is written again, so that both find their
-/// text whole; one that asks without having failed may find half of what it has interrupted, never without an end: the last byte
-/// is always NUL. What is kept it leaves alone while that is written or read.
-#[repr(C)]
-pub(super) struct LastError {
-    text: UnsafeCell<[u8; LAST_ERROR_ROOM]>,
-    /// How often it has been written.
-    writes: AtomicU32,
-    state: AtomicU8,
-    kept: UnsafeCell<MaybeUninit<KeptError>>,
+/// The error of a capability text is kept as it is until somebody asks: many callers only want to know whether a text is one, and
+/// need not wait for what is wrong with it. From then on the text is made at once, since the caller has its address.
+struct LastError {
+    message: Message,
+    kept: Option<KeptError>,
+    asked: bool,
 }
 
 /// An error without the heap.
@@ -41,100 +26,119 @@ struct KeptError {
 }
 
 impl LastError {
-    /// The text is that of the last failure, and nobody has asked for it.
-    const WRITTEN: u8 = 0;
-    /// Nobody has asked, and the last failure is kept.
-    const KEPT: u8 = 1;
-    /// It is being kept.
-    const BUSY: u8 = 2;
-    /// The text is that of the last failure, for ever.
-    const ASKED: u8 = 3;
+    const NONE: LastError = LastError { message: Message::EMPTY, kept: None, asked: false };
 
-    pub(super) fn of_this_thread() -> Option<&'static LastError> {
-        // SAFETY: a page has room for it, suitably aligned; pages begin as zeros, and are never unmapped. Other threads see
-        // none but their own, so that what is not atomic is this thread's.
-        sys::page_for_this_thread().map(|page| unsafe { &*page.text().cast::<LastError>() })
-    }
-
-    pub(super) fn remember(&self, error: &Error) {
-        if let Error::CapText { option, error } = *error
-            && self.keep(KeptError { option, error })
-        {
-            return;
+    fn remember(&mut self, error: &Error) {
+        self.kept = match *error {
+            Error::CapText { option, error } if !self.asked => Some(KeptError { option, error }),
+            _ => None,
+        };
+        if self.kept.is_none() {
+            self.message.write(error);
         }
-        let _ = self.turns(LastError::KEPT, LastError::WRITTEN);
-        self.write(error);
-        // What a signal handler has kept meanwhile came before this was told.
-        let _ = self.turns(LastError::KEPT, LastError::WRITTEN);
     }
 
-    /// Keeps an error, if nobody has asked yet.
-    fn keep(&self, error: KeptError) -> bool {
-        let begins = self.turns(LastError::WRITTEN, LastError::BUSY) || self.turns(LastError::KEPT, LastError::BUSY);
-        if !begins {
-            return false;
+    fn text(&mut self) -> *const c_char {
+        self.asked = true;
+        if let Some(KeptError { option, error }) = self.kept.take() {
+            self.message.write(&Error::CapText { option, error });
         }
-        // SAFETY: this thread's; a signal handler that finds it busy neither reads nor writes it.
-        unsafe { (*self.kept.get()).write(error) };
-        self.turns(LastError::BUSY, LastError::KEPT)
+        self.message.as_ptr()
     }
+}
 
-    /// The text, made now if it is not yet.
-    pub(super) fn read(&self) -> *const c_char {
-        if self.state.swap(LastError::ASKED, SeqCst) == LastError::KEPT {
-            // SAFETY: written before, and never again.
-            let KeptError { option, error } = unsafe { (*self.kept.get()).assume_init() };
-            self.write(&Error::CapText { option, error });
+/// The last status of a thread that had no buffer to be had for it; 0 is none.
+static WITHOUT_BUFFER: AtomicI32 = AtomicI32::new(0);
+
+/// The key, plus 1; 0 is none yet.
+static KEY: AtomicU64 = AtomicU64::new(0);
+
+/// The key; made at the first failure in the process. `None` where none is left, or its destructor could be unmapped.
+fn key() -> Option<libc::pthread_key_t> {
+    let known = KEY.load(SeqCst);
+    if known != 0 {
+        return Some((known - 1) as libc::pthread_key_t);
+    }
+    pin::pin_object().ok()?;
+    let mut key = 0;
+    // SAFETY: there is memory for the key, and the destructor takes what the key holds.
+    if unsafe { libc::pthread_key_create(&mut key, Some(release)) } != 0 {
+        return None;
+    }
+    match KEY.compare_exchange(0, u64::from(key) + 1, SeqCst, SeqCst) {
+        Ok(_) => Some(key),
+        Err(other) => {
+            // SAFETY: made just now, and known to nobody.
+            unsafe { libc::pthread_key_delete(key) };
+            Some((other - 1) as libc::pthread_key_t)
         }
-        self.text.get().cast::<c_char>().cast_const()
     }
+}
 
-    fn turns(&self, from: u8, to: u8) -> bool {
-        self.state.compare_exchange(from, to, SeqCst, SeqCst).is_ok()
+/// At the end of a thread.
+unsafe extern "C" fn release(buffer: *mut c_void) {
+    // SAFETY: the key holds what `of_this_thread` has mapped, and the thread, the only one that uses it, ends.
+    unsafe { sys::unmap(buffer.cast(), size_of::<LastError>()) };
+}
+
+/// The calling thread's buffer, if it has one.
+fn of_this_thread() -> Option<&'static mut LastError> {
+    let key = KEY.load(SeqCst).checked_sub(1)? as libc::pthread_key_t;
+    // SAFETY: a key of ours. What it holds is this thread's alone; no reference to it outlives a call of this module.
+    unsafe { libc::pthread_getspecific(key).cast::<LastError>().as_mut() }
+}
+
+/// A buffer for the calling thread. Not malloc(3): a failure must not wait for a lock that the caller may hold.
+fn new_for_this_thread() -> Option<&'static mut LastError> {
+    let key = key()?;
+    let buffer = sys::map(size_of::<LastError>(), false).ok()?.cast::<LastError>();
+    // SAFETY: a mapping of our own, so long and aligned to a page.
+    unsafe { buffer.write(LastError::NONE) };
+    // SAFETY: a key of ours.
+    if unsafe { libc::pthread_setspecific(key, buffer.cast()) } != 0 {
+        // SAFETY: nobody has seen it.
+        unsafe { sys::unmap(buffer.cast(), size_of::<LastError>()) };
+        return None;
     }
+    // SAFETY: as in `of_this_thread`.
+    unsafe { buffer.as_mut() }
+}
 
-    fn write(&self, error: &Error) {
-        loop {
-            let turn = self.writes.fetch_add(1, SeqCst).wrapping_add(1);
-            // SAFETY: this thread's, and no reference to it outlives this block.
-            let bytes = unsafe { &mut *self.text.get() };
-            let mut out = BoundedWriter::new(&mut bytes[..LAST_ERROR_ROOM - 1]);
-            let _ = write!(out, "{error}");
-            let end = out.end();
-            bytes[end] = 0;
-            compiler_fence(SeqCst);
-            if self.writes.load(SeqCst) == turn {
-                return;
-            }
-        }
+/// Keeps an error as the calling thread's last one.
+pub(super) fn remember(error: &Error) {
+    match of_this_thread().or_else(new_for_this_thread) {
+        Some(buffer) => buffer.remember(error),
+        None => WITHOUT_BUFFER.store(error.status() as i32, SeqCst),
+    }
+}
+
+/// The text of the calling thread's last error; without a buffer, that of the last status for which there was none.
+pub(super) fn text() -> *const c_char {
+    match of_this_thread() {
+        Some(buffer) => buffer.text(),
+        None => match WITHOUT_BUFFER.load(SeqCst) {
+            0 => c"".as_ptr(),
+            status => Status::fixed_text(status).as_ptr(),
+        },
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use core::ffi::CStr;
 
+    use super::*;
     use crate::caps;
     use crate::text::Excerpt;
-
-    fn fresh() -> LastError {
-        LastError {
-            text: UnsafeCell::new([0; LAST_ERROR_ROOM]),
-            writes: AtomicU32::new(0),
-            state: AtomicU8::new(LastError::WRITTEN),
-            kept: UnsafeCell::new(MaybeUninit::zeroed()),
-        }
-    }
 
     fn unknown(name: &str) -> Error {
         let text = format!("{name}=p");
         Error::CapText { option: "text", error: caps::text::parse(text.as_bytes(), 40).expect_err("no such name") }
     }
 
-    fn text(at: *const c_char) -> String {
-        // SAFETY: of a LastError, which ends with NUL.
-        unsafe { CStr::from_ptr(at) }.to_str().expect("ASCII").to_owned()
+    fn shown(at: *const c_char) -> String {
+        // SAFETY: of a Message, which ends with NUL.
+        unsafe { CStr::from_ptr(at) }.to_str().expect("UTF-8").to_owned()
     }
 
     #[test]
@@ -144,32 +148,36 @@ mod tests {
             for before in
                 [vec![], vec![unknown("cap_before")], vec![other.clone()], vec![unknown("cap_a"), other.clone()]]
             {
-                let here = fresh();
+                let mut here = LastError::NONE;
                 before.iter().for_each(|error| here.remember(error));
                 here.remember(&last);
-                let at = here.read();
-                assert_eq!(text(at), last.to_string());
-                // Who has asked once needs not ask again.
+                let at = here.text();
+                assert_eq!(shown(at), last.to_string());
+                // The address is known now, so the text follows.
                 for error in &before {
                     here.remember(error);
-                    assert_eq!(text(at), error.to_string());
+                    assert_eq!(shown(at), error.to_string());
                 }
-                assert_eq!(here.read(), at);
+                assert_eq!(here.text(), at);
             }
         }
-        assert_eq!(text(fresh().read()), "");
+        let mut none = LastError::NONE;
+        assert_eq!(shown(none.text()), "");
     }
 
     #[test]
-    fn a_signal_handler_may_come_in_while_an_error_is_kept() {
-        let here = fresh();
-        here.state.store(LastError::BUSY, SeqCst);
-        here.remember(&unknown("cap_in_handler"));
-        assert_eq!(here.state.load(SeqCst), LastError::BUSY, "the keeping goes on");
-        assert_eq!(text(here.text.get().cast()), unknown("cap_in_handler").to_string(), "written at once");
-        here.remember(&Error::OutOfMemory);
-        assert_eq!(here.state.load(SeqCst), LastError::BUSY);
-        assert_eq!(text(here.read()), Error::OutOfMemory.to_string(), "what is kept is not looked at");
-        assert!(!here.turns(LastError::BUSY, LastError::KEPT), "so that it is written at once");
+    fn each_thread_has_its_own() {
+        remember(&unknown("cap_mine"));
+        let mine = shown(text());
+        let (theirs, address) = std::thread::spawn(|| {
+            assert_eq!(shown(text()), "");
+            remember(&unknown("cap_theirs"));
+            (shown(text()), text() as usize)
+        })
+        .join()
+        .expect("ends");
+        assert!(mine.contains("cap_mine") && theirs.contains("cap_theirs"), "{mine} {theirs}");
+        assert_eq!(shown(text()), mine);
+        assert_ne!(text() as usize, address);
     }
 }

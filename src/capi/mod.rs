@@ -7,6 +7,7 @@
 mod args;
 mod boundary;
 mod last_error;
+mod message;
 
 use core::ffi::{CStr, c_char, c_int};
 use core::ptr;
@@ -15,7 +16,6 @@ use alloc::boxed::Box;
 
 use args::{bytes, opt_bytes, policy_ref, unbounded_bytes};
 use boundary::{ffi_boundary, write_to_buffer};
-use last_error::LastError;
 
 use crate::caps::{self, CapSets};
 use crate::error::{Error, Status};
@@ -356,10 +356,7 @@ pub unsafe extern "C" fn ec_security_lower(caps_text: *const c_char) -> c_int {
 /// safe in any thread and in signal handlers.
 #[unsafe(no_mangle)]
 pub extern "C" fn ec_security_strerror(status: c_int) -> *const c_char {
-    match usize::try_from(status).ok().and_then(|at| Status::ALL.get(at)) {
-        Some(status) => status.text().as_ptr(),
-        None => c"unknown status".as_ptr(),
-    }
+    Status::fixed_text(status).as_ptr()
 }
 
 /// The full story of the last failure of a function of this library in the calling thread: what, where, what was expected.
@@ -371,7 +368,7 @@ pub extern "C" fn ec_security_strerror(status: c_int) -> *const c_char {
 /// becomes the last error of a thread of the parent.
 #[unsafe(no_mangle)]
 pub extern "C" fn ec_security_last_error() -> *const c_char {
-    LastError::of_this_thread().map_or(c"".as_ptr(), LastError::read)
+    last_error::text()
 }
 
 /// The version of the library that is loaded, such as "0.1.0". Never NULL, belongs to the library, never freed; safe in any

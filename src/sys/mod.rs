@@ -10,7 +10,6 @@ mod futex;
 mod memory;
 mod process;
 mod signal;
-mod thread_page;
 
 #[allow(unused_imports)]
 pub(crate) use arch::stack_pointer;
@@ -41,4 +40,3 @@ pub(crate) use signal::{
     KernelSigaction, Payload, SIGNAL, SigInfo, alternate_stack_of, below_is_signal_frame, on_alternate_stack,
     queue_signal, set_signal_mask, sigaction, tgkill,
 };
-pub(crate) use thread_page::{PAGE_TEXT, page_for_this_thread};

@@ -2,8 +2,7 @@
  * looked at from outside, nothing about any thread changed.
  *
  *     arguments              each group of checks in a child that a parent looks at
- *     arguments --here       the same checks in this very process, for tools that watch a process (valgrind, sanitizers), but for
- *                            those that step through the library
+ *     arguments --here       the same checks in this very process, for tools that watch a process (valgrind, sanitizers)
  *     arguments --here drop  and a drop with threads at the end
  */
 
@@ -14,18 +13,13 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
-#include <sched.h>
-#include <semaphore.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <ucontext.h>
 #include <unistd.h>
 
 /* --- checks: counted in the process that makes them ----------------------------------------------------------------- */
@@ -550,7 +544,7 @@ static void *fails_unasked(void *arg)
     return NULL;
 }
 
-/* Fails, and nobody asks why. The next thread is likely to get its page. */
+/* Fails, and nobody asks why. */
 static void *fails_for_nobody(void *arg)
 {
     (void)arg;
@@ -577,7 +571,7 @@ static long pages_mapped(void)
     return pages;
 }
 
-/* What ended threads leave is used again. */
+/* Threads that end leave nothing. */
 static void last_errors_of_many(void)
 {
     long before = 0;
@@ -589,7 +583,7 @@ static void last_errors_of_many(void)
             exit(70);
     }
     long after = pages_mapped();
-    check(after - before < 100, "500 threads that ended have left %ld pages", after - before);
+    check(after - before < 20, "500 threads that ended have left %ld pages", after - before);
 }
 
 static void last_errors_in_threads(void)
@@ -602,553 +596,61 @@ static void last_errors_in_threads(void)
             exit(70);
 }
 
-static pthread_barrier_t both;
-
-static void *asks_first(void *arg)
+/* In the child of a fork, the thread that forked keeps its last error, and another has its own. */
+static void *fails_in_a_child(void *arg)
 {
-    const char **text = arg;
+    (void)arg;
+    const char *text = ec_security_last_error();
+    bool none = !*text;
     if (ec_security_raise("cap_of_thread+e") != EC_SECURITY_ESYNTAX)
-        exit(70);
-    *text = ec_security_last_error();
-    pthread_barrier_wait(&both);
-    pthread_barrier_wait(&both);
-    return NULL;
+        _exit(70);
+    return none && strstr(ec_security_last_error(), "cap_of_thread") ? (void *)ec_security_last_error() : NULL;
 }
 
-/* In the child of a fork: a thread asks before the one that forked does. `text` is what that one asked for before, or NULL. */
-static int two_in_a_child(const char *text)
+static int two_in_a_child(void)
 {
-    const char *of_thread = NULL;
-    pthread_t thread;
-    if (pthread_barrier_init(&both, NULL, 2) || pthread_create(&thread, NULL, asks_first, &of_thread))
-        return 70;
-    pthread_barrier_wait(&both);
+    const char *text = ec_security_last_error();
+    if (!strstr(text, "cap_before_fork"))
+        return 1;
     if (ec_security_raise("cap_of_main+e") != EC_SECURITY_ESYNTAX)
         return 70;
-    if (!text)
-        text = ec_security_last_error();
-    bool apart = strstr(text, "cap_of_main") && of_thread && strstr(of_thread, "cap_of_thread");
-    pthread_barrier_wait(&both);
-    return pthread_join(thread, NULL) ? 70 : apart ? 0 : 1;
-}
-
-struct fork {
-    bool asks;   /* for its last error, before the fork */
-    bool orphan; /* the child forks again and ends, and its own child is looked at */
-    bool first;  /* it and its child are each the first process of a pid namespace, so that both have the same numbers */
-};
-
-static int one_in_a_child(const struct fork *how, const char *text)
-{
-    if (!how->orphan)
-        return two_in_a_child(text);
-    /* The page is this process's then, which will have gone. */
-    if (ec_security_raise("cap_of_parent+e") != EC_SECURITY_ESYNTAX)
-        return 70;
-    pid_t middle = getpid();
-    if (fork())
-        _exit(0);
-    while (getppid() == middle)
-        usleep(1000);
-    return two_in_a_child(text);
-}
-
-static const char *no_pid_namespaces(void)
-{
-    pid_t pid = fork();
-    if (!pid)
-        _exit(unshare(CLONE_NEWPID) ? 1 : 0);
-    int status = -1;
-    return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0 ? NULL : "no pid namespaces can be made here";
-}
-
-/* A child, with a thread of its own that fails, forks again from that thread. */
-static void *forks_as_first(void *arg)
-{
-    unsigned char *told = arg;
-    if (ec_security_raise("cap_before_fork+e") != EC_SECURITY_ESYNTAX)
-        exit(70);
-    const char *text = ec_security_last_error();
-    if (unshare(CLONE_NEWPID))
-        exit(70);
-    pid_t pid = fork();
-    if (!pid)
-        _exit(two_in_a_child(text));
-    int status = -1;
-    *told = pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? (unsigned char)WEXITSTATUS(status) : 254;
-    return NULL;
-}
-
-static int first_in_namespaces(void)
-{
-    /* Its page must not be the thread's in the child. */
-    if (ec_security_raise("cap_of_leader+e") != EC_SECURITY_ESYNTAX)
-        return 70;
-    const char *leaders = ec_security_last_error();
-    unsigned char told = 254;
     pthread_t thread;
-    if (pthread_create(&thread, NULL, forks_as_first, &told) || pthread_join(thread, NULL))
+    void *of_thread = NULL;
+    if (pthread_create(&thread, NULL, fails_in_a_child, NULL) || pthread_join(thread, &of_thread))
         return 70;
-    return told ? told : strstr(leaders, "cap_of_leader") ? 0 : 2;
-}
-
-static void *forks(void *arg)
-{
-    const struct fork *how = arg;
-    RETURNS(ec_security_raise("cap_before_fork+e"), EC_SECURITY_ESYNTAX);
-    const char *text = how->asks ? ec_security_last_error() : NULL;
-    int ends[2];
-    if (pipe(ends) || (how->first && unshare(CLONE_NEWPID)))
-        exit(70);
-    pid_t pid = fork();
-    if (!pid) {
-        unsigned char told = (unsigned char)(how->first ? first_in_namespaces() : one_in_a_child(how, text));
-        _exit(write(ends[1], &told, 1) == 1 ? 0 : 70);
-    }
-    close(ends[1]);
-    unsigned char told = 255;
-    bool ended = pid > 0 && waitpid(pid, NULL, 0) == pid && read(ends[0], &told, 1) == 1;
-    close(ends[0]);
-    check(ended && told == 0, "two threads in the child of a fork%s, where its last error was%s asked for before%s: %u",
-          how->orphan ? "'s child" : "", how->asks ? "" : " not", how->first ? ", in pid namespaces" : "", told);
-    if (how->asks)
-        check(strstr(text, "cap_before_fork") != NULL, "the child of a fork made it \"%s\"", text);
-    return NULL;
-}
-
-static void fork_as(struct fork *how, size_t len)
-{
-    pthread_t thread;
-    for (size_t at = 0; at < len; at++)
-        if (pthread_create(&thread, NULL, forks, &how[at]) || pthread_join(thread, NULL))
-            exit(70);
+    return !of_thread ? 2 : of_thread == text ? 3 : !strstr(ec_security_last_error(), "cap_of_main") ? 4 : 0;
 }
 
 static void last_errors_in_forks(void)
 {
-    static struct fork how[] = {{.asks = false}, {.asks = true}, {.orphan = true}, {.asks = true, .orphan = true}};
-    fork_as(how, sizeof how / sizeof *how);
-}
-
-static void last_errors_in_namespaces(void)
-{
-    static struct fork how[] = {{.asks = true, .first = true}};
-    fork_as(how, sizeof how / sizeof *how);
-}
-
-#if defined(__x86_64__)
-/* A signal handler that calls the library after each instruction of a call, in one thread after the other. */
-static struct {
-    long until, steps, last; /* instructions; where the last one was */
-    bool only_fails;         /* the handler does not ask */
-    bool with_null;          /* it fails in another way */
-    const char *asked;       /* by the handler; NULL: the call was over before */
-} step;
-
-static void fails_in_handler(void)
-{
-    int status = ec_security_raise(step.with_null ? NULL : "cap_of_handler+e");
-    if (status != (step.with_null ? EC_SECURITY_EARGUMENT : EC_SECURITY_ESYNTAX))
-        _exit(70);
-}
-
-static bool is_at_step(const greg_t *registers)
-{
-    /* with "rep" it comes many times */
-    if (registers[REG_RIP] == step.last)
-        return false;
-    step.last = registers[REG_RIP];
-    return step.steps++ == step.until;
-}
-
-static void calls_at_step(int signal, siginfo_t *info, void *context)
-{
-    (void)signal, (void)info;
-    greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
-    if (!is_at_step(registers))
-        return;
-    fails_in_handler();
-    if (!step.only_fails)
-        step.asked = ec_security_last_error();
-    registers[REG_EFL] &= ~0x100;
-}
-
-static void on_steps(void (*handler)(int, siginfo_t *, void *), int flags)
-{
-    const struct sigaction action = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO | flags};
-    if (sigaction(SIGTRAP, &action, NULL) || pthread_barrier_init(&both, NULL, 2))
-        exit(70);
-    memset(&step, 0, sizeof step);
-}
-
-/* In a function of its own, so that the flags are as the compiler thinks they are. The stack's red zone is left alone. */
-static __attribute__((noinline)) void stepping(bool on)
-{
-    unsigned long flags = __builtin_ia32_readeflags_u64();
-    __builtin_ia32_writeeflags_u64(on ? flags | 0x100 : flags & ~0x100UL);
-}
-
-/* The first call of a thread. What it gets must not be what the next thread gets. */
-static void *asks_in_steps(void *arg)
-{
-    (void)arg;
-    step.steps = 0;
-    step.asked = NULL;
-    stepping(true);
+    RETURNS(ec_security_raise("cap_before_fork+e"), EC_SECURITY_ESYNTAX);
     const char *text = ec_security_last_error();
-    stepping(false);
-    const char *of_thread = NULL;
-    pthread_t thread;
-    if (pthread_create(&thread, NULL, asks_first, &of_thread))
-        exit(70);
-    pthread_barrier_wait(&both);
-    check(!step.asked || strstr(text, "cap_of_handler"), "a signal at step %ld: its failure is told as \"%s\"", step.until, text);
-    check(of_thread != text && of_thread != step.asked, "a signal at step %ld: two threads share their last error", step.until);
-    check(ec_security_last_error() == text && (!step.asked || step.asked == text), "a signal at step %ld: the last error has moved",
-          step.until);
-    pthread_barrier_wait(&both);
-    pthread_join(thread, NULL);
-    return NULL;
-}
-
-/* The first call in the child of a fork, where the address is known from before: there the text must stay, and be told. */
-static void *fails_in_steps(void *arg)
-{
-    (void)arg;
-    if (ec_security_raise("cap_before_fork+e") != EC_SECURITY_ESYNTAX)
-        exit(70);
-    const char *text = ec_security_last_error();
-    step.steps = 0;
-    step.asked = NULL;
     pid_t pid = fork();
-    if (!pid) {
-        stepping(true);
-        const char *now = ec_security_last_error();
-        stepping(false);
-        bool told = strstr(text, step.asked ? "cap_of_handler" : "cap_before_fork");
-        _exit(!told ? 1 : now != text || ec_security_last_error() != text ? 2 : step.asked ? 0 : 9);
-    }
-    int status = -1;
-    bool ended = pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status);
-    bool over = ended && WEXITSTATUS(status) == 9;
-    check(ended && (over || !WEXITSTATUS(status)), "a signal at step %ld in the child of a fork: status %#x", step.until, status);
-    step.asked = over ? NULL : text;
-    return NULL;
-}
-
-/* A handler that forks amid a thread's call, which goes on in both processes. */
-static struct forking {
-    bool known; /* the thread has asked before */
-    bool fails; /* in the child the handler fails, and asks */
-    bool first; /* each process is the first of a pid namespace */
-    bool came, in_child;
-} forking;
-
-static pid_t child_of_call(void)
-{
-    return forking.first ? (pid_t)syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0) : fork();
-}
-
-/* 0 if it ended so; else what it said, or 71. */
-static int end_of(pid_t pid)
-{
-    int status = -1;
-    if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
-        return 71;
-    return WEXITSTATUS(status);
-}
-
-static void forks_at_step(int signal, siginfo_t *info, void *context)
-{
-    (void)signal, (void)info;
-    greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
-    if (!is_at_step(registers))
-        return;
-    registers[REG_EFL] &= ~0x100;
-    forking.came = true;
-    pid_t pid = child_of_call();
-    if (pid) {
-        int said = end_of(pid);
-        if (said)
-            _exit(said);
-        return;
-    }
-    forking.in_child = true;
-    if (forking.fails) {
-        fails_in_handler();
-        step.asked = ec_security_last_error();
-    }
-}
-
-enum { WELL, SAME_AS_THREADS, MOVED, WRONG, CALL_OVER };
-
-static void *asks_amid_fork(void *unused)
-{
-    (void)unused;
-    const char *text = NULL;
-    if (forking.known) {
-        if (ec_security_raise("cap_before_fork+e") != EC_SECURITY_ESYNTAX)
-            _exit(70);
-        text = ec_security_last_error();
-    }
-    stepping(true);
-    const char *now = ec_security_last_error();
-    stepping(false);
-    if (!forking.came)
-        _exit(CALL_OVER);
-    const char *of_thread = NULL;
-    pthread_t thread;
-    if (pthread_create(&thread, NULL, asks_first, &of_thread))
-        _exit(70);
-    pthread_barrier_wait(&both);
-    const char *tells = step.asked ? "cap_of_handler" : text ? "cap_before_fork" : "";
-    _exit(now == of_thread                                               ? SAME_AS_THREADS
-          : (text && text != now) || (step.asked && step.asked != now)   ? MOVED
-          : !strstr(now, tells) || ec_security_last_error() != now        ? WRONG
-                                                                          : WELL);
-}
-
-static void steps_through_forks(const struct forking *how, size_t len)
-{
-    on_steps(forks_at_step, 0);
-    for (size_t at = 0; at < len; at++) {
-        forking = how[at];
-        int said = WELL;
-        for (step.until = 0; said != CALL_OVER && !wrong; step.until++) {
-            pid_t pid = child_of_call();
-            if (!pid) {
-                pthread_t thread;
-                if (!pthread_create(&thread, NULL, asks_amid_fork, NULL))
-                    pthread_join(thread, NULL);
-                _exit(70);
-            }
-            said = end_of(pid);
-            check(said == WELL || said == CALL_OVER, "a signal at step %ld whose handler forks (case %zu): %d", step.until, at,
-                  said);
-        }
-        check(step.until > 20, "only %ld steps", step.until);
-    }
-}
-
-static void last_errors_amid_forks(void)
-{
-    static const struct forking how[] = {{.known = true, .fails = true}, {.fails = true}};
-    steps_through_forks(how, sizeof how / sizeof *how);
-}
-
-static void last_errors_amid_namespaces(void)
-{
-    static const struct forking how[] = {
-        {.known = true, .first = true}, {.known = true, .fails = true, .first = true}, {.first = true}};
-    steps_through_forks(how, sizeof how / sizeof *how);
-}
-
-/* A second handler in the midst of the first, in the first call of a thread; and between that and the rest of the call another
- * thread's first call, so that what the first handler has left is that one's. */
-static struct {
-    long until, steps, last;
-    int level;
-    bool second; /* it has come */
-    sem_t go, done, leave;
-    const char *text; /* of the other thread */
-} nested;
-
-static void *asks_when_told(void *unused)
-{
-    (void)unused;
-    while (sem_wait(&nested.go))
-        continue;
-    if (ec_security_raise("cap_of_other+e") != EC_SECURITY_ESYNTAX)
-        _exit(70);
-    nested.text = ec_security_last_error();
-    sem_post(&nested.done);
-    while (sem_wait(&nested.leave))
-        continue;
-    return NULL;
-}
-
-static void calls_at_steps(int signal, siginfo_t *info, void *context)
-{
-    (void)signal, (void)info;
-    greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
-    if (nested.level) {
-        if (registers[REG_RIP] == nested.last)
-            return;
-        nested.last = registers[REG_RIP];
-        if (nested.steps++ != nested.until)
-            return;
-        nested.second = true;
-        fails_in_handler();
-        registers[REG_EFL] &= ~0x100;
-        return;
-    }
-    if (nested.second) {
-        sem_post(&nested.go);
-        while (sem_wait(&nested.done))
-            continue;
-        registers[REG_EFL] &= ~0x100;
-        return;
-    }
-    if (!is_at_step(registers))
-        return;
-    nested.level = 1;
-    stepping(true);
-    step.asked = ec_security_last_error();
-    stepping(false);
-    nested.level = 0;
-    if (!nested.second)
-        registers[REG_EFL] &= ~0x100;
-}
-
-enum { APART, SHARED, OVER_BEFORE_FIRST, OVER_BEFORE_SECOND, BROKEN = 70 };
-
-static void *asks_in_nested_steps(void *arg)
-{
-    int *found = arg;
-    stepping(true);
-    const char *text = ec_security_last_error();
-    stepping(false);
-    /* After the very last step there is no rest of the call. */
-    *found = !step.asked || (nested.second && !nested.text) ? OVER_BEFORE_FIRST : !nested.second ? OVER_BEFORE_SECOND : APART;
-    if (*found)
-        return NULL;
-    const char *of_thread = NULL;
-    pthread_t thread;
-    if (pthread_create(&thread, NULL, asks_first, &of_thread))
-        exit(BROKEN);
-    pthread_barrier_wait(&both);
-    if (text == nested.text || text == of_thread || nested.text == of_thread || !strstr(nested.text, "cap_of_other"))
-        *found = SHARED;
-    pthread_barrier_wait(&both);
-    pthread_join(thread, NULL);
-    return NULL;
-}
-
-/* In a child of its own, where no page has been left that would be cleared step by step. */
-static int nest(long outer, long inner)
-{
-    pid_t pid = fork();
-    if (!pid) {
-        step.until = outer, nested.until = inner;
-        int found = BROKEN;
-        pthread_t thread, other;
-        if (sem_init(&nested.go, 0, 0) || sem_init(&nested.done, 0, 0) || sem_init(&nested.leave, 0, 0) ||
-            pthread_create(&other, NULL, asks_when_told, NULL) ||
-            pthread_create(&thread, NULL, asks_in_nested_steps, &found) || pthread_join(thread, NULL))
-            _exit(BROKEN);
-        _exit(found);
-    }
-    int status = -1;
-    return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : BROKEN;
-}
-
-static void last_errors_in_nested_handlers(void)
-{
-    on_steps(calls_at_steps, SA_NODEFER);
-    long outer = 0, pairs = 0;
-    for (int found = APART; found != OVER_BEFORE_FIRST && !wrong; outer++)
-        for (long inner = outer * 3 % 8; !wrong; inner += 8, pairs++) {
-            found = nest(outer, inner);
-            if (found == OVER_BEFORE_FIRST || found == OVER_BEFORE_SECOND)
-                break;
-            check(found == APART, "signals at step %ld and at its step %ld: two threads share their last error: %d", outer, inner,
-                  found);
-        }
-    check(outer > 20 && pairs > 5 * outer, "only %ld steps, and %ld pairs of them", outer, pairs);
-}
-
-/* What a thread fails with, whether it has asked before, and whether it is this failure that is interrupted, or asking for it. */
-static struct telling {
-    const char *text;
-    bool asked, asks;
-    long steps; /* of the whole */
-} telling;
-
-static int fails_so(void)
-{
-    return ec_security_raise(telling.text) == (telling.text ? EC_SECURITY_ESYNTAX : EC_SECURITY_EARGUMENT) ? 0 : 70;
-}
-
-static void told_without(char *room, size_t len, bool by_handler)
-{
-    if (by_handler)
-        fails_in_handler();
-    else if (fails_so())
-        exit(70);
-    snprintf(room, len, "%s", ec_security_last_error());
-}
-
-/* A handler that fails. What came last is the failure it has interrupted, but at its last steps; of one that is over, the handler's
- * may be told. Either is told whole. */
-static void *tells_in_steps(void *unused)
-{
-    (void)unused;
-    char of_handler[1024], of_thread[1024];
-    /* Else its first failure would clear a page, step by step. */
-    if (fails_so())
-        exit(70);
-    if (telling.asked) {
-        told_without(of_handler, sizeof of_handler, true);
-        told_without(of_thread, sizeof of_thread, false);
-    }
-    step.steps = 0;
-    step.asked = NULL;
+    if (!pid)
+        _exit(two_in_a_child());
     int status = 0;
-    const char *text;
-    if (telling.asks) {
-        status = fails_so();
-        stepping(true);
-        text = ec_security_last_error();
-        stepping(false);
-    } else {
-        stepping(true);
-        status = fails_so();
-        stepping(false);
-        text = ec_security_last_error();
-    }
-    if (step.until < 0)
-        telling.steps = step.steps;
-    char told[1024];
-    snprintf(told, sizeof told, "%s", text);
-    told_without(of_handler, sizeof of_handler, true);
-    told_without(of_thread, sizeof of_thread, false);
-    bool either = telling.asks || step.until > telling.steps / 4 * 3;
-    check(status == 0 && (!strcmp(told, of_thread) || (either && !strcmp(told, of_handler))),
-          "a signal at step %ld of %ld: the last error is \"%s\", not \"%s\"", step.until, telling.steps, told, of_thread);
-    return NULL;
+    check(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0, "last errors in the child of a fork: status %#x", status);
+    check(strstr(text, "cap_before_fork") != NULL, "the child of a fork made it \"%s\"", text);
 }
 
-static void last_errors_amid_failures(void)
+/* Without a key of thread-specific data there is no buffer: the fixed text of the status has to do. */
+static void last_errors_without_keys(void)
 {
-    on_steps(calls_at_step, 0);
-    step.only_fails = true;
-    static const struct telling HOW[] = {{.text = NULL}, {.text = NULL, .asked = true}, {.text = "cap_chown+zzzz"},
-                                         {.text = "cap_chown+zzzz", .asked = true}, {.text = "cap_chown+zzzz", .asks = true}};
-    for (size_t how = 0; how < 2 * (sizeof HOW / sizeof *HOW); how++) {
-        telling = HOW[how / 2];
-        step.with_null = how % 2;
-        for (step.until = -1; step.until < telling.steps && !wrong; step.until += step.until < 0 ? 1 : 1 + telling.steps / 100) {
-            pthread_t thread;
-            if (pthread_create(&thread, NULL, tells_in_steps, NULL) || pthread_join(thread, NULL))
-                exit(70);
-        }
-        check(telling.steps > 100, "only %ld steps of a failure", telling.steps);
+    pid_t pid = fork();
+    if (!pid) {
+        pthread_key_t key;
+        while (!pthread_key_create(&key, NULL))
+            ;
+        bool none = !*ec_security_last_error();
+        int status = ec_security_raise("cap_elsewhere+e");
+        _exit(!none                                                                            ? 1
+              : status != EC_SECURITY_ESYNTAX                                                  ? 2
+              : strcmp(ec_security_last_error(), ec_security_strerror(EC_SECURITY_ESYNTAX)) != 0 ? 3
+                                                                                               : 0);
     }
+    int status = 0;
+    check(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0, "a last error without a key: status %#x", status);
 }
-
-static void last_errors_in_handlers(void)
-{
-    on_steps(calls_at_step, 0);
-    void *(*const CALLS[])(void *) = {asks_in_steps, fails_in_steps};
-    for (size_t call = 0; call < sizeof CALLS / sizeof *CALLS; call++) {
-        pthread_t thread;
-        for (step.until = 0, step.asked = ""; step.asked && !wrong; step.until++)
-            if (pthread_create(&thread, NULL, CALLS[call], NULL) || pthread_join(thread, NULL))
-                exit(70);
-        check(step.until > 20, "only %ld steps", step.until);
-    }
-}
-#endif
 
 static void last_errors(void)
 {
@@ -1183,8 +685,6 @@ static void last_errors(void)
 static const struct group {
     const char *name;
     void (*checks)(void);
-    const char *(*cannot)(void); /* why not here, or NULL */
-    bool steps; /* through the library */
 } GROUPS[] = {
     {.name = "NULL is an error, and no crash", .checks = nulls},
     {.name = "empty, long and non-UTF-8 texts, at the edge of a page", .checks = texts},
@@ -1192,19 +692,10 @@ static const struct group {
     {.name = "options take no garbage, and keep what they had", .checks = option_values},
     {.name = "files that are none", .checks = files},
     {.name = "strerror for every number, and the version", .checks = fixed_texts},
+    {.name = "without a key, last_error is the text of the status", .checks = last_errors_without_keys},
     {.name = "last_error belongs to its thread", .checks = last_errors},
     {.name = "last_error tells the last failure, whenever it is asked", .checks = last_errors_in_threads},
     {.name = "in the child of a fork too, each thread has its own", .checks = last_errors_in_forks},
-    {.name = "and where the child has its parent's process id", .checks = last_errors_in_namespaces, .cannot = no_pid_namespaces},
-#if defined(__x86_64__)
-    {.name = "last_error is safe in a signal handler, whichever step of a call it interrupts", .checks = last_errors_in_handlers,
-     .steps = true},
-    {.name = "in one that forks", .checks = last_errors_amid_forks, .steps = true},
-    {.name = "in one that makes a child with the same process id", .checks = last_errors_amid_namespaces, .cannot = no_pid_namespaces,
-     .steps = true},
-    {.name = "in one that interrupts another", .checks = last_errors_in_nested_handlers, .steps = true},
-    {.name = "in one that fails amid a failure, or amid the asking for it", .checks = last_errors_amid_failures, .steps = true},
-#endif
 };
 #define GROUPS_LEN (sizeof GROUPS / sizeof *GROUPS)
 
@@ -1219,12 +710,6 @@ static void in_child(void *arg)
 
 static void one_group(void *arg)
 {
-    const struct group *group = arg;
-    const char *why = group->cannot ? group->cannot() : NULL;
-    if (why) {
-        skip("%s", why);
-        return;
-    }
     struct child *child = start(in_child, arg);
     struct process *before = look(child->pid);
     struct answer *answer = go(child);
@@ -1278,8 +763,7 @@ static void small_drop(void)
 static int here(bool drop)
 {
     for (size_t at = 0; at < GROUPS_LEN; at++)
-        if (!GROUPS[at].steps && !(GROUPS[at].cannot && GROUPS[at].cannot()))
-            GROUPS[at].checks();
+        GROUPS[at].checks();
     if (drop)
         small_drop();
     if (wrong)
