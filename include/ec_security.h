@@ -34,6 +34,21 @@
 
 
 /**
+ * The version of this header; ec_security_version() is that of the library that is loaded.
+ */
+#define EC_SECURITY_VERSION_MAJOR 0
+
+/**
+ * As EC_SECURITY_VERSION_MAJOR.
+ */
+#define EC_SECURITY_VERSION_MINOR 1
+
+/**
+ * As EC_SECURITY_VERSION_MAJOR.
+ */
+#define EC_SECURITY_VERSION_PATCH 0
+
+/**
  * Success.
  */
 #define EC_SECURITY_OK 0
@@ -291,6 +306,46 @@ int ec_security_policy_check(struct ec_security_policy *policy);
  */
 EC_SECURITY_WARN_UNUSED_RESULT
 int ec_security_policy_apply(struct ec_security_policy *policy);
+
+/**
+ * Writes what an option of a policy has come to, NUL-terminated, as ec_security_policy_set() takes it. Three more can be asked
+ * for, for a server that gives files away before it drops its privileges: `uid`, `gid` and `groups`, as decimal numbers, the last
+ * with commas between them. "-1" means that the ids or the list stay, as -1 does in chown(2).
+ *
+ *     user, group            as they were given; "" when they were not
+ *     capabilities           text of cap_to_text(3), or "keep"
+ *     optional_capabilities  text of cap_to_text(3)
+ *     supplemental_groups    numbers as "+27,+1000", also where they come from the group database; or "keep"
+ *     chroot                 as it was given; "" when it was not
+ *     ambient, securebits    names with commas between them, or "keep"
+ *     deadline               seconds, such as "5" or "0.25"
+ *     no_new_privs, bounding, dumpable, parent_death_signal
+ *                            the word that stands for the value
+ *     privileges             ""
+ *
+ * buf: at least `len` bytes; NULL only with `len` 0.
+ *
+ * Returns the length of the whole text without the NUL, as snprintf(3) does: if that is `len` or more, the text was cut to fit.
+ * Negative: minus a status, and buf is as it was. EOPTION for an unknown option; EUSER or ELOOKUP when the user's group or groups
+ * are asked for and not known; EARGUMENT for policy or option NULL, or buf NULL with a len.
+ *
+ * Threads: as for ec_security_policy_set().
+ */
+int ec_security_policy_get(struct ec_security_policy *policy,
+                           const char *option,
+                           char *buf,
+                           size_t len);
+
+/**
+ * The whole message of the last failure of a call on a policy: one line, at most 1023 bytes, NUL-terminated; "" when none has
+ * failed. For languages whose tasks move between threads, where ec_security_last_error() may be another task's.
+ *
+ * policy: NULL gives what ec_security_last_error() returns, since ec_security_policy_new() may have failed.
+ *
+ * The text belongs to the policy. It changes with the next failure of a call on the policy, and ends with
+ * ec_security_policy_free(). Any thread may ask, while no other uses the policy.
+ */
+const char *ec_security_policy_error(const struct ec_security_policy *policy);
 
 /**
  * Reads a capability text in the format of cap_from_text(3): any case of names, numbers, `all`, chained actions.

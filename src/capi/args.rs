@@ -1,9 +1,14 @@
 //! The arguments of the C interface, borrowed.
 
 use core::ffi::{CStr, c_char};
-use core::slice;
+use core::{ptr, slice};
 
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use super::message::Message;
 use super::{EC_SECURITY_TEXT_MAX, ec_security_policy};
+use crate::alloc_util::try_push;
 use crate::error::Error;
 use crate::policy::Policy;
 
@@ -45,10 +50,38 @@ pub(super) unsafe fn unbounded_bytes<'a>(name: &'static str, pointer: *const c_c
     Ok(unsafe { CStr::from_ptr(pointer) }.to_bytes())
 }
 
+/// What is behind a pointer to a policy.
+pub(super) struct Handle {
+    pub(super) policy: Policy,
+    /// The last failure of a call on it.
+    pub(super) message: Message,
+}
+
+impl Handle {
+    /// A new one, on the heap.
+    pub(super) fn new() -> Result<*mut Handle, Error> {
+        // Box::new would end the process where memory has run out. A slice of one has the layout of the one.
+        let mut list = Vec::new();
+        try_push(&mut list, Handle { policy: Policy::new()?, message: Message::EMPTY })?;
+        Ok(Box::into_raw(list.into_boxed_slice()).cast())
+    }
+}
+
+/// Where the message of a policy is; NULL without a policy.
+pub(super) fn message_of(policy: *mut ec_security_policy) -> *mut Message {
+    if policy.is_null() {
+        return ptr::null_mut();
+    }
+    // SAFETY: not NULL, so the pointer came from ec_security_policy_new. No reference is made.
+    unsafe { &raw mut (*policy.cast::<Handle>()).message }
+}
+
 /// # Safety
 /// `policy` is NULL or a live policy that no other thread uses now.
 pub(super) unsafe fn policy_ref<'a>(policy: *mut ec_security_policy) -> Result<&'a mut Policy, Error> {
+    if policy.is_null() {
+        return Err(Error::Argument { name: "policy", problem: "NULL; make one with ec_security_policy_new" });
+    }
     // SAFETY: the caller's promise.
-    unsafe { policy.cast::<Policy>().as_mut() }
-        .ok_or(Error::Argument { name: "policy", problem: "NULL; make one with ec_security_policy_new" })
+    Ok(unsafe { &mut (*policy.cast::<Handle>()).policy })
 }

@@ -1,10 +1,14 @@
 //! The way from C into Rust and back: panics stop here, errors become statuses, text goes into the caller's buffer.
 
 use core::ffi::{c_char, c_int};
-use core::{fmt, slice};
+use core::{ptr, slice};
 
+use super::args::{message_of, policy_ref};
+use super::ec_security_policy;
 use super::last_error;
+use super::message::Message;
 use crate::error::{Error, Status};
+use crate::policy::Policy;
 use crate::sys;
 use crate::text::BoundedWriter;
 
@@ -24,6 +28,15 @@ fn catch_panic(body: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
 
 /// Runs `body`; turns its error into a status and this thread's last error. No panic gets past it, and errno is kept.
 pub(super) fn ffi_boundary(body: impl FnOnce() -> Result<(), Error>) -> c_int {
+    // SAFETY: no message.
+    unsafe { ffi_boundary_for(ptr::null_mut(), body) }
+}
+
+/// As [`ffi_boundary`], and the error becomes that of an object as well.
+///
+/// # Safety
+/// `message` is NULL or one that nobody else uses now.
+unsafe fn ffi_boundary_for(message: *mut Message, body: impl FnOnce() -> Result<(), Error>) -> c_int {
     let errno = sys::errno();
     // A thread cancelled in a look-up would leave the turn taken, and unwind through frames that cannot.
     let cancellation = sys::disable_cancellation();
@@ -31,6 +44,10 @@ pub(super) fn ffi_boundary(body: impl FnOnce() -> Result<(), Error>) -> c_int {
         Ok(()) => Status::Ok,
         Err(error) => {
             last_error::remember(&error);
+            // SAFETY: the caller's promise; `body` is over.
+            if let Some(message) = unsafe { message.as_mut() } {
+                message.write(&error);
+            }
             error.status()
         }
     };
@@ -39,17 +56,30 @@ pub(super) fn ffi_boundary(body: impl FnOnce() -> Result<(), Error>) -> c_int {
     status as c_int
 }
 
+/// Runs `body` on a policy, which keeps the error as well.
+///
+/// # Safety
+/// `policy` is NULL or a live policy that no other thread uses now.
+pub(super) unsafe fn policy_call(
+    policy: *mut ec_security_policy,
+    body: impl FnOnce(&mut Policy) -> Result<(), Error>,
+) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe { ffi_boundary_for(message_of(policy), || body(policy_ref(policy)?)) }
+}
+
 /// Runs `body` with a writer into a C buffer, and returns the length as snprintf does.
 ///
 /// # Safety
-/// `buf` is NULL or has `len` writable bytes.
+/// `buf` is NULL or has `len` writable bytes. `message` is as for [`ffi_boundary_for`].
 pub(super) unsafe fn write_to_buffer(
+    message: *mut Message,
     buf: *mut c_char,
     len: usize,
-    body: impl FnOnce(&mut dyn fmt::Write) -> Result<(), Error>,
+    body: impl FnOnce(&mut BoundedWriter<'_>) -> Result<(), Error>,
 ) -> c_int {
     let mut total = 0;
-    let status = ffi_boundary(|| {
+    let fill = || {
         if buf.is_null() && len > 0 {
             return Err(Error::Argument { name: "buf", problem: "NULL, but len is not 0" });
         }
@@ -85,6 +115,8 @@ pub(super) unsafe fn write_to_buffer(
                 Err(error)
             }
         }
-    });
+    };
+    // SAFETY: the caller's promise.
+    let status = unsafe { ffi_boundary_for(message, fill) };
     if status == 0 { c_int::try_from(total).unwrap_or(c_int::MAX) } else { -status }
 }

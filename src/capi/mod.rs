@@ -14,13 +14,32 @@ use core::ptr;
 
 use alloc::boxed::Box;
 
-use args::{bytes, opt_bytes, policy_ref, unbounded_bytes};
-use boundary::{ffi_boundary, write_to_buffer};
+use args::{Handle, bytes, message_of, opt_bytes, policy_ref, unbounded_bytes};
+use boundary::{ffi_boundary, policy_call, write_to_buffer};
 
 use crate::caps::{self, CapSets};
 use crate::error::{Error, Status};
-use crate::policy::Policy;
 use crate::{apply, effective, status, sys};
+
+/// The version of this header; ec_security_version() is that of the library that is loaded.
+pub const EC_SECURITY_VERSION_MAJOR: c_int = 0;
+/// As EC_SECURITY_VERSION_MAJOR.
+pub const EC_SECURITY_VERSION_MINOR: c_int = 1;
+/// As EC_SECURITY_VERSION_MAJOR.
+pub const EC_SECURITY_VERSION_PATCH: c_int = 0;
+
+const fn number(text: &str) -> c_int {
+    match c_int::from_str_radix(text, 10) {
+        Ok(number) => number,
+        Err(_) => panic!("the parts of the version are numbers"),
+    }
+}
+
+const _: () = {
+    assert!(number(env!("CARGO_PKG_VERSION_MAJOR")) == EC_SECURITY_VERSION_MAJOR);
+    assert!(number(env!("CARGO_PKG_VERSION_MINOR")) == EC_SECURITY_VERSION_MINOR);
+    assert!(number(env!("CARGO_PKG_VERSION_PATCH")) == EC_SECURITY_VERSION_PATCH);
+};
 
 /// Success.
 pub const EC_SECURITY_OK: c_int = 0;
@@ -136,7 +155,7 @@ pub unsafe extern "C" fn ec_security_apply(
 pub extern "C" fn ec_security_policy_new() -> *mut ec_security_policy {
     let mut made = ptr::null_mut();
     ffi_boundary(|| {
-        made = Policy::boxed()?.cast();
+        made = Handle::new()?.cast();
         Ok(())
     });
     made
@@ -149,7 +168,7 @@ pub unsafe extern "C" fn ec_security_policy_free(policy: *mut ec_security_policy
     if !policy.is_null() {
         ffi_boundary(|| {
             // SAFETY: the pointer came from ec_security_policy_new, and the caller gives it up here.
-            drop(unsafe { Box::from_raw(policy.cast::<Policy>()) });
+            drop(unsafe { Box::from_raw(policy.cast::<Handle>()) });
             Ok(())
         });
     }
@@ -188,12 +207,8 @@ pub unsafe extern "C" fn ec_security_policy_set(
     option: *const c_char,
     value: *const c_char,
 ) -> c_int {
-    ffi_boundary(|| {
-        // SAFETY: the caller passes a live policy of ours that no other thread uses now, and NUL-terminated strings.
-        let (policy, option, value) =
-            unsafe { (policy_ref(policy)?, bytes("option", option)?, opt_bytes("value", value)?) };
-        policy.set(option, value)
-    })
+    // SAFETY: the caller passes a live policy of ours that no other thread uses now, and NUL-terminated strings.
+    unsafe { policy_call(policy, |policy| policy.set(bytes("option", option)?, opt_bytes("value", value)?)) }
 }
 
 /// Sets the options of a policy from the `Security` stanza of a configuration file (ec_security.conf(5)), with all it
@@ -208,11 +223,8 @@ pub unsafe extern "C" fn ec_security_policy_set(
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn ec_security_policy_load(policy: *mut ec_security_policy, path: *const c_char) -> c_int {
-    ffi_boundary(|| {
-        // SAFETY: as for ec_security_policy_set.
-        let (policy, path) = unsafe { (policy_ref(policy)?, bytes("path", path)?) };
-        policy.load(path)
-    })
+    // SAFETY: as for ec_security_policy_set.
+    unsafe { policy_call(policy, |policy| policy.load(bytes("path", path)?)) }
 }
 
 /// As ec_security_policy_load(), from a text in memory: a whole configuration file, not only the stanza's inside. Files it
@@ -221,11 +233,8 @@ pub unsafe extern "C" fn ec_security_policy_load(policy: *mut ec_security_policy
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn ec_security_policy_parse(policy: *mut ec_security_policy, text: *const c_char) -> c_int {
-    ffi_boundary(|| {
-        // SAFETY: as for ec_security_policy_set.
-        let (policy, text) = unsafe { (policy_ref(policy)?, unbounded_bytes("text", text)?) };
-        policy.parse(text)
-    })
+    // SAFETY: as for ec_security_policy_set.
+    unsafe { policy_call(policy, |policy| policy.parse(unbounded_bytes("text", text)?)) }
 }
 
 /// Finds out, by rehearsal in a throw-away child, whether ec_security_policy_apply() would work now, and changes nothing.
@@ -237,10 +246,8 @@ pub unsafe extern "C" fn ec_security_policy_parse(policy: *mut ec_security_polic
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn ec_security_policy_check(policy: *mut ec_security_policy) -> c_int {
-    ffi_boundary(|| {
-        // SAFETY: as for ec_security_policy_set.
-        apply::check(unsafe { policy_ref(policy) }?)
-    })
+    // SAFETY: as for ec_security_policy_set.
+    unsafe { policy_call(policy, apply::check) }
 }
 
 /// Applies a policy to every thread of the process. Promise, threads, signals and errors are those of
@@ -250,10 +257,59 @@ pub unsafe extern "C" fn ec_security_policy_check(policy: *mut ec_security_polic
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn ec_security_policy_apply(policy: *mut ec_security_policy) -> c_int {
-    ffi_boundary(|| {
-        // SAFETY: as for ec_security_policy_set.
-        apply::apply(unsafe { policy_ref(policy) }?)
-    })
+    // SAFETY: as for ec_security_policy_set.
+    unsafe { policy_call(policy, apply::apply) }
+}
+
+/// Writes what an option of a policy has come to, NUL-terminated, as ec_security_policy_set() takes it. Three more can be asked
+/// for, for a server that gives files away before it drops its privileges: `uid`, `gid` and `groups`, as decimal numbers, the last
+/// with commas between them. "-1" means that the ids or the list stay, as -1 does in chown(2).
+///
+///     user, group            as they were given; "" when they were not
+///     capabilities           text of cap_to_text(3), or "keep"
+///     optional_capabilities  text of cap_to_text(3)
+///     supplemental_groups    numbers as "+27,+1000", also where they come from the group database; or "keep"
+///     chroot                 as it was given; "" when it was not
+///     ambient, securebits    names with commas between them, or "keep"
+///     deadline               seconds, such as "5" or "0.25"
+///     no_new_privs, bounding, dumpable, parent_death_signal
+///                            the word that stands for the value
+///     privileges             ""
+///
+/// buf: at least `len` bytes; NULL only with `len` 0.
+///
+/// Returns the length of the whole text without the NUL, as snprintf(3) does: if that is `len` or more, the text was cut to fit.
+/// Negative: minus a status, and buf is as it was. EOPTION for an unknown option; EUSER or ELOOKUP when the user's group or groups
+/// are asked for and not known; EARGUMENT for policy or option NULL, or buf NULL with a len.
+///
+/// Threads: as for ec_security_policy_set().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ec_security_policy_get(
+    policy: *mut ec_security_policy,
+    option: *const c_char,
+    buf: *mut c_char,
+    len: usize,
+) -> c_int {
+    // SAFETY: the caller vouches for `len` bytes at `buf`; the rest is as for ec_security_policy_set.
+    unsafe {
+        write_to_buffer(message_of(policy), buf, len, |out| policy_ref(policy)?.get(bytes("option", option)?, out))
+    }
+}
+
+/// The whole message of the last failure of a call on a policy: one line, at most 1023 bytes, NUL-terminated; "" when none has
+/// failed. For languages whose tasks move between threads, where ec_security_last_error() may be another task's.
+///
+/// policy: NULL gives what ec_security_last_error() returns, since ec_security_policy_new() may have failed.
+///
+/// The text belongs to the policy. It changes with the next failure of a call on the policy, and ends with
+/// ec_security_policy_free(). Any thread may ask, while no other uses the policy.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ec_security_policy_error(policy: *const ec_security_policy) -> *const c_char {
+    // SAFETY: the caller passes NULL, or a live policy that no other thread uses now.
+    match unsafe { message_of(policy.cast_mut()).as_ref() } {
+        Some(message) => message.as_ptr(),
+        None => last_error::text(),
+    }
 }
 
 /// Reads a capability text in the format of cap_from_text(3): any case of names, numbers, `all`, chained actions.
@@ -295,7 +351,7 @@ pub unsafe extern "C" fn ec_security_caps_from_text(text: *const c_char, out: *m
 pub unsafe extern "C" fn ec_security_caps_to_text(caps: *const CapSets, buf: *mut c_char, len: usize) -> c_int {
     // SAFETY: the caller vouches for `len` bytes at `buf`.
     unsafe {
-        write_to_buffer(buf, len, |out| {
+        write_to_buffer(ptr::null_mut(), buf, len, |out| {
             if caps.is_null() {
                 return Err(Error::Argument { name: "caps", problem: "NULL; pass the address of an ec_security_caps" });
             }
@@ -321,7 +377,7 @@ pub unsafe extern "C" fn ec_security_caps_to_text(caps: *const CapSets, buf: *mu
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ec_security_status(pid: libc::pid_t, buf: *mut c_char, len: usize) -> c_int {
     // SAFETY: the caller vouches for `len` bytes at `buf`.
-    unsafe { write_to_buffer(buf, len, |out| status::describe(pid, out)) }
+    unsafe { write_to_buffer(ptr::null_mut(), buf, len, |out| status::describe(pid, out)) }
 }
 
 /// Raises capabilities in the calling thread's effective set, within its permitted set, for a server that holds "cap_x+p"

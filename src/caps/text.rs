@@ -564,7 +564,8 @@ fn having(caps: &CapSets, flags: u8) -> u64 {
     with(caps.effective, EFFECTIVE) & with(caps.permitted, PERMITTED) & with(caps.inheritable, INHERITABLE)
 }
 
-fn write_names(out: &mut dyn fmt::Write, mask: u64) -> fmt::Result {
+/// Writes names with commas between them; a number where there is no name.
+pub(crate) fn write_names(out: &mut dyn fmt::Write, mask: u64) -> fmt::Result {
     let mut between = "";
     for cap in super::each(mask) {
         out.write_str(between)?;

@@ -13,24 +13,55 @@ use alloc::vec::Vec;
 use crate::alloc_util::try_cstring;
 use crate::error::Error;
 use crate::text::{Errno, Excerpt};
-use nss::Failure;
+pub use nss::Failure;
 
 /// A user as the database or the digits have it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct User {
     /// The user id.
     pub uid: u32,
-    /// Primary group and name, where the database has an entry.
-    pub entry: Option<Entry>,
+    /// Primary group and name.
+    pub entry: Lookup,
+}
+
+/// What the user database has of an id.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// An entry.
+    Found(Entry),
+    /// None.
+    None,
+    /// It cannot be read. Whoever needs the entry fails then; who has all that it would tell needs none.
+    Failed(Failure),
 }
 
 /// What the database says of a user beyond the id.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The primary group.
     pub gid: u32,
     /// The name, which the group database knows members by.
     pub name: CString,
+}
+
+impl User {
+    /// A copy.
+    pub(crate) fn copy(&self) -> Result<User, Error> {
+        let entry = match &self.entry {
+            Lookup::Found(Entry { gid, name }) => match try_cstring(name.as_bytes())? {
+                Some(name) => Lookup::Found(Entry { gid: *gid, name }),
+                None => Lookup::None,
+            },
+            Lookup::None => Lookup::None,
+            Lookup::Failed(failure) => Lookup::Failed(*failure),
+        };
+        Ok(User { uid: self.uid, entry })
+    }
+
+    /// The error where [`Lookup::Failed`] matters.
+    pub(crate) fn lookup_failed(&self, failure: Failure) -> Error {
+        lookup_error("user", Excerpt::of(format_args!("{}", self.uid)), failure)
+    }
 }
 
 /// The most supplementary groups the kernel takes (NGROUPS_MAX, include/uapi/linux/limits.h).
@@ -39,61 +70,68 @@ pub const MAX_GROUPS: usize = 65536;
 /// (uid_t)-1 and (gid_t)-1.
 const NO_ID: u32 = u32::MAX;
 
-/// Looks up a user by name, or takes a decimal id.
+/// Looks up a user by name, or takes a decimal id; with a `+` before it the id is not looked up.
 pub fn user(word: &[u8]) -> Result<User, Error> {
     const OPTION: &str = "user";
-    let fail = |failure| look_up_error(OPTION, word, failure);
-    let mut entry = match c_name(OPTION, word)? {
-        Some(name) => nss::user_by_name(&name).map_err(fail)?,
-        None => None,
-    };
-    let mut id = None;
-    if entry.is_none() {
-        let Some(uid) = decimal(OPTION, word)? else {
-            return Err(Error::UnknownUser { word: Excerpt::new(word) });
-        };
-        id = Some(uid);
-        entry = nss::user_by_id(uid).map_err(fail)?;
+    if let Some(uid) = signed(OPTION, word)? {
+        return Ok(User { uid, entry: Lookup::None });
     }
-    let Some(entry) = entry else {
-        let uid = id.ok_or(Error::Internal { what: "a user without id or entry" })?;
-        return Ok(User { uid, entry: None });
+    let fail = |failure| lookup_error(OPTION, Excerpt::new(word), failure);
+    let by_name = match c_name(OPTION, word)? {
+        Some(name) => nss::user_by_name(&name),
+        None => Ok(None),
     };
-    if entry.uid == NO_ID || entry.gid == NO_ID {
+    let (found, id) = match (by_name, decimal(OPTION, word)) {
+        (Ok(Some(entry)), _) => (entry, None),
+        (Ok(None), Ok(None)) => return Err(unknown_user(word)),
+        (Err(failure), Ok(None) | Err(_)) => return Err(fail(failure)),
+        (Ok(None), Err(error)) => return Err(error),
+        (_, Ok(Some(uid))) => match nss::user_by_id(uid) {
+            Ok(Some(entry)) => (entry, Some(uid)),
+            Ok(None) => return Ok(User { uid, entry: Lookup::None }),
+            Err(failure) => return Ok(User { uid, entry: Lookup::Failed(failure) }),
+        },
+    };
+    if found.uid == NO_ID || found.gid == NO_ID {
         return Err(Error::OptionValue {
             option: OPTION,
             word: Excerpt::new(word),
             expected: "a user to become: the user database gives it the id 4294967295, which means \"unchanged\"",
         });
     }
-    // Asked for by number: whatever the look-up came back with, the number stands.
-    Ok(User { uid: id.unwrap_or(entry.uid), entry: Some(Entry { gid: entry.gid, name: entry.name }) })
+    // Asked for by number: whatever the lookup came back with, the number stands.
+    let entry = Lookup::Found(Entry { gid: found.gid, name: found.name });
+    Ok(User { uid: id.unwrap_or(found.uid), entry })
 }
 
-/// Looks up a group by name, or takes a decimal id. `option` is what errors call it.
+/// As [`user`], of a group. `option` is what errors call it.
 pub fn group(option: &'static str, word: &[u8]) -> Result<u32, Error> {
-    let entry = match c_name(option, word)? {
-        Some(name) => nss::group_by_name(&name).map_err(|failure| look_up_error(option, word, failure))?,
-        None => None,
+    if let Some(gid) = signed(option, word)? {
+        return Ok(gid);
+    }
+    let by_name = match c_name(option, word)? {
+        Some(name) => nss::group_by_name(&name),
+        None => Ok(None),
     };
-    match entry {
-        Some(entry) if entry.gid == NO_ID => Err(Error::OptionValue {
+    match (by_name, decimal(option, word)) {
+        (Ok(Some(entry)), _) if entry.gid == NO_ID => Err(Error::OptionValue {
             option,
             word: Excerpt::new(word),
             expected: "a group to be in: the group database gives it the id 4294967295, which means \"unchanged\"",
         }),
-        Some(entry) => Ok(entry.gid),
-        None => match decimal(option, word)? {
-            Some(gid) => Ok(gid),
-            None => Err(Error::UnknownGroup { option, word: Excerpt::new(word) }),
-        },
+        (Ok(Some(entry)), _) => Ok(entry.gid),
+        // A number needs nothing of the database.
+        (_, Ok(Some(gid))) => Ok(gid),
+        (Ok(None), Ok(None)) => Err(Error::UnknownGroup { option, word: Excerpt::new(word) }),
+        (Ok(None), Err(error)) => Err(error),
+        (Err(failure), _) => Err(lookup_error(option, Excerpt::new(word), failure)),
     }
 }
 
 /// The groups the database has `entry` as a member of, the primary one only if it is listed there: what initgroups(3) adds
 /// to the group it is given. Sorted, without duplicates.
 pub fn memberships(entry: &Entry) -> Result<Vec<u32>, Error> {
-    let fail = |failure| look_up_error("user", entry.name.to_bytes(), failure);
+    let fail = |failure| lookup_error("user", Excerpt::new(entry.name.to_bytes()), failure);
     // The call wants a group to put in; with one that is none, what is left is the memberships, whatever the group will be.
     let list = || -> Result<Vec<u32>, Error> {
         let mut groups = nss::group_list(&entry.name, NO_ID).map_err(fail)?;
@@ -155,6 +193,26 @@ fn decimal(option: &'static str, word: &[u8]) -> Result<Option<u32>, Error> {
     }
 }
 
+/// The id of `+123`, which chown(1) takes for a number that is never looked up.
+fn signed(option: &'static str, word: &[u8]) -> Result<Option<u32>, Error> {
+    let Some(digits) = word.strip_prefix(b"+") else { return Ok(None) };
+    match decimal(option, digits) {
+        Ok(Some(id)) => Ok(Some(id)),
+        _ => Err(Error::OptionValue { option, word: Excerpt::new(word), expected: IDS }),
+    }
+}
+
+fn unknown_user(word: &[u8]) -> Error {
+    if word.contains(&b':') {
+        return Error::OptionValue {
+            option: "user",
+            word: Excerpt::new(word),
+            expected: "the name of a user: `group` is an option of its own",
+        };
+    }
+    Error::UnknownUser { word: Excerpt::new(word) }
+}
+
 /// The word as the C library takes it; nothing where it cannot be a name, having a NUL inside.
 fn c_name(option: &'static str, word: &[u8]) -> Result<Option<CString>, Error> {
     if word.is_empty() {
@@ -163,10 +221,10 @@ fn c_name(option: &'static str, word: &[u8]) -> Result<Option<CString>, Error> {
     Ok(try_cstring(word)?)
 }
 
-fn look_up_error(option: &'static str, word: &[u8], failure: Failure) -> Error {
+fn lookup_error(option: &'static str, word: Excerpt, failure: Failure) -> Error {
     match failure {
         Failure::OutOfMemory => Error::OutOfMemory,
-        Failure::Errno(errno) => Error::LookUp { option, word: Excerpt::new(word), errno: Errno(errno) },
+        Failure::Errno(errno) => Error::LookUp { option, word, errno: Errno(errno) },
     }
 }
 
@@ -217,8 +275,11 @@ mod tests {
     #[test]
     fn names_come_before_numbers_and_nul_is_no_name() {
         assert_eq!(user(b"root").map(|user| user.uid), Ok(0));
-        assert_eq!(user(b"0").map(|user| user.entry.map(|entry| entry.name)), Ok(Some(c"root".into())));
-        assert_eq!(user(b"4000000123"), Ok(User { uid: 4_000_000_123, entry: None }));
+        assert_eq!(
+            user(b"0").map(|user| matches!(user.entry, Lookup::Found(entry) if *entry.name == *c"root")),
+            Ok(true)
+        );
+        assert_eq!(user(b"4000000123"), Ok(User { uid: 4_000_000_123, entry: Lookup::None }));
         assert_eq!(group("group", b"root"), Ok(0));
         assert_eq!(group("group", b"4000000123"), Ok(4_000_000_123));
         assert!(matches!(user(b"ro\0ot"), Err(Error::UnknownUser { .. })));
@@ -260,9 +321,9 @@ mod tests {
             checked_group_list("user", many).expect_err("too many").to_string(),
             "user: 65537 groups, but the kernel takes at most 65536 (NGROUPS_MAX)"
         );
-        assert_eq!(look_up_error("user", b"x", Failure::OutOfMemory), Error::OutOfMemory);
+        assert_eq!(lookup_error("user", Excerpt::new(b"x"), Failure::OutOfMemory), Error::OutOfMemory);
         assert_eq!(
-            look_up_error("group", b"x", Failure::Errno(libc::EIO)).to_string(),
+            lookup_error("group", Excerpt::new(b"x"), Failure::Errno(libc::EIO)).to_string(),
             "group: looking up \"x\" failed (EIO: input/output error)"
         );
     }

@@ -1,9 +1,11 @@
 //! The reentrant look-ups of the C library: the static buffers of getpwnam(3) and the like stay the caller's.
 //!
-//! getpwnam_r(3) and its kin return the error number and do not set errno; "not found" is success without a result, or
-//! one of four error numbers the manual page lists. getgrouplist(3) has no way to report an error at all, so what it
-//! leaves in errno is looked at. Nor do the others report the failure of a source that another one follows
-//! (nsswitch.conf(5)), so the file that is a source nearly everywhere is tried as well.
+//! getpwnam_r(3) and its kin return the error number and do not set errno. Their manual page lists error numbers that mean "not
+//! found" somewhere. glibc and musl are not among those: 0 without a result is a source's "no such entry", and any error number says
+//! that the last source asked could not be reached (nss/getXXbyYY_r.c: NSS_STATUS_NOTFOUND is 0, NSS_STATUS_UNAVAIL the module's
+//! errno, ENOENT where sssd's, nslcd's, winbind's or systemd's socket is not there). The failure of a source that another one
+//! follows is not told (nsswitch.conf(5)), so the file that is a source nearly everywhere is tried as well. getgrouplist(3) has no
+//! way to report an error at all, so what it leaves in errno is looked at.
 
 use core::ffi::{CStr, c_char, c_int};
 use core::{mem, ptr};
@@ -171,14 +173,25 @@ fn look_up<E: PlainEntry, T>(
             0 if !result.is_null() => return take(&entry).map(Some),
             // Where one source cannot be read and the next has no such entry, libc says "no such entry". What is said twice
             // counts: an id without an entry is taken as it is.
-            0 | libc::ENOENT | libc::ESRCH | libc::EBADF | libc::EPERM if !missed => missed = true,
-            0 | libc::ENOENT | libc::ESRCH | libc::EBADF | libc::EPERM => return readable(file).map(|()| None),
+            0 if !missed => missed = true,
+            0 => return readable(file).map(|()| None),
+            libc::ENOENT if is_only_source(file) => return Ok(None),
             libc::EINTR if interruptions < INTERRUPTIONS => interruptions += 1,
             libc::ERANGE if room < MOST_ROOM => room *= 2,
             libc::ENOMEM => return Err(Failure::OutOfMemory),
             errno => return Err(Failure::Errno(errno)),
         }
     }
+}
+
+/// Whether there is neither the file nor anything that names another source, as in a container that holds a program and little
+/// else: then there are no entries, which is no failure.
+fn is_only_source(file: &CStr) -> bool {
+    let is_missing = |path| {
+        sys::uninterrupted(|| sys::openat(sys::CWD, path, libc::O_PATH)).is_err_and(|why| why == Errno(libc::ENOENT))
+    };
+    // musl has no other sources.
+    is_missing(file) && (cfg!(target_env = "musl") || is_missing(c"/etc/nsswitch.conf"))
 }
 
 /// "Not found" in a file that is there and cannot be read means nothing. One that is not there has no entries.

@@ -3,44 +3,57 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::options::{DEFAULTS, Options, known};
+use super::options::{DEFAULTS, Memberships, Options, known};
 use crate::alloc_util::try_push;
 use crate::config::{Place, Setting, Value};
 use crate::error::Error;
 use crate::identity;
 use crate::text::Excerpt;
 
+fn placed(place: &Place, error: Error) -> Error {
+    Error::At { place: Box::new(place.clone()), error: Box::new(error) }
+}
+
 impl Options {
+    /// All settings of a configuration file, in order. Memberships are looked up last: only then is it known whether they matter.
+    pub(super) fn set_all(&mut self, settings: &[Setting]) -> Result<(), Error> {
+        for setting in settings {
+            self.set_from(setting)?;
+        }
+        let is_user = |setting: &&Setting| setting.key.eq_ignore_ascii_case(b"user");
+        self.look_up_memberships().map_err(|error| match settings.iter().rev().find(is_user) {
+            Some(user) => placed(&user.value_place, error),
+            None => error,
+        })
+    }
+
     /// One setting of a configuration file.
-    pub(super) fn set_from(&mut self, setting: &Setting) -> Result<(), Error> {
+    fn set_from(&mut self, setting: &Setting) -> Result<(), Error> {
         let at = |place: &Place| {
-            let place = Box::new(place.clone());
+            let place = place.clone();
             move |error| match error {
-                Error::UnknownOption { .. } => {
-                    Error::At { place: Box::new(setting.key_place.clone()), error: Box::new(error) }
-                }
-                error => Error::At { place, error: Box::new(error) },
+                Error::UnknownOption { .. } => placed(&setting.key_place, error),
+                error => placed(&place, error),
             }
         };
         let items = match &setting.value {
-            Value::One(value) => return self.set(&setting.key, Some(value)).map_err(at(&setting.value_place)),
+            Value::One(value) => {
+                return self.set(&setting.key, Some(value), Memberships::Later).map_err(at(&setting.value_place));
+            }
             Value::List(items) => items,
         };
         let is = |name: &str| name.as_bytes().eq_ignore_ascii_case(&setting.key);
-        if is("supplemental_groups") {
+        if is("supplemental_groups") && !matches!(items.as_slice(), [(item, _)] if item.eq_ignore_ascii_case(b"keep")) {
             // Each item is a name: some have blanks.
             let mut groups = Vec::new();
             for (item, place) in items {
                 let group = identity::group("supplemental_groups", item).map_err(at(place))?;
                 try_push(&mut groups, group).map_err(|error| at(place)(error.into()))?;
             }
-            let groups =
-                identity::checked_group_list("supplemental_groups", groups).map_err(at(&setting.value_place))?;
-            self.supplemental_groups = Some(groups);
-            return Ok(());
+            return self.set_groups(groups).map_err(at(&setting.value_place));
         }
         match items.as_slice() {
-            [(item, place)] => self.set(&setting.key, Some(item)).map_err(at(place)),
+            [(item, place)] => self.set(&setting.key, Some(item), Memberships::Later).map_err(at(place)),
             _ if is("capabilities")
                 || is("optional_capabilities")
                 || is("ambient")
@@ -51,16 +64,16 @@ impl Options {
                 let mut joined = Vec::new();
                 for (item, place) in items {
                     let mut alone = DEFAULTS;
-                    alone.set(&setting.key, Some(item)).map_err(at(place))?;
+                    alone.set(&setting.key, Some(item), Memberships::Later).map_err(at(place))?;
                     joined.try_reserve(item.len() + 1).map_err(|_| at(place)(Error::OutOfMemory))?;
                     joined.extend_from_slice(item);
                     joined.push(b' ');
                 }
-                self.set(&setting.key, Some(&joined)).map_err(at(&setting.value_place))
+                self.set(&setting.key, Some(&joined), Memberships::Later).map_err(at(&setting.value_place))
             }
             _ => {
                 let Some(name) = known(&setting.key) else {
-                    return self.set(&setting.key, None).map_err(at(&setting.key_place));
+                    return self.set(&setting.key, None, Memberships::Later).map_err(at(&setting.key_place));
                 };
                 let error = Error::OptionValue {
                     option: name,

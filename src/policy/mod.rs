@@ -1,19 +1,18 @@
 //! What is wanted: every option of the `Security` stanza, checked when it is set. Data only: `apply` makes it so.
 
 mod from_config;
+mod get;
 mod options;
 mod proc_dir;
 
-use alloc::boxed::Box;
-use alloc::vec::Vec;
-
-use crate::alloc_util::try_push;
-use crate::caps::text;
+use crate::caps;
 use crate::config::{self, Setting};
 use crate::error::Error;
 use crate::plan::TargetCaps;
 use crate::sys;
+use crate::text::BoundedWriter;
 
+use options::Memberships;
 pub use options::OPTIONS;
 pub(crate) use options::{Options, root_folder};
 pub(crate) use proc_dir::ProcFolder;
@@ -35,14 +34,12 @@ impl Policy {
     /// Sets an option; `None` puts it back to its default.
     pub fn set(&mut self, option: &[u8], value: Option<&[u8]>) -> Result<(), Error> {
         // An option is stored as the last thing, when nothing can go wrong any more.
-        self.options.set(option, value)
+        self.options.set(option, value, Memberships::Now)
     }
 
     fn set_all(&mut self, settings: &[Setting]) -> Result<(), Error> {
         let mut options = self.options.copy()?;
-        for setting in settings {
-            options.set_from(setting)?;
-        }
+        options.set_all(settings)?;
         self.options = options;
         Ok(())
     }
@@ -57,12 +54,9 @@ impl Policy {
         self.set_all(&config::parse(text)?)
     }
 
-    /// A policy on the heap, for C.
-    pub fn boxed() -> Result<*mut Policy, Error> {
-        // Box::new would end the process where memory has run out. A slice of one has the layout of the one.
-        let mut list = Vec::new();
-        try_push(&mut list, Policy::new()?)?;
-        Ok(Box::into_raw(list.into_boxed_slice()).cast())
+    /// Writes what an option has come to, or one of `uid`, `gid` and `groups`.
+    pub(crate) fn get(&self, option: &[u8], out: &mut BoundedWriter<'_>) -> Result<(), Error> {
+        self.options.write(option, out)
     }
 
     /// The three options of ec_security_apply().
@@ -72,7 +66,7 @@ impl Policy {
         policy.set(b"group", group)?;
         if let Some(text) = caps {
             // as an argument this is a capability text, and only that
-            let caps = text::parse(text, sys::last_cap()).map_err(options::cap_error("capabilities"))?;
+            let caps = caps::text::parse(text, sys::last_cap()).map_err(options::cap_error("capabilities"))?;
             policy.options.caps = TargetCaps::Exactly(caps);
         }
         Ok(policy)

@@ -10,12 +10,13 @@ use crate::alloc_util::{try_cstring, try_push, try_to_vec};
 use crate::caps::CapSets;
 use crate::caps::text::{self, CapTextError};
 use crate::error::{ChrootProblem, Error};
+use crate::identity::{self, Lookup};
 use crate::plan::{SECUREBITS, Target, TargetCaps};
+use crate::sys;
 use crate::text::{Excerpt, nearest};
-use crate::{identity, sys};
 
 /// The option names, in the order of the manual. Append-only.
-pub const OPTIONS: [&str; 12] = [
+pub const OPTIONS: [&str; 14] = [
     "user",
     "group",
     "capabilities",
@@ -28,29 +29,89 @@ pub const OPTIONS: [&str; 12] = [
     "securebits",
     "deadline",
     "privileges",
+    "dumpable",
+    "parent_death_signal",
 ];
 
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// Names are looked up when an option is set: the databases may be out of reach when the policy is applied.
+/// A user. Names are looked up when an option is set: the databases may be out of reach when the policy is applied.
 pub(super) struct User {
-    uid: u32,
-    /// Primary group, and the groups the user is a member of, where the database has an entry.
-    groups: Option<(u32, Vec<u32>)>,
+    /// As it was given.
+    pub(super) word: CString,
+    pub(super) user: identity::User,
+    /// The groups the user is a member of. `None` while `supplemental_groups` makes them unnecessary: the lookup may take long, or
+    /// fail, where the database is elsewhere.
+    memberships: Option<Vec<u32>>,
+}
+
+impl User {
+    fn look_up(word: &[u8]) -> Result<User, Error> {
+        let user = identity::user(word)?;
+        Ok(User { word: nul_free("user", word)?, user, memberships: None })
+    }
+
+    fn copy(&self) -> Result<User, Error> {
+        let memberships = match &self.memberships {
+            None => None,
+            Some(groups) => Some(try_to_vec(groups)?),
+        };
+        Ok(User { word: nul_free("user", self.word.as_bytes())?, user: self.user.copy()?, memberships })
+    }
+
+    /// Looks up the memberships, unless that is done. Without an entry there are none.
+    fn look_up_memberships(&mut self) -> Result<(), Error> {
+        if self.memberships.is_none() {
+            self.memberships = Some(match &self.user.entry {
+                Lookup::Found(entry) => identity::memberships(entry)?,
+                Lookup::None | Lookup::Failed(_) => Vec::new(),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// A group, as it was given and as a number.
+pub(super) struct Group {
+    pub(super) word: CString,
+    gid: u32,
+}
+
+/// What is wanted of the list of supplementary groups.
+pub(super) enum Groups {
+    /// With a user, those of the group database; without, it stays.
+    Default,
+    /// It stays (`supplemental_groups = keep`).
+    Keep,
+    /// These.
+    List(Vec<u32>),
+}
+
+/// When memberships are looked up that an option makes necessary.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Memberships {
+    /// At once.
+    Now,
+    /// By [`Options::look_up_memberships`], when all options of a file are known.
+    Later,
 }
 
 pub(crate) struct Options {
-    user: Option<User>,
-    group: Option<u32>,
+    pub(super) user: Option<User>,
+    pub(super) group: Option<Group>,
     pub(crate) caps: TargetCaps,
-    optional: CapSets,
-    pub(crate) supplemental_groups: Option<Vec<u32>>,
+    pub(super) optional: CapSets,
+    pub(super) supplemental_groups: Groups,
     pub(crate) chroot: Option<CString>,
-    no_new_privs: bool,
-    trim_bounding: bool,
-    ambient: Option<u64>,
-    securebits: Option<u32>,
+    pub(super) no_new_privs: bool,
+    pub(super) trim_bounding: bool,
+    pub(super) ambient: Option<u64>,
+    pub(super) securebits: Option<u32>,
     pub(crate) deadline: Duration,
+    /// Whether the dumpable flag, which the kernel clears with a change of ids, is set again.
+    pub(crate) dumpable: bool,
+    /// Whether the parent-death signal, which the kernel clears with a change of ids, is set again.
+    pub(crate) keep_parent_death_signal: bool,
 }
 
 pub(super) const DEFAULTS: Options = Options {
@@ -58,13 +119,15 @@ pub(super) const DEFAULTS: Options = Options {
     group: None,
     caps: TargetCaps::Exactly(CapSets::EMPTY),
     optional: CapSets::EMPTY,
-    supplemental_groups: None,
+    supplemental_groups: Groups::Default,
     chroot: None,
     no_new_privs: true,
     trim_bounding: true,
     ambient: None,
     securebits: None,
     deadline: DEADLINE,
+    dumpable: false,
+    keep_parent_death_signal: false,
 };
 
 pub(crate) fn cap_error(option: &'static str) -> impl Fn(CapTextError) -> Error {
@@ -142,15 +205,6 @@ fn securebits(value: &[u8]) -> Result<u32, Error> {
     Ok(bits)
 }
 
-fn user(word: &[u8]) -> Result<User, Error> {
-    let identity::User { uid, entry } = identity::user(word)?;
-    let groups = match entry {
-        Some(entry) => Some((entry.gid, identity::memberships(&entry)?)),
-        None => None,
-    };
-    Ok(User { uid, groups })
-}
-
 fn group_list<'a>(names: impl Iterator<Item = &'a [u8]>) -> Result<Vec<u32>, Error> {
     let mut groups = Vec::new();
     for name in names {
@@ -177,16 +231,25 @@ pub(crate) fn root_folder(path: &CStr) -> Result<sys::Fd, Error> {
 }
 
 impl Options {
-    pub(super) fn set(&mut self, option: &[u8], value: Option<&[u8]>) -> Result<(), Error> {
+    pub(super) fn set(&mut self, option: &[u8], value: Option<&[u8]>, when: Memberships) -> Result<(), Error> {
         let Some(name) = known(option) else {
-            return Err(Error::UnknownOption { word: Excerpt::new(option), nearest: nearest_option(option) });
+            return Err(unknown_option(option));
         };
         let last_cap = sys::last_cap();
         match (name, value) {
             ("user", None) => self.user = None,
-            ("user", Some(value)) => self.user = Some(user(not_empty("user", value)?)?),
+            ("user", Some(value)) => {
+                let mut user = User::look_up(not_empty("user", value)?)?;
+                if when == Memberships::Now && matches!(self.supplemental_groups, Groups::Default) {
+                    user.look_up_memberships()?;
+                }
+                self.user = Some(user);
+            }
             ("group", None) => self.group = None,
-            ("group", Some(value)) => self.group = Some(identity::group("group", not_empty("group", value)?)?),
+            ("group", Some(value)) => {
+                let gid = identity::group("group", not_empty("group", value)?)?;
+                self.group = Some(Group { word: nul_free("group", value)?, gid });
+            }
             ("capabilities", None) => self.caps = DEFAULTS.caps,
             ("capabilities", Some(value)) if value.eq_ignore_ascii_case(b"keep") => self.caps = TargetCaps::Keep,
             ("capabilities", Some(value)) => {
@@ -204,11 +267,23 @@ impl Options {
                 }
                 self.optional = caps;
             }
-            ("supplemental_groups", None) => self.supplemental_groups = None,
-            ("supplemental_groups", Some(value)) => self.supplemental_groups = Some(group_list(words(value))?),
+            ("supplemental_groups", None) => {
+                if when == Memberships::Now
+                    && let Some(user) = &mut self.user
+                {
+                    user.look_up_memberships()?;
+                }
+                self.supplemental_groups = Groups::Default;
+            }
+            ("supplemental_groups", Some(value)) if value.trim_ascii().eq_ignore_ascii_case(b"keep") => {
+                self.supplemental_groups = Groups::Keep;
+            }
+            ("supplemental_groups", Some(value)) => {
+                self.supplemental_groups = Groups::List(group_list(words(value))?);
+            }
             ("chroot", None) => self.chroot = None,
             ("chroot", Some(value)) => {
-                let path = path_of(not_empty("chroot", value)?)?;
+                let path = nul_free("chroot", not_empty("chroot", value)?)?;
                 root_folder(&path)?;
                 self.chroot = Some(path);
             }
@@ -217,70 +292,103 @@ impl Options {
             ("bounding", None) => self.trim_bounding = true,
             ("bounding", Some(value)) if value.eq_ignore_ascii_case(b"trim") => self.trim_bounding = true,
             ("bounding", Some(value)) if value.eq_ignore_ascii_case(b"keep") => self.trim_bounding = false,
-            ("bounding", Some(value)) => {
-                return Err(Error::OptionValue {
-                    option: "bounding",
-                    word: Excerpt::new(value),
-                    expected: "trim or keep",
-                });
-            }
+            ("bounding", Some(value)) => return Err(not_one_of("bounding", value, "trim or keep")),
             ("ambient", None) => self.ambient = None,
             ("ambient", Some(value)) => {
                 self.ambient = Some(text::parse_names(value, last_cap).map_err(cap_error("ambient"))?);
             }
             ("securebits", None) => self.securebits = None,
+            ("securebits", Some(value)) if value.eq_ignore_ascii_case(b"keep") => self.securebits = None,
             ("securebits", Some(value)) => self.securebits = Some(securebits(value)?),
             ("deadline", None) => self.deadline = DEADLINE,
             ("deadline", Some(value)) => self.deadline = deadline(value)?,
+            ("dumpable", None) => self.dumpable = false,
+            ("dumpable", Some(value)) if value.eq_ignore_ascii_case(b"keep") => self.dumpable = false,
+            ("dumpable", Some(value)) if value.eq_ignore_ascii_case(b"on") => self.dumpable = true,
+            ("dumpable", Some(value)) => return Err(not_one_of("dumpable", value, "keep or on")),
+            ("parent_death_signal", None) => self.keep_parent_death_signal = false,
+            ("parent_death_signal", Some(value)) if value.eq_ignore_ascii_case(b"clear") => {
+                self.keep_parent_death_signal = false;
+            }
+            ("parent_death_signal", Some(value)) if value.eq_ignore_ascii_case(b"keep") => {
+                self.keep_parent_death_signal = true;
+            }
+            ("parent_death_signal", Some(value)) => {
+                return Err(not_one_of("parent_death_signal", value, "clear or keep"));
+            }
             _ => {}
         }
         Ok(())
     }
 
+    /// Sets the list of supplementary groups, names already turned into numbers.
+    pub(super) fn set_groups(&mut self, groups: Vec<u32>) -> Result<(), Error> {
+        self.supplemental_groups = Groups::List(identity::checked_group_list("supplemental_groups", groups)?);
+        Ok(())
+    }
+
+    /// Looks up the memberships that [`Memberships::Later`] has left.
+    pub(super) fn look_up_memberships(&mut self) -> Result<(), Error> {
+        match (&self.supplemental_groups, &mut self.user) {
+            (Groups::Default, Some(user)) => user.look_up_memberships(),
+            _ => Ok(()),
+        }
+    }
+
     pub(super) fn copy(&self) -> Result<Options, Error> {
-        let user = match &self.user {
+        let user = self.user.as_ref().map(User::copy).transpose()?;
+        let group = match &self.group {
             None => None,
-            Some(User { uid, groups: None }) => Some(User { uid: *uid, groups: None }),
-            Some(User { uid, groups: Some((primary, memberships)) }) => {
-                Some(User { uid: *uid, groups: Some((*primary, try_to_vec(memberships)?)) })
-            }
+            Some(Group { word, gid }) => Some(Group { word: nul_free("group", word.as_bytes())?, gid: *gid }),
         };
         let supplemental_groups = match &self.supplemental_groups {
-            None => None,
-            Some(groups) => Some(try_to_vec(groups)?),
+            Groups::Default => Groups::Default,
+            Groups::Keep => Groups::Keep,
+            Groups::List(groups) => Groups::List(try_to_vec(groups)?),
         };
         let chroot = match &self.chroot {
             None => None,
-            Some(path) => Some(path_of(path.as_bytes())?),
+            Some(path) => Some(nul_free("chroot", path.as_bytes())?),
         };
-        Ok(Options { user, supplemental_groups, chroot, ..*self })
+        Ok(Options { user, group, supplemental_groups, chroot, ..*self })
+    }
+
+    /// The group ids wanted.
+    pub(super) fn gid(&self) -> Result<Option<u32>, Error> {
+        match (&self.group, &self.user) {
+            (Some(group), _) => Ok(Some(group.gid)),
+            (None, None) => Ok(None),
+            (None, Some(User { user, .. })) => match &user.entry {
+                Lookup::Found(entry) => Ok(Some(entry.gid)),
+                Lookup::None => Err(Error::UserNeedsGroup { uid: user.uid }),
+                Lookup::Failed(failure) => Err(user.lookup_failed(*failure)),
+            },
+        }
+    }
+
+    /// The supplementary groups wanted.
+    pub(super) fn groups(&self) -> Result<Option<Vec<u32>>, Error> {
+        match (&self.supplemental_groups, &self.user) {
+            (Groups::List(groups), _) => Ok(Some(try_to_vec(groups)?)),
+            (Groups::Keep, _) | (Groups::Default, None) => Ok(None),
+            (Groups::Default, Some(User { user, memberships, .. })) => {
+                if let Lookup::Failed(failure) = &user.entry {
+                    return Err(user.lookup_failed(*failure));
+                }
+                // as initgroups(3) has it: the primary group, and those the user is a member of
+                let mut groups = try_to_vec(memberships.as_deref().unwrap_or_default())?;
+                if let Some(gid) = self.gid()? {
+                    try_push(&mut groups, gid)?;
+                }
+                Ok(Some(identity::checked_group_list("user", groups)?))
+            }
+        }
     }
 
     pub(crate) fn wanted(&self) -> Result<(Target, Vec<u32>), Error> {
-        let mut uid = None;
-        let mut gid = self.group;
-        let mut groups = match &self.supplemental_groups {
-            Some(groups) => Some(try_to_vec(groups)?),
-            None => None,
-        };
-        if let Some(user) = &self.user {
-            uid = Some(user.uid);
-            let primary = match (&user.groups, self.group) {
-                (_, Some(group)) => group,
-                (Some((primary, _)), None) => *primary,
-                (None, None) => return Err(Error::UserNeedsGroup { uid: user.uid }),
-            };
-            gid = Some(primary);
-            if groups.is_none() {
-                // as initgroups(3) has it: the primary group first, then those the user is a member of
-                let mut all = match &user.groups {
-                    Some((_, memberships)) => try_to_vec(memberships)?,
-                    None => Vec::new(),
-                };
-                try_push(&mut all, primary)?;
-                groups = Some(identity::checked_group_list("user", all)?);
-            }
-        }
+        let uid = self.user.as_ref().map(|user| user.user.uid);
+        let gid = self.gid()?;
+        let groups = self.groups()?;
         let wanted = Target {
             uid,
             gid,
@@ -305,13 +413,21 @@ fn not_empty<'a>(name: &'static str, value: &'a [u8]) -> Result<&'a [u8], Error>
     Ok(value)
 }
 
-fn path_of(path: &[u8]) -> Result<CString, Error> {
-    try_cstring(path)?.ok_or(Error::Argument { name: "chroot", problem: "holds a NUL byte" })
+fn not_one_of(option: &'static str, value: &[u8], expected: &'static str) -> Error {
+    Error::OptionValue { option, word: Excerpt::new(value), expected }
+}
+
+fn nul_free(name: &'static str, text: &[u8]) -> Result<CString, Error> {
+    try_cstring(text)?.ok_or(Error::Argument { name, problem: "holds a NUL byte" })
 }
 
 /// The option of that name.
 pub(super) fn known(word: &[u8]) -> Option<&'static str> {
     OPTIONS.into_iter().find(|name| name.as_bytes().eq_ignore_ascii_case(word))
+}
+
+pub(super) fn unknown_option(word: &[u8]) -> Error {
+    Error::UnknownOption { word: Excerpt::new(word), nearest: nearest_option(word) }
 }
 
 /// The known option that was probably meant. Those of other programs are known as well.

@@ -24,12 +24,19 @@ impl<'a> BoundedWriter<'a> {
     }
 }
 
+impl BoundedWriter<'_> {
+    /// As `write_str`, of bytes that need not be UTF-8.
+    pub(crate) fn write_bytes(&mut self, bytes: &[u8]) -> fmt::Result {
+        let start = self.end();
+        let fits = bytes.len().min(self.buf.len() - start);
+        self.buf[start..start + fits].copy_from_slice(&bytes[..fits]);
+        self.len += bytes.len();
+        Ok(())
+    }
+}
+
 impl fmt::Write for BoundedWriter<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let start = self.end();
-        let fits = text.len().min(self.buf.len() - start);
-        self.buf[start..start + fits].copy_from_slice(&text.as_bytes()[..fits]);
-        self.len += text.len();
-        Ok(())
+        self.write_bytes(text.as_bytes())
     }
 }

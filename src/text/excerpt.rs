@@ -4,6 +4,8 @@
 
 use core::fmt;
 
+use super::BoundedWriter;
+
 /// The beginning of a piece of input for a message: at most 64 bytes, stored inline. `Display` quotes it and escapes what
 /// cannot be printed.
 #[derive(Clone, Copy)]
@@ -23,6 +25,15 @@ impl Excerpt {
         let mut bytes = [0; Excerpt::MAX];
         bytes[..len].copy_from_slice(&text[..len]);
         Excerpt { bytes, len: len as u8, cut: text.len() > len }
+    }
+
+    /// Keeps the beginning of a text that is made here.
+    pub(crate) fn of(text: fmt::Arguments<'_>) -> Excerpt {
+        let mut bytes = [0; Excerpt::MAX + 1];
+        let mut out = BoundedWriter::new(&mut bytes);
+        let _ = fmt::write(&mut out, text);
+        let end = out.end();
+        Excerpt::new(&bytes[..end])
     }
 
     /// The bytes kept.
@@ -54,7 +65,7 @@ impl fmt::Display for Excerpt {
 }
 
 /// Writes bytes so that a terminal or a log shows just what they are: printable ASCII as it stands, valid UTF-8 beyond
-/// ASCII as it stands unless it is a control character, all else as `\n`, `\t`, `\"`, `\\` or `\xNN`.
+/// ASCII as it stands unless it is a control character, all else as `\n`, `\t`, `\"`, `\\`, `\xNN` or `\u{NNNN}`.
 pub fn write_escaped(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
     use core::fmt::Write as _;
     for chunk in bytes.utf8_chunks() {
@@ -65,6 +76,7 @@ pub fn write_escaped(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
                 '\n' => f.write_str("\\n")?,
                 '\t' => f.write_str("\\t")?,
                 c if c.is_control() => write!(f, "\\x{:02x}", c as u32)?,
+                c if is_invisible(c) => write!(f, "\\u{{{:04x}}}", c as u32)?,
                 c => f.write_char(c)?,
             }
         }
@@ -73,4 +85,30 @@ pub fn write_escaped(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
         }
     }
     Ok(())
+}
+
+/// Whether a character shows nothing by itself, or changes how what follows is shown: Unicode's format characters (category Cf) and
+/// separators of lines and paragraphs (Zl, Zp), variation selectors, fillers, and the language tags.
+fn is_invisible(c: char) -> bool {
+    matches!(c as u32,
+        0xad | 0x34f | 0x600..=0x605 | 0x61c | 0x6dd | 0x70f | 0x890..=0x891 | 0x8e2 | 0x115f..=0x1160 | 0x17b4..=0x17b5
+        | 0x180b..=0x180f | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0x3164 | 0xfe00..=0xfe0f | 0xfeff | 0xffa0
+        | 0xfff0..=0xfffb | 0x110bd | 0x110cd | 0x13430..=0x1343f | 0x1bca0..=0x1bca3 | 0x1d173..=0x1d17a | 0xe0000..=0xe0fff)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_seen_is_escaped() {
+        for c in ('\u{202a}'..='\u{202e}').chain('\u{2066}'..='\u{2069}').chain(
+            "\u{200b}\u{200c}\u{200d}\u{200e}\u{200f}\u{61c}\u{feff}\u{2028}\u{2029}\u{2060}\u{ad}\u{e0041}".chars(),
+        ) {
+            let text = format!("a{c}b");
+            assert_eq!(Excerpt::new(text.as_bytes()).to_string(), format!("\"a\\u{{{:04x}}}b\"", c as u32));
+        }
+        assert_eq!(Excerpt::new("grün\u{85}".as_bytes()).to_string(), "\"grün\\x85\"");
+        assert_eq!(Excerpt::new("日本 א".as_bytes()).to_string(), "\"日本 א\"");
+    }
 }
