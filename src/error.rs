@@ -3,16 +3,17 @@
 //!
 //! Every message says what was found, where, what was expected and, where that helps, what to do.
 
-use core::fmt;
-
 use crate::alloc_util::OutOfMemory;
+pub use crate::apply::error::ApplyError;
 use crate::caps::CapNames;
 use crate::caps::text::CapTextError;
 use crate::config::{FileProblem, Place, StanzaError};
-use crate::plan::{Refusal, Step};
+pub use crate::execute::ReadError;
+use crate::plan::Refusal;
 // Old names, until all code uses the new ones.
 pub use crate::text::Excerpt as Word;
 use crate::text::Nearest;
+pub use crate::threads::{StopError, ThreadProblem, ThreadState};
 pub use crate::text::{Errno, Excerpt};
 
 /// The numbered results of the C interface. Append-only: a number never changes its meaning.
@@ -194,44 +195,15 @@ pub enum Error {
     /// The plan says it cannot work.
     #[error(transparent)]
     Plan(#[from] Refusal),
-    /// The rehearsal, or the caller's own commit, was refused; whatever had been done was undone.
-    #[error(
-        "{step} refused ({errno}); nothing was changed (kernel, seccomp filter, security module, user namespace or limit)"
-    )]
-    Refused {
-        /// The call refused.
-        step: Step,
-        /// The reason the kernel gave.
-        errno: Errno,
-    },
-    /// The rehearsal was killed by a signal at a step: a seccomp filter that kills, most often.
-    #[error("{step} kills the process that makes it (signal {signal}: a seccomp filter?); nothing was changed")]
-    Killed {
-        /// The step under way.
-        step: Step,
-        /// The signal that ended the rehearsal.
-        signal: i32,
-    },
-    /// The rehearsal's calls all succeeded and yet the state afterwards was another.
-    #[error(
-        "{step} reported success in the rehearsal but did not take effect (a seccomp filter that lies?); nothing was changed"
-    )]
-    NotAsAsked {
-        /// The step whose effect is missing.
-        step: Step,
-    },
-    /// The rehearsal was killed before its first step.
-    #[error("the rehearsal was killed before its first step (signal {signal}: a seccomp filter?); nothing was changed")]
-    KilledBefore {
-        /// The signal that ended the rehearsal.
-        signal: i32,
-    },
-    /// The rehearsal did not end in time.
-    #[error("the rehearsal hung at {step} and was killed; nothing was changed")]
-    RehearsalHung {
-        /// The step under way.
-        step: Step,
-    },
+    /// A call that reads credentials failed.
+    #[error("{0}; nothing was changed (under a seccomp filter, such as SystemCallFilter= of a unit, that call must be allowed)")]
+    Read(#[from] ReadError),
+    /// The caller's own commit or its rehearsal was refused; all was undone.
+    #[error("{0}; nothing was changed")]
+    Apply(#[from] ApplyError),
+    /// Threads could not be stopped.
+    #[error("{0}; nothing was changed")]
+    Stop(#[from] StopError),
     /// A system call needed before any change failed.
     #[error("{call} failed ({errno}); nothing was changed")]
     System {
@@ -243,28 +215,10 @@ pub enum Error {
     /// Memory has run out.
     #[error("out of memory; nothing was changed")]
     OutOfMemory,
-    /// A thread that cannot be brought along.
-    #[error("thread {tid}{}: {problem}; nothing was changed", Comm(.comm))]
-    Thread {
-        /// The thread's id.
-        tid: i32,
-        /// Its name in /proc, without the padding.
-        comm: Excerpt,
-        /// What hinders it.
-        problem: ThreadProblem,
-    },
-    /// More threads than the time allowed could be parked of.
-    #[error(
-        "threads are being made faster than they can be parked ({parked} parked when time ran out); nothing was changed"
-    )]
-    ThreadsKeepComing {
-        /// How many were parked.
-        parked: usize,
-    },
     /// /proc cannot be used.
     #[error("/proc: {problem}")]
-    Proc {
-        /// What is wrong with it and what would do.
+    NoProc {
+        /// What is wrong with it, and what to do.
         problem: &'static str,
     },
     /// Called where it must not be.
@@ -317,75 +271,6 @@ pub enum Error {
     },
 }
 
-/// Why a thread cannot be brought along.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ThreadProblem {
-    /// It did not answer in time.
-    #[error("did not stop within the deadline ({0})")]
-    Deadline(Doing),
-    /// It is a worker of the kernel that keeps the credentials it was made with.
-    #[error(
-        "is a kernel worker of this process that keeps its maker's credentials for ever (an io_uring submission-polling thread, say); close its ring, or make it after the drop"
-    )]
-    KernelWorker,
-    /// It holds something else than the caller, and cannot follow the plan.
-    #[error("holds another state than the caller and cannot follow: {0}")]
-    Plan(Refusal),
-    /// It could not read its own state.
-    #[error("cannot read its own state ({0})")]
-    State(Errno),
-    /// It shares neither root folder nor descriptors with the caller.
-    #[error(
-        "has a root folder and a descriptor table of its own (unshare of CLONE_FS and CLONE_FILES), so it cannot be moved into the folder"
-    )]
-    OwnRoot,
-    /// It cannot be sent a signal.
-    #[error("cannot be signalled ({0}{limit})", limit = if .0.0 == libc::EAGAIN { "; RLIMIT_SIGPENDING" } else { "" })]
-    Signal(Errno),
-}
-
-/// What /proc says a thread was doing when it did not answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Doing {
-    /// The state letter of /proc/PID/task/TID/stat.
-    pub state: u8,
-    /// Whether it blocks the rendezvous' signal.
-    pub blocks_signal: bool,
-    /// Whether that signal is pending.
-    pub pending: bool,
-    /// The process that traces it, or 0.
-    pub tracer: i32,
-    /// The kernel function it waits in, if /proc tells.
-    pub wchan: Excerpt,
-}
-
-impl fmt::Display for Doing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.tracer != 0 && matches!(self.state, b't' | b'T') {
-            return write!(f, "stopped by its tracer, process {}", self.tracer);
-        }
-        if self.blocks_signal {
-            return f.write_str("it blocks the internal signal by a raw system call");
-        }
-        if self.tracer != 0 {
-            write!(f, "traced by process {}, which may swallow its signals; ", self.tracer)?;
-        }
-        match self.state {
-            b'R' => f.write_str("running")?,
-            b'S' => f.write_str("asleep")?,
-            b'D' => f.write_str("in an uninterruptible wait: vfork, a dead disk or network file system?")?,
-            b'T' => f.write_str("stopped by a signal")?,
-            b't' => f.write_str("stopped by a tracer")?,
-            0 => f.write_str("its state cannot be read")?,
-            c => write!(f, "state {}", char::from(c))?,
-        }
-        if !self.wchan.bytes().is_empty() && self.wchan.bytes() != b"0" {
-            write!(f, ", waits in {}", self.wchan)?;
-        }
-        Ok(())
-    }
-}
-
 /// Why a folder cannot be a root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChrootProblem {
@@ -408,14 +293,6 @@ pub enum ChrootProblem {
     },
 }
 
-struct Comm<'a>(&'a Excerpt);
-
-impl fmt::Display for Comm<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.bytes().is_empty() { Ok(()) } else { write!(f, " {}", self.0) }
-    }
-}
-
 impl Error {
     /// The number the C interface returns for this error.
     pub fn status(&self) -> Status {
@@ -428,18 +305,16 @@ impl Error {
             Error::LookUp { .. } => Status::LookUp,
             Error::Plan(refusal) if refusal.is_identity_change() => Status::Refused,
             Error::Plan(_) | Error::CannotRaise { .. } => Status::Capability,
-            Error::Refused { .. }
-            | Error::Killed { .. }
-            | Error::KilledBefore { .. }
-            | Error::NotAsAsked { .. }
-            | Error::RehearsalHung { .. } => Status::Refused,
-            Error::System { errno, .. } => match errno.0 {
-                libc::ENOMEM | libc::EMFILE | libc::ENFILE | libc::EAGAIN | libc::ENOSPC => Status::Resource,
-                _ => Status::Refused,
-            },
+            Error::Read(error) => system_status(error.errno),
+            Error::Apply(ApplyError::System { errno, .. } | ApplyError::Clone { errno }) => system_status(*errno),
+            Error::Apply(ApplyError::EarlierChild { .. }) => Status::Resource,
+            Error::Apply(_) => Status::Refused,
+            Error::Stop(StopError::System { errno, .. }) | Error::System { errno, .. } => system_status(*errno),
+            Error::Stop(StopError::Thread { .. } | StopError::ThreadsKeepComing { .. }) => Status::Thread,
+            Error::Stop(StopError::NoTaskDir { errno: Errno(libc::EMFILE | libc::ENFILE | libc::ENOMEM) }) => Status::Resource,
+            Error::Stop(StopError::Proc { .. } | StopError::NoTaskDir { .. }) | Error::NoProc { .. } => Status::Proc,
+            Error::Stop(StopError::Busy { .. }) => Status::Busy,
             Error::OutOfMemory => Status::Resource,
-            Error::Thread { .. } | Error::ThreadsKeepComing { .. } => Status::Thread,
-            Error::Proc { .. } => Status::Proc,
             Error::Busy { .. } => Status::Busy,
             Error::Chroot { .. } => Status::Chroot,
             Error::NoProcess { .. } => Status::NoProcess,
@@ -447,6 +322,13 @@ impl Error {
             Error::At { error, .. } => error.status(),
             Error::Internal { .. } => Status::Internal,
         }
+    }
+}
+
+fn system_status(errno: Errno) -> Status {
+    match errno.0 {
+        libc::ENOMEM | libc::EMFILE | libc::ENFILE | libc::EAGAIN | libc::ENOSPC => Status::Resource,
+        _ => Status::Refused,
     }
 }
 

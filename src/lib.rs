@@ -35,6 +35,8 @@ pub mod caps;
 pub mod config;
 mod effective;
 pub mod error;
+#[allow(unsafe_code)]
+mod execute;
 pub mod identity;
 #[allow(unsafe_code)]
 mod pin;
@@ -45,6 +47,7 @@ pub mod procfs;
 pub mod status;
 #[allow(unsafe_code)]
 pub mod sys;
+mod task_dir;
 pub mod text;
 #[allow(unsafe_code)]
 mod threads;

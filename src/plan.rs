@@ -68,6 +68,10 @@ pub struct Target {
     pub securebits: Option<u32>,
     /// Whether no_new_privs is to be set.
     pub no_new_privs: bool,
+    /// Whether each thread's parent-death signal is to outlive the change of ids.
+    pub keep_parent_death_signal: bool,
+    /// Whether the dumpable flag is to outlive the change of ids.
+    pub keep_dumpable: bool,
     /// The running kernel's last capability.
     pub last_cap: u8,
 }
@@ -133,6 +137,10 @@ pub enum Step {
     NoNewPrivs,
     /// Not a step of the plan: reading the state back.
     ReadBack,
+    /// Not a step of the plan: prctl(PR_SET_PDEATHSIG), to keep what a change of ids has cleared.
+    ParentDeathSignal(i32),
+    /// Not a step of the plan: prctl(PR_SET_DUMPABLE, 1), to keep what a change of ids has cleared.
+    Dumpable,
 }
 
 
@@ -155,6 +163,8 @@ impl fmt::Display for Step {
             Step::CapSet(_) => f.write_str("capset (final sets)"),
             Step::NoNewPrivs => f.write_str("prctl(PR_SET_NO_NEW_PRIVS)"),
             Step::ReadBack => f.write_str("reading the state back"),
+            Step::ParentDeathSignal(signal) => write!(f, "prctl(PR_SET_PDEATHSIG, {signal})"),
+            Step::Dumpable => f.write_str("prctl(PR_SET_DUMPABLE, 1)"),
         }
     }
 }
@@ -572,7 +582,7 @@ impl Planner {
                 now.cwd_as_wanted = true;
             }
             Step::ChangeFolder => now.cwd_as_wanted = true,
-            Step::ReadBack => {}
+            Step::ReadBack | Step::ParentDeathSignal(_) | Step::Dumpable => {}
         }
         // There is room for all that one plan can have, each kind once.
         if let Some(room) = self.plan.kinds.get_mut(usize::from(self.plan.len)) {

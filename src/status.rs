@@ -277,7 +277,7 @@ pub fn read(pid: i32) -> Result<Process, Error> {
                     Err(ReadError::OutOfMemory) => return Err(Error::OutOfMemory),
                     Err(ReadError::Io(errno)) => return Err(no_process(pid, errno)),
                     Err(ReadError::Field) => {
-                        return Err(Error::Proc {
+                        return Err(Error::NoProc {
                             problem: "a status file lacks what Linux 4.10 and later write there; is it really /proc?",
                         });
                     }
@@ -317,7 +317,7 @@ fn no_process(pid: i32, errno: Errno) -> Error {
         return Error::System { call: "opening a file of /proc", errno };
     }
     if pid == 0 || (errno.0 == libc::ENOENT && no_proc()) {
-        return Error::Proc {
+        return Error::NoProc {
             problem: "not mounted here, or it belongs to another pid namespace; mount proc on /proc",
         };
     }

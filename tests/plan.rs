@@ -174,7 +174,7 @@ impl Thread {
                 self.no_new_privs = true;
                 Ok(())
             }
-            Step::ReadBack => Err("reading back is no step"),
+            Step::ReadBack | Step::ParentDeathSignal(_) | Step::Dumpable => Err("no step of a plan"),
         }
     }
 
@@ -330,6 +330,8 @@ impl Chance {
                 if self.one_in(2) { bits | thread.securebits & LOCKS } else { bits }
             }),
             no_new_privs: !self.one_in(3),
+            keep_parent_death_signal: false,
+            keep_dumpable: false,
             last_cap: LAST_CAP,
         }
     }
@@ -556,6 +558,8 @@ fn optional_capabilities_are_those_held() {
         require_trim: false,
         securebits: None,
         no_new_privs: true,
+        keep_parent_death_signal: false,
+            keep_dumpable: false,
         last_cap: LAST_CAP,
     };
     for (held, permitted, effective, inheritable, ambient) in
@@ -650,6 +654,8 @@ fn steps_say_what_they_are() {
         (Step::CapSet(sets), "capset (final sets)"),
         (Step::NoNewPrivs, "prctl(PR_SET_NO_NEW_PRIVS)"),
         (Step::ReadBack, "reading the state back"),
+        (Step::ParentDeathSignal(15), "prctl(PR_SET_PDEATHSIG, 15)"),
+        (Step::Dumpable, "prctl(PR_SET_DUMPABLE, 1)"),
     ];
     for (step, text) in table {
         assert_eq!(step.to_string(), text, "{step:?}");

@@ -1,218 +1,339 @@
-//! The plan run by a throw-away child that shares this process's memory (nothing is copied, however large the process),
-//! has ids, root folder and descriptors of its own, and that no SIGCHLD announces.
+//! The plan run by a throw-away child, so that the kernel itself, with whatever filters it, says whether it would work.
+//!
+//! Before a commit the child shares this process's memory and descriptors: nothing is copied, however large the process, and its end
+//! closes nothing. All other threads are stopped then. For a dry run they are not, and the child has a memory of its own: a change
+//! of ids clears the dumpable flag, which the kernel keeps with the memory.
 
 use core::cell::UnsafeCell;
 use core::ffi::{c_int, c_void};
-use core::mem::MaybeUninit;
-use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use core::sync::atomic::{AtomicI32, AtomicU32};
 use core::time::Duration;
 
-use super::execute::{self as commit, Extent, Fault, Script};
-use crate::error::Error;
+use super::error::ApplyError;
+use crate::execute::{self, Context, Fault, OwnStatus, StepError};
 use crate::plan::{Plan, Step};
-use crate::sys;
+use crate::sys::{self, Timer};
 use crate::text::Errno;
+
+/// Whose memory the child has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Memory {
+    /// The caller's. All other threads must be stopped.
+    Shared,
+    /// A copy.
+    Own,
+}
+
+/// What a rehearsal that succeeds tells besides.
+pub(super) struct Learned {
+    /// Whether a timer can be had: no filter refuses it or kills for it.
+    pub(super) timer: bool,
+}
+
+pub(super) struct Rehearsal<'a> {
+    pub(super) ctx: &'a Context<'a>,
+    pub(super) plan: &'a Plan,
+    /// Of /proc, where there is one.
+    pub(super) proc: Option<&'a sys::Fd>,
+    pub(super) memory: Memory,
+    pub(super) limit: Duration,
+    /// A step beyond the plan: prctl(PR_SET_PDEATHSIG), if not 0.
+    pub(super) parent_death_signal: i32,
+    /// A step beyond the plan: prctl(PR_SET_DUMPABLE, 1).
+    pub(super) dumpable: bool,
+}
 
 const STACK: usize = 64 << 10;
 
-/// What the child works with. The stack ends where the report begins, so that both are mostly on one page.
 #[repr(C, align(16))]
-struct Room {
-    stack: UnsafeCell<[u8; STACK]>,
-    report: UnsafeCell<MaybeUninit<Report>>,
-}
+struct Stack(UnsafeCell<[u8; STACK]>);
+// SAFETY: used by one child at a time: rehearsals happen under the call lock, and STUCK says whose it still is.
+unsafe impl Sync for Stack {}
+static CHILD_STACK: Stack = Stack(UnsafeCell::new([0; STACK]));
 
-// SAFETY: used by one child at a time: rehearsals happen under the rendezvous' turn, and the caller waits for the child.
-unsafe impl Sync for Room {}
+/// A child that was killed and has not ended: the stack is its, for now. 0: none.
+static STUCK: AtomicI32 = AtomicI32::new(0);
 
-static ROOM: Room = Room { stack: UnsafeCell::new([0; STACK]), report: UnsafeCell::new(MaybeUninit::uninit()) };
-
-/// What the child reports.
+/// What the child reports: a page that is shared with a child of any kind, also where a tool makes a fork of each clone (valgrind).
 #[repr(C)]
 struct Report {
-    /// The number of the step under way.
+    /// 1 while the child runs; the kernel clears it at the end (CLONE_CHILD_CLEARTID).
+    running: AtomicU32,
+    /// The number of the step under way, or one of those below.
     progress: AtomicU32,
     /// 0 while running, else one of those below.
     outcome: AtomicU32,
     errno: AtomicI32,
-    /// Whether it has found that no seccomp filter looks at it.
-    unfiltered: AtomicU32,
-    /// Steps beyond the plan: which part of the read-back differed, by its place in `Step::all_kinds`.
-    differs: UnsafeCell<Step>,
+    /// A descriptor that the child has open, or -1.
+    open: AtomicI32,
+    /// The step at fault.
+    step: UnsafeCell<Step>,
 }
 
-impl Report {
-    /// Makes a new one there.
-    ///
-    /// # Safety
-    /// There is room for one, that nobody uses now or for any other thing while the result is used.
-    unsafe fn at<'a>(place: *mut Report) -> &'a Report {
-        // SAFETY: the caller's promise.
+/// The page, until the rehearsal is over.
+struct ReportPage(*mut Report);
+
+impl ReportPage {
+    fn new() -> Result<ReportPage, ApplyError> {
+        let page = sys::map(size_of::<Report>(), true)
+            .map_err(|errno| ApplyError::System { call: "mmap for the rehearsal", errno })?;
+        Ok(ReportPage(page.cast()))
+    }
+
+    /// As new. No child may use it.
+    fn clear(&self) -> &Report {
+        // SAFETY: a page of our own, large enough and aligned.
         unsafe {
-            place.write(Report {
+            self.0.write(Report {
+                running: AtomicU32::new(1),
                 progress: AtomicU32::new(NOT_BEGUN),
                 outcome: AtomicU32::new(0),
                 errno: AtomicI32::new(0),
-                unfiltered: AtomicU32::new(0),
-                differs: UnsafeCell::new(Step::ReadBack),
+                open: AtomicI32::new(-1),
+                step: UnsafeCell::new(Step::ReadBack),
             });
-            &*place
+            &*self.0
+        }
+    }
+}
+
+impl Drop for ReportPage {
+    fn drop(&mut self) {
+        // A child that is still there may write to it.
+        if STUCK.load(SeqCst) == 0 {
+            // SAFETY: the child is gone.
+            unsafe { sys::unmap(self.0.cast(), size_of::<Report>()) };
         }
     }
 }
 
 const DONE: u32 = 1;
 const REFUSED: u32 = 2;
-const DIFFERS: u32 = 3;
+const NO_EFFECT: u32 = 3;
 
-/// Instead of the number of a step: asking whether there is a seccomp filter.
-const ASKING: u32 = u32::MAX;
-/// Instead of the number of a step: seeing to it that no core is dumped.
-const HIDING: u32 = u32::MAX - 1;
 /// Instead of the number of a step: the child has told nothing yet.
-const NOT_BEGUN: u32 = u32::MAX - 2;
-/// Instead of the number of a step: seeing to it that the child ends.
-const TIMING: u32 = u32::MAX - 3;
+const NOT_BEGUN: u32 = u32::MAX;
+/// Instead of the number of a step: it sees to it that it ends.
+const ARMING_TIMER: u32 = u32::MAX - 1;
+/// Instead of the number of a step: it sees to it that no core is dumped.
+const DISABLING_CORE: u32 = u32::MAX - 2;
+
+/// What comes before the plan. A filter that kills for that need not kill for the plan, and then the child goes without.
+#[derive(Clone, Copy)]
+struct Before {
+    /// The caller may be killed, or not be allowed to signal a child with other ids.
+    timer: bool,
+    /// No core dump: it would be of the caller's memory, and before Linux 5.16 it ends all processes that share the memory, the
+    /// caller with them (fs/coredump.c, zap_threads). A filter that kills has one dumped.
+    no_core: bool,
+}
 
 struct Job<'a> {
-    script: &'a Script<'a>,
-    plan: &'a Plan,
+    rehearsal: &'a Rehearsal<'a>,
     report: &'a Report,
-    deadline: Duration,
-    /// Whether to ask first if a seccomp filter is there, since without one some calls stand for others.
-    ask_for_filter: bool,
-    /// Whether to go without a core dump: it would be of the caller's memory, and before Linux 5.16 it ends all processes that
-    /// share the memory, the caller with them (fs/coredump.c, zap_threads). A filter that kills has one dumped.
-    hide: bool,
-    /// The flag that says so, as it was.
-    dumpable: usize,
+    before: Before,
 }
 
 extern "C" fn child(argument: *mut c_void) -> c_int {
-    // SAFETY: `rehearse` passes a Job that outlives the child, which it waits for.
+    // SAFETY: `run_child` passes a Job that outlives the child, which it waits for; a child that it gives up has been killed.
     let job = unsafe { &*argument.cast::<Job<'_>>() };
     let report = job.report;
-    report.progress.store(TIMING, Ordering::Relaxed);
-    // Without a timer a hanging step would hang the caller: better refused than that.
-    let outcome = match sys::kill_me_after(job.deadline) {
-        Err(errno) => Err(Fault { step: Step::ReadBack, errno }),
-        Ok(()) => {
-            if job.hide {
-                report.progress.store(HIDING, Ordering::Relaxed);
-                let _ = sys::set_dumpable(0);
-            }
-            report.progress.store(ASKING, Ordering::Relaxed);
-            let unfiltered = job.ask_for_filter && sys::seccomp_mode() == Ok(0);
-            report.unfiltered.store(u32::from(unfiltered), Ordering::Relaxed);
-            let extent = if unfiltered { Extent::OneDrop } else { Extent::Filtered };
-            commit::make(job.script, job.plan, extent, &report.progress)
-        }
-    };
-    let code = match outcome {
+    let code = match job.run() {
         Ok(()) => DONE,
         Err(fault) => {
-            report.errno.store(fault.errno.0, Ordering::Relaxed);
-            // SAFETY: only the child writes, and the parent reads when the child is gone.
-            unsafe { *report.differs.get() = fault.step };
-            if fault.errno == Fault::NO_EFFECT { DIFFERS } else { REFUSED }
+            // SAFETY: only the child writes, and the parent reads when the outcome is there.
+            unsafe { *report.step.get() = fault.step };
+            match fault.error {
+                StepError::NoEffect => NO_EFFECT,
+                StepError::Errno(errno) => {
+                    report.errno.store(errno.0, Relaxed);
+                    REFUSED
+                }
+                StepError::TrimDenied => REFUSED,
+            }
         }
     };
-    report.outcome.store(code, Ordering::Release);
+    report.outcome.store(code, Release);
     sys::exit(0)
 }
 
-/// Runs the plan in a child, and says whether it has found that no seccomp filter looks at the caller. All signals must be blocked,
-/// and the caller must have the rendezvous' turn.
-pub(crate) fn rehearse(script: &Script<'_>, plan: &Plan, deadline: Duration) -> Result<bool, Error> {
-    // A filter that kills for what comes before the plan need not kill for the plan.
-    let (mut ask, mut hide) = (true, true);
-    loop {
-        match rehearse_once(script, plan, deadline, ask, hide)? {
-            Ended::Well { unfiltered } => return Ok(unfiltered),
-            Ended::Asking => ask = false,
-            Ended::Hiding => hide = false,
+impl Job<'_> {
+    fn run(&self) -> Result<(), Fault> {
+        let Rehearsal { ctx, plan, proc, limit, parent_death_signal, dumpable, .. } = *self.rehearsal;
+        let report = self.report;
+        let errno = |step| move |errno| Fault { step, error: StepError::Errno(errno) };
+        if self.before.timer {
+            report.progress.store(ARMING_TIMER, Relaxed);
+            core::mem::forget(Timer::that_kills(limit).map_err(errno(Step::ReadBack))?);
+        }
+        if self.before.no_core {
+            report.progress.store(DISABLING_CORE, Relaxed);
+            let _ = sys::set_dumpable(0);
+        }
+        execute::make(ctx, plan, &report.progress)?;
+        if parent_death_signal != 0 {
+            let step = Step::ParentDeathSignal(parent_death_signal);
+            sys::set_parent_death_signal(parent_death_signal).map_err(errno(step))?;
+        }
+        if dumpable {
+            sys::set_dumpable(1).map_err(errno(Step::Dumpable))?;
+        }
+        let own = match proc {
+            Some(proc) => OwnStatus::InProc { proc, open: &report.open },
+            None => OwnStatus::Nowhere,
+        };
+        execute::verify(ctx, plan, &own)
+    }
+}
+
+impl Rehearsal<'_> {
+    /// Runs the plan in a child. All signals must be blocked, and the call lock taken.
+    pub(super) fn run(&self) -> Result<Learned, ApplyError> {
+        if let Some(proc) = self.proc
+            && child_would_be_init(proc)
+        {
+            return Err(ApplyError::NewPidNamespace);
+        }
+        let stuck = STUCK.load(SeqCst);
+        if stuck != 0 && self.memory == Memory::Shared {
+            match sys::reap(stuck) {
+                Ok(None) => return Err(ApplyError::EarlierChild { pid: stuck }),
+                _ => STUCK.store(0, SeqCst),
+            }
+        }
+        let page = ReportPage::new()?;
+        // 2 cannot be put back (prctl(2), PR_SET_DUMPABLE).
+        let no_core = self.memory == Memory::Own || sys::dumpable() == Ok(1);
+        let mut before = Before { timer: true, no_core };
+        loop {
+            let job = Job { rehearsal: self, report: page.clear(), before };
+            let status = job.run_child()?;
+            let at = job.report.progress.load(Relaxed);
+            let outcome = job.report.outcome.load(Acquire);
+            match at {
+                ARMING_TIMER if before.timer => before.timer = false,
+                DISABLING_CORE if before.no_core && outcome == 0 => before.no_core = false,
+                _ => return job.result(at, outcome, status).map(|()| Learned { timer: before.timer }),
+            }
         }
     }
-}
-
-enum Ended {
-    Well { unfiltered: bool },
-    Asking,
-    Hiding,
-}
-
-fn rehearse_once(
-    script: &Script<'_>,
-    plan: &Plan,
-    deadline: Duration,
-    ask_for_filter: bool,
-    hide: bool,
-) -> Result<Ended, Error> {
-    let dumpable = sys::dumpable().unwrap_or(1);
-    // 2 cannot be put back (prctl(2), PR_SET_DUMPABLE).
-    let hide = hide && dumpable == 1;
-    // SAFETY: see `Room`.
-    let report = unsafe { Report::at(ROOM.report.get().cast()) };
-    let job = Job { script, plan, report, deadline, ask_for_filter, hide, dumpable };
-    let status = run(&job)?;
-    if report.progress.load(Ordering::Relaxed) != NOT_BEGUN {
-        return job.ended(status);
-    }
-    // A tool that has made a fork of the clone (valgrind does) has given the child a memory of its own. A page that is shared with
-    // such a child too costs more than the rest of a clone, so it is not the first choice.
-    let page = sys::map(4096, true).map_err(|errno| Error::System { call: "mmap for the rehearsal", errno })?;
-    // SAFETY: a fresh page, large enough and aligned for a Report.
-    let job = Job { report: unsafe { Report::at(page.cast()) }, ..job };
-    let ended = run(&job).and_then(|status| job.ended(status));
-    // SAFETY: the child is gone, so nobody uses the page.
-    unsafe { sys::unmap(page, 4096) };
-    ended
-}
-
-/// Has a child do the job, and waits for its end. Its wait status, or `None` where somebody's waitpid(-1, __WALL) has taken it.
-fn run(job: &Job<'_>) -> Result<Option<c_int>, Error> {
-    // SAFETY: see `Room`.
-    let stack = unsafe { &mut *ROOM.stack.get() };
-    // SAFETY: the stack is the child's alone; it ends by exit and makes raw system calls only.
-    let cloned = unsafe { sys::clone_vfork(stack, child, core::ptr::from_ref(job).cast_mut().cast()) };
-    let ended = match cloned {
-        Err(errno) => Err(Error::System { call: "clone for the rehearsal", errno }),
-        Ok(pid) => Ok(sys::wait_for(pid).ok()),
-    };
-    // The kernel keeps this flag with the memory; the child has cleared it, and so does a change of ids (kernel/cred.c,
-    // commit_creds).
-    if job.dumpable < 2 && sys::dumpable() != Ok(job.dumpable) {
-        let _ = sys::set_dumpable(job.dumpable);
-    }
-    ended
 }
 
 impl Job<'_> {
+    /// Has a child do the job, and waits for its end. Its wait status, or `None` where somebody's waitpid(-1, __WALL) has taken it.
+    fn run_child(&self) -> Result<Option<c_int>, ApplyError> {
+        let shared = libc::CLONE_VM | libc::CLONE_CHILD_CLEARTID;
+        let flags = libc::CLONE_FILES | if self.rehearsal.memory == Memory::Shared { shared } else { 0 };
+        let argument = core::ptr::from_ref(self).cast_mut().cast();
+        let word = self.report.running.as_ptr().cast::<i32>();
+        // No handler of the program runs in the child. Before a commit all are blocked already.
+        let mask = sys::set_signal_mask(u64::MAX)
+            .map_err(|errno| ApplyError::System { call: "rt_sigprocmask for the rehearsal", errno })?;
+        // SAFETY: the stack is the child's alone, or its copy is; the child ends by exit and makes raw system calls only.
+        let cloned = unsafe {
+            let top = CHILD_STACK.0.get().cast::<u8>().add(STACK);
+            sys::clone_call(flags, top, child, argument, word)
+        };
+        let _ = sys::insist(|| sys::set_signal_mask(mask));
+        let pid = cloned.map_err(|errno| ApplyError::Clone { errno })?;
+        let ended = self.wait_for(pid);
+        let open = self.report.open.swap(-1, SeqCst);
+        if open >= 0 {
+            // The child was killed while it had that open.
+            sys::Fd::from_raw(open);
+        }
+        match ended {
+            Ok(status) => Ok(status),
+            Err(step) => {
+                if self.rehearsal.memory == Memory::Shared {
+                    STUCK.store(pid, SeqCst);
+                }
+                Err(ApplyError::Hung { step })
+            }
+        }
+    }
+
+    /// Waits for the child's end, within limits; `Err`: it was killed, and has not ended.
+    fn wait_for(&self, pid: i32) -> Result<Option<c_int>, Step> {
+        const GRACE: Duration = Duration::from_millis(500);
+        let start = sys::now();
+        let mut pause = Duration::from_micros(20);
+        let mut yields = 0;
+        let mut killed = false;
+        loop {
+            match sys::reap(pid) {
+                Ok(Some(status)) => return Ok(Some(status)),
+                Err(Errno(libc::ECHILD)) => return Ok(None),
+                _ => {}
+            }
+            let passed = sys::now().saturating_sub(start);
+            let limit = self.rehearsal.limit;
+            if passed > limit + GRACE && !killed {
+                // Its own timer has not ended it.
+                let _ = sys::kill(pid, libc::SIGKILL);
+                killed = true;
+            }
+            if passed > limit + GRACE * 3 {
+                return Err(self.step_under_way());
+            }
+            let shares = self.rehearsal.memory == Memory::Shared;
+            if shares && self.report.running.load(SeqCst) != 0 {
+                // The kernel wakes this thread when the child has ended.
+                sys::futex_wait_for_child(&self.report.running, 1, Some(Duration::from_millis(5)));
+            } else if yields < 8 {
+                // It is about to be one that can be waited for.
+                yields += 1;
+                sys::sched_yield();
+            } else {
+                sys::futex_wait(&self.report.running, self.report.running.load(SeqCst), Some(pause));
+                pause = (pause * 2).min(Duration::from_millis(1));
+            }
+        }
+    }
+
+    fn step_under_way(&self) -> Step {
+        let at = self.report.progress.load(Relaxed);
+        self.rehearsal.plan.steps().nth(at as usize).unwrap_or(Step::ReadBack)
+    }
+
     /// What the report and the wait status say, with the child gone.
-    fn ended(&self, status: Option<c_int>) -> Result<Ended, Error> {
+    fn result(&self, at: u32, outcome: u32, status: Option<c_int>) -> Result<(), ApplyError> {
         let report = self.report;
-        let at = report.progress.load(Ordering::Relaxed);
-        let under_way = self.plan.steps().nth(at as usize).unwrap_or(Step::ReadBack);
-        let errno = Errno(report.errno.load(Ordering::Relaxed));
+        let errno = Errno(report.errno.load(Relaxed));
         // SAFETY: only the child has written there, and it is gone.
-        let step = unsafe { *report.differs.get() };
-        match report.outcome.load(Ordering::Acquire) {
-            DONE => Ok(Ended::Well { unfiltered: report.unfiltered.load(Ordering::Relaxed) != 0 }),
-            DIFFERS => Err(Error::NotAsAsked { step }),
-            REFUSED if at == TIMING => Err(Error::System { call: "arming the timer of the rehearsal", errno }),
-            REFUSED => Err(Error::Refused { step, errno }),
-            _ if at == HIDING => Ok(Ended::Hiding),
-            _ if at == ASKING && self.ask_for_filter => Ok(Ended::Asking),
+        let step = unsafe { *report.step.get() };
+        match outcome {
+            DONE => Ok(()),
+            NO_EFFECT => Err(ApplyError::NoEffect { step }),
+            REFUSED => Err(ApplyError::Refused { step, errno }),
             _ => {
                 let signal = status.map_or(0, |status| status & 0x7f);
-                if matches!(at, NOT_BEGUN | TIMING | ASKING) {
-                    Err(Error::KilledBefore { signal })
-                } else if signal == libc::SIGKILL || signal == libc::SIGALRM {
-                    Err(Error::RehearsalHung { step: under_way })
+                if matches!(at, NOT_BEGUN | ARMING_TIMER | DISABLING_CORE) {
+                    Err(ApplyError::Killed { step: None, signal })
+                } else if signal == libc::SIGKILL {
+                    Err(ApplyError::Hung { step: self.step_under_way() })
                 } else {
-                    Err(Error::Killed { step: under_way, signal })
+                    Err(ApplyError::Killed { step: Some(self.step_under_way()), signal })
                 }
             }
         }
+    }
+}
+
+/// Whether a child of this thread would be the first process of a new pid namespace (pid_namespaces(7)): the namespace for children is
+/// another than its own, or has no process yet, which is when its link cannot be read (fs/nsfs.c, pidns_for_children_get).
+fn child_would_be_init(proc: &sys::Fd) -> bool {
+    let read = |path, buf: &mut [u8; 64]| sys::readlinkat(proc.raw(), path, buf).map(|len| len.min(64));
+    let (mut own, mut children) = ([0; 64], [0; 64]);
+    let Ok(own_len) = read(c"thread-self/ns/pid", &mut own) else { return false };
+    match read(c"thread-self/ns/pid_for_children", &mut children) {
+        Ok(len) => own[..own_len] != children[..len],
+        // Before Linux 4.12 there is no such link.
+        Err(Errno(libc::ENOENT)) => {
+            let flags = libc::O_PATH | libc::O_NOFOLLOW;
+            sys::openat(proc.raw(), c"thread-self/ns/pid_for_children", flags).is_ok()
+        }
+        Err(_) => false,
     }
 }

@@ -385,7 +385,7 @@ impl Options {
         }
     }
 
-    pub(crate) fn wanted(&self) -> Result<(Target, Vec<u32>), Error> {
+    pub(crate) fn target(&self) -> Result<(Target, Vec<u32>), Error> {
         let uid = self.user.as_ref().map(|user| user.user.uid);
         let gid = self.gid()?;
         let groups = self.groups()?;
@@ -400,6 +400,8 @@ impl Options {
             require_trim: false,
             securebits: self.securebits,
             no_new_privs: self.no_new_privs,
+            keep_parent_death_signal: self.keep_parent_death_signal,
+            keep_dumpable: self.dumpable,
             last_cap: sys::last_cap(),
         };
         Ok((wanted, groups.unwrap_or_default()))

@@ -5,7 +5,7 @@ use core::ffi::c_int;
 use core::sync::atomic::AtomicU8;
 use core::sync::atomic::Ordering::Relaxed;
 
-use super::call::{Result, call};
+use super::call::{Errno, NOTHING_WRITTEN, Result, call};
 use crate::caps::CapSets;
 
 /// geteuid(2).
@@ -184,9 +184,11 @@ pub(crate) fn set_no_new_privs() -> Result<()> {
     prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0).map(drop)
 }
 
-/// prctl(PR_GET_SECCOMP): 0 without a filter. A filter may kill for it.
-pub(crate) fn seccomp_mode() -> Result<usize> {
-    prctl(libc::PR_GET_SECCOMP, 0, 0)
+/// Whether no seccomp filter looks at the calling thread, as far as prctl(2) tells: a filter may answer 0 in the kernel's place, so
+/// that an answer which is written to memory has to come as well.
+pub(crate) fn has_no_filter() -> bool {
+    // EINVAL: a kernel without seccomp.
+    matches!(prctl(libc::PR_GET_SECCOMP, 0, 0), Ok(0) | Err(Errno(libc::EINVAL))) && parent_death_signal().is_ok()
 }
 
 /// prctl(PR_GET_DUMPABLE).
@@ -201,10 +203,11 @@ pub(crate) fn set_dumpable(value: usize) -> Result<()> {
 
 /// prctl(PR_GET_PDEATHSIG).
 pub(crate) fn parent_death_signal() -> Result<c_int> {
-    let mut signal: c_int = 0;
+    // No signal has this number.
+    let mut signal: c_int = -1;
     // SAFETY: the kernel writes one int.
     unsafe { call!(libc::SYS_prctl, libc::PR_GET_PDEATHSIG, &raw mut signal, 0, 0, 0) }?;
-    Ok(signal)
+    if signal == -1 { Err(NOTHING_WRITTEN) } else { Ok(signal) }
 }
 
 /// prctl(PR_SET_PDEATHSIG).

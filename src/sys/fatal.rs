@@ -5,9 +5,9 @@ use core::sync::atomic::Ordering::SeqCst;
 use core::time::Duration;
 
 use super::call::call;
-use super::fs::write;
+use super::fs::{wait_until_writable, write};
 use super::futex::futex_wait;
-use super::process::{getpid, gettid, kill_me_after};
+use super::process::{getpid, gettid, interrupted_after, kill};
 use super::signal::{KernelSigaction, set_signal_mask, sigaction, tgkill};
 
 /// Ends the process as abort(3) does, without libc: SIGABRT at its default, and exit_group(2) should that not do.
@@ -16,8 +16,11 @@ pub(crate) fn abort() -> ! {
     let _ = set_signal_mask(!(1 << (libc::SIGABRT - 1)));
     let _ = tgkill(getpid(), gettid(), libc::SIGABRT);
     loop {
+        // A signal without a handler does not end process 1 (pid_namespaces(7)).
         // SAFETY: takes a number, and does not return.
         let _ = unsafe { call!(libc::SYS_exit_group, 134) };
+        // A filter may not allow that either.
+        let _ = kill(getpid(), libc::SIGKILL);
     }
 }
 
@@ -34,14 +37,12 @@ pub(crate) fn die(why: core::fmt::Arguments<'_>) -> ! {
         }
     }
     static DYING: AtomicU32 = AtomicU32::new(0);
-    const A_MOMENT: Duration = Duration::from_secs(5);
+    const A_MOMENT: Duration = Duration::from_secs(1);
     if DYING.swap(1, SeqCst) != 0 {
         // Another thread is about to end the process; one line is enough.
-        futex_wait(&DYING, 1, Some(A_MOMENT));
+        futex_wait(&DYING, 1, Some(A_MOMENT * 3));
         abort();
     }
-    // Whoever should read standard error may not, and a full pipe must not keep the process alive.
-    let _ = kill_me_after(A_MOMENT);
     let mut line = Line([0; 1024], 0);
     let _ = core::fmt::write(&mut line, format_args!("libec_security: {why}"));
     let end = line.1;
@@ -52,6 +53,11 @@ pub(crate) fn die(why: core::fmt::Arguments<'_>) -> ! {
         }
     }
     line.0[end] = b'\n';
-    let _ = write(2, &line.0[..=end]);
+    // Nobody may read standard error, and a full pipe must not keep the process alive.
+    interrupted_after(A_MOMENT, || {
+        if wait_until_writable(2, A_MOMENT) {
+            let _ = write(2, &line.0[..=end]);
+        }
+    });
     abort()
 }

@@ -2,6 +2,7 @@
 
 use core::ffi::{CStr, c_int, c_long};
 use core::mem::MaybeUninit;
+use core::time::Duration;
 
 use super::call::{Errno, NOTHING_WRITTEN, Result, call};
 use super::process::{errno, gettid};
@@ -21,6 +22,11 @@ impl Fd {
     /// The number.
     pub(crate) fn raw(&self) -> c_int {
         self.0
+    }
+
+    /// Takes over an open descriptor.
+    pub(crate) fn from_raw(fd: c_int) -> Fd {
+        Fd(fd)
     }
 
     /// Gives the descriptor up without closing it: the number may belong to somebody else by now.
@@ -51,58 +57,101 @@ pub(crate) fn fstat(fd: c_int) -> Result<libc::stat> {
     if stat.st_mode == 0 { Err(NOTHING_WRITTEN) } else { Ok(stat) }
 }
 
-/// Device and inode.
-pub(crate) type FileId = (u64, u64);
-
-/// The identity of an open file, by a raw call: for parked threads.
-pub(crate) fn file_id(fd: c_int) -> Result<FileId> {
-    stat_id(fd, c"", libc::AT_EMPTY_PATH)
+/// Which directory it is: a bind mount is another one than its source. Compared only while a descriptor of each is open, or it is
+/// somebody's root: the numbers are given away again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileId {
+    device: (u32, u32),
+    inode: u64,
+    /// Of statx(2), STATX_MNT_ID, since Linux 5.8.
+    mount: Option<u64>,
 }
 
-/// The identity of the calling thread's root folder.
+impl FileId {
+    /// Whether both are one directory, or that cannot be told since the kernel does not say which mount they are on.
+    pub(crate) fn may_be(&self, other: &FileId) -> bool {
+        let mounts_differ = matches!((self.mount, other.mount), (Some(a), Some(b)) if a != b);
+        self.device == other.device && self.inode == other.inode && !mounts_differ
+    }
+
+    /// Whether both are one directory for sure.
+    pub(crate) fn is(&self, other: &FileId) -> bool {
+        self.mount.is_some() && self == other
+    }
+}
+
+/// The identity of an open file, by a raw call: for stopped threads.
+pub(crate) fn file_id(fd: c_int) -> Result<FileId> {
+    identity(fd, c"", libc::AT_EMPTY_PATH)
+}
+
+/// The identity of the calling thread's root directory.
 pub(crate) fn root_id() -> Result<FileId> {
-    stat_id(CWD, c"/", 0)
+    identity(CWD, c"/", 0)
 }
 
 /// The identity of the calling thread's working directory, also where it may not be searched or has been removed.
 pub(crate) fn cwd_id() -> Result<FileId> {
-    stat_id(CWD, c"", libc::AT_EMPTY_PATH)
+    identity(CWD, c"", libc::AT_EMPTY_PATH)
 }
 
-/// newfstatat(2); libc's struct stat is the kernel's on these architectures.
-#[cfg(not(target_arch = "loongarch64"))]
-fn stat_id(folder: c_int, path: &CStr, flags: c_int) -> Result<FileId> {
+/// statx(2), since Linux 4.11. Filters of its time do not know it, and then newfstatat(2) tells all but the mount.
+fn identity(directory: c_int, path: &CStr, flags: c_int) -> Result<FileId> {
+    const MNT_ID: u32 = 0x1000;
+    let mut stat = MaybeUninit::<libc::statx>::zeroed();
+    let wanted = libc::STATX_INO | libc::STATX_TYPE | MNT_ID;
+    // SAFETY: the path is NUL-terminated, and there is room for one statx.
+    let done = unsafe { call!(libc::SYS_statx, directory, path.as_ptr(), flags, wanted, stat.as_mut_ptr()) };
+    // SAFETY: zeros are valid for it.
+    let stat = unsafe { stat.assume_init() };
+    if done.is_err() || stat.stx_mode == 0 {
+        return identity_without_mount(directory, path, flags);
+    }
+    let mount = (stat.stx_mask & MNT_ID != 0).then_some(stat.stx_mnt_id);
+    Ok(FileId { device: (stat.stx_dev_major, stat.stx_dev_minor), inode: stat.stx_ino, mount })
+}
+
+/// libc's struct stat is the kernel's on these architectures.
+#[cfg(all(target_pointer_width = "64", not(target_arch = "loongarch64")))]
+fn identity_without_mount(directory: c_int, path: &CStr, flags: c_int) -> Result<FileId> {
     let mut stat = MaybeUninit::<libc::stat>::zeroed();
     // SAFETY: the path is NUL-terminated, and there is room for one stat.
-    unsafe { call!(libc::SYS_newfstatat, folder, path.as_ptr(), stat.as_mut_ptr(), flags) }?;
+    unsafe { call!(libc::SYS_newfstatat, directory, path.as_ptr(), stat.as_mut_ptr(), flags) }?;
     // SAFETY: written on success, and zeros are valid for it.
     let stat = unsafe { stat.assume_init() };
-    if stat.st_mode == 0 { Err(NOTHING_WRITTEN) } else { Ok((stat.st_dev, stat.st_ino)) }
-}
-
-/// statx(2), the only one loongarch has.
-#[cfg(target_arch = "loongarch64")]
-fn stat_id(folder: c_int, path: &CStr, flags: c_int) -> Result<FileId> {
-    let mut stat = MaybeUninit::<libc::statx>::zeroed();
-    // SAFETY: the path is NUL-terminated, and there is room for one statx.
-    unsafe {
-        call!(libc::SYS_statx, folder, path.as_ptr(), flags, libc::STATX_INO | libc::STATX_TYPE, stat.as_mut_ptr())
-    }?;
-    // SAFETY: written on success, and zeros are valid for it.
-    let stat = unsafe { stat.assume_init() };
-    if stat.stx_mode == 0 {
+    if stat.st_mode == 0 {
         return Err(NOTHING_WRITTEN);
     }
-    Ok((u64::from(stat.stx_dev_major) << 32 | u64::from(stat.stx_dev_minor), stat.stx_ino))
+    let device = (libc::major(stat.st_dev), libc::minor(stat.st_dev));
+    Ok(FileId { device, inode: stat.st_ino, mount: None })
 }
 
-/// Whether the calling thread shares root folder and working directory with another of this process (kcmp(2), KCMP_FS). A
-/// thread's own process is always open to it (kernel/ptrace.c, __ptrace_may_access), but a kernel may lack the call: then no.
-pub(crate) fn shares_root_with(tid: i32) -> bool {
+/// Only statx(2) serves here.
+#[cfg(not(all(target_pointer_width = "64", not(target_arch = "loongarch64"))))]
+fn identity_without_mount(_: c_int, _: &CStr, _: c_int) -> Result<FileId> {
+    Err(NOTHING_WRITTEN)
+}
+
+/// What threads may share, or have of their own (clone(2), CLONE_FS and CLONE_FILES).
+#[derive(Clone, Copy)]
+pub(crate) enum Resource {
+    /// Root and working directory.
+    Directories,
+    /// The table of descriptors.
+    Descriptors,
+}
+
+/// Whether the calling thread shares that with another of this process (kcmp(2)). A thread's own process is always open to it
+/// (kernel/ptrace.c, __ptrace_may_access), but a kernel or a filter may lack the call.
+pub(crate) fn shares(resource: Resource, tid: i32) -> Result<bool> {
+    const KCMP_FILES: c_int = 2;
     const KCMP_FS: c_int = 3;
+    let kind = match resource {
+        Resource::Directories => KCMP_FS,
+        Resource::Descriptors => KCMP_FILES,
+    };
     // SAFETY: takes numbers.
-    let compared = unsafe { call!(libc::SYS_kcmp, gettid(), tid, KCMP_FS, 0, 0) };
-    compared == Ok(0)
+    unsafe { call!(libc::SYS_kcmp, gettid(), tid, kind, 0, 0) }.map(|order| order == 0)
 }
 
 /// Whether the descriptor is on a proc file system (fstatfs(2)).
@@ -124,6 +173,16 @@ pub(crate) fn is_on_proc(fd: c_int) -> Result<bool> {
 pub(crate) fn read(fd: c_int, room: &mut [u8]) -> Result<usize> {
     // SAFETY: the kernel writes at most as many bytes as there is room for.
     unsafe { call!(libc::SYS_read, fd, room.as_mut_ptr(), room.len()) }
+}
+
+/// poll(2) for room to write: whether there is some before the time is up. ppoll(2), since some architectures have no other.
+pub(crate) fn wait_until_writable(fd: c_int, at_most: Duration) -> bool {
+    let mut poll = libc::pollfd { fd, events: libc::POLLOUT, revents: 0 };
+    let limit = super::futex::timespec(at_most);
+    // SAFETY: one pollfd, and a time; no mask of signals.
+    let ready = unsafe { call!(libc::SYS_ppoll, &raw mut poll, 1, &raw const limit, 0, 8) };
+    // Where it cannot be asked, the write is tried.
+    ready.map_or(true, |count| count > 0)
 }
 
 /// write(2).

@@ -11,32 +11,28 @@ mod memory;
 mod process;
 mod signal;
 
-#[allow(unused_imports)]
-pub(crate) use arch::stack_pointer;
+pub(crate) use arch::{SignalMask, stack_pointer};
 pub use call::Result;
-#[allow(unused_imports)]
 pub(crate) use call::{INTERRUPTIONS, call_on_stack, clone_call, insist, uninterrupted};
 pub(crate) use creds::{
     ambient_clear, ambient_has, ambient_lower, ambient_raise, bounding_drop, bounding_has, capget, capset, dumpable,
-    getfsgid, getfsuid, getgroups, getresgid, parent_death_signal, seccomp_mode, set_dumpable, set_keep_caps,
+    getfsgid, getfsuid, getgroups, getresgid, has_no_filter, parent_death_signal, set_dumpable, set_keep_caps,
     set_no_new_privs, set_parent_death_signal, set_securebits, setfsgid, setfsuid, setgroups, setresgid, setresuid,
 };
 pub use creds::{geteuid, getresuid, last_cap, no_new_privs, securebits};
 pub(crate) use fatal::die;
 pub(crate) use fs::{
-    CWD, Fd, FileId, chdir, chroot, cwd_id, fchdir, file_id, fstat, getdents, is_on_proc, openat, read, readlinkat,
-    rewind, root_id, shares_root_with,
+    CWD, Fd, FileId, Resource, chdir, chroot, cwd_id, fchdir, file_id, fstat, getdents, is_on_proc, openat, read, readlinkat,
+    rewind, root_id, shares,
 };
-#[allow(unused_imports)]
 pub(crate) use futex::{futex_wait, futex_wait_for_child, futex_wake, now};
-pub(crate) use memory::{map, unmap};
+pub(crate) use memory::{map, unmap, wipe_on_fork};
 pub(crate) use process::{
-    clone_vfork, disable_cancellation, exit, getpid, gettid, is_single_threaded_for_sure, kill_me_after,
-    restore_cancellation, wait_for,
+    Timer, disable_cancellation, exit, getpid, getppid, gettid, is_of_deadline_class, is_single_threaded_for_sure, kill,
+    reap, restore_cancellation, sched_yield,
 };
 pub use process::{errno, set_errno};
-#[allow(unused_imports)]
 pub(crate) use signal::{
-    KernelSigaction, Payload, SIGNAL, SigInfo, alternate_stack_of, below_is_signal_frame, on_alternate_stack,
-    queue_signal, set_signal_mask, sigaction, tgkill,
+    KernelSigaction, Payload, SIGNAL, SigInfo, alternate_stack_of, on_alternate_stack, queue_signal, set_signal_mask,
+    sigaction, tgkill,
 };

@@ -1,10 +1,10 @@
 //! Processes, threads, and what libc keeps for the calling thread.
 
-use core::ffi::{c_int, c_long, c_void};
+use core::ffi::c_int;
 use core::mem::MaybeUninit;
 use core::time::Duration;
 
-use super::call::{Body, Result, call, clone_call, uninterrupted};
+use super::call::{NOTHING_WRITTEN, Result, call};
 use super::futex::timespec;
 use super::signal::{KernelSigaction, set_signal_mask, sigaction};
 
@@ -60,56 +60,93 @@ pub(crate) fn is_single_threaded_for_sure() -> bool {
     unsafe { call!(libc::SYS_unshare, libc::CLONE_THREAD) }.is_ok()
 }
 
-/// clone(2) of a child that shares this process's memory and that the calling thread waits for until it is gone
-/// (CLONE_VM, CLONE_VFORK: the one pair that instrumenting run-times know too), and that no SIGCHLD announces. Root folder,
-/// descriptors, signal handlers and ids are its own copies.
-///
-/// # Safety
-/// `stack` is the child's alone while it runs. `body` must end by [`exit`], and touch neither libc nor thread-local data.
-pub(crate) unsafe fn clone_vfork(stack: &mut [u8], body: Body, argument: *mut c_void) -> Result<i32> {
-    let top = stack.as_mut_ptr_range().end;
-    // SAFETY: the caller's promise about stack and body.
-    unsafe { clone_call(libc::CLONE_VM | libc::CLONE_VFORK, top, body, argument, core::ptr::null_mut()) }
-}
-
-/// wait4(2) for a child that no SIGCHLD announces. Gives its status, or ECHILD when somebody else took it.
-pub(crate) fn wait_for(pid: i32) -> Result<c_int> {
+/// wait4(2) without waiting, for a child that no SIGCHLD announces: its status when it has ended. ECHILD when somebody else took it.
+pub(crate) fn reap(pid: i32) -> Result<Option<c_int>> {
     let mut status: c_int = 0;
-    let mut failures = 0;
-    loop {
-        // SAFETY: room for one int. Its caller has all signals blocked.
-        match uninterrupted(|| unsafe { call!(libc::SYS_wait4, pid, &raw mut status, libc::__WALL, 0) }) {
-            // It would be left for ever.
-            Err(errno) if errno.0 != libc::ECHILD && failures < 3 => failures += 1,
-            Err(errno) => return Err(errno),
-            // A filter that lies waits for nobody.
-            Ok(0) if failures < 3 => failures += 1,
-            Ok(_) => return Ok(status),
+    // SAFETY: room for one int.
+    let ended = unsafe { call!(libc::SYS_wait4, pid, &raw mut status, libc::WNOHANG | libc::__WALL, 0) }?;
+    Ok((ended == pid as usize).then_some(status))
+}
+
+/// kill(2).
+pub(crate) fn kill(pid: i32, signal: c_int) -> Result<()> {
+    // SAFETY: takes numbers.
+    unsafe { call!(libc::SYS_kill, pid, signal) }.map(drop)
+}
+
+/// sched_yield(2).
+pub(crate) fn sched_yield() {
+    // SAFETY: takes nothing.
+    let _ = unsafe { call!(libc::SYS_sched_yield) };
+}
+
+/// getppid(2): 0 where the parent is of another pid namespace.
+pub(crate) fn getppid() -> i32 {
+    // SAFETY: takes nothing.
+    unsafe { call!(libc::SYS_getppid) }.unwrap_or(0) as i32
+}
+
+/// Whether the calling thread is of SCHED_DEADLINE, which cannot have children (sched(7)).
+pub(crate) fn is_of_deadline_class() -> bool {
+    const SCHED_DEADLINE: usize = 6;
+    // SAFETY: takes a number.
+    let class = unsafe { call!(libc::SYS_sched_getscheduler, 0) };
+    class == Ok(SCHED_DEADLINE)
+}
+
+/// A timer that sends a signal once.
+pub(crate) struct Timer(c_int);
+
+impl Timer {
+    /// timer_create(2) and timer_settime(2): SIGKILL to the process, whatever it is doing then.
+    pub(crate) fn that_kills(after: Duration) -> Result<Timer> {
+        Timer::start(libc::SIGKILL, None, after)
+    }
+
+    /// SIGALRM to one thread.
+    fn that_interrupts(tid: i32, after: Duration) -> Result<Timer> {
+        Timer::start(libc::SIGALRM, Some(tid), after)
+    }
+
+    fn start(signal: c_int, thread: Option<i32>, after: Duration) -> Result<Timer> {
+        // SAFETY: zeros are valid for a sigevent.
+        let mut event: libc::sigevent = unsafe { MaybeUninit::zeroed().assume_init() };
+        event.sigev_notify = if thread.is_some() { libc::SIGEV_THREAD_ID } else { libc::SIGEV_SIGNAL };
+        event.sigev_notify_thread_id = thread.unwrap_or(0);
+        event.sigev_signo = signal;
+        // No timer has this number.
+        let mut timer: c_int = -1;
+        // SAFETY: a sigevent, and room for the kernel's timer id, an int.
+        unsafe { call!(libc::SYS_timer_create, libc::CLOCK_MONOTONIC, &raw const event, &raw mut timer) }?;
+        if timer == -1 {
+            return Err(NOTHING_WRITTEN);
         }
+        let timer = Timer(timer);
+        let spec = [timespec(Duration::ZERO), timespec(after)];
+        // SAFETY: an itimerspec is two timespecs: interval and value.
+        unsafe { call!(libc::SYS_timer_settime, timer.0, 0, spec.as_ptr(), 0) }?;
+        Ok(timer)
     }
 }
 
-/// Has the calling process killed after a time, whatever it is doing then: by SIGKILL, or, where there is no such timer or no
-/// signal can be queued (RLIMIT_SIGPENDING; timer_create(2) reserves one), by SIGALRM, which is unblocked for that.
-pub(crate) fn kill_me_after(time: Duration) -> Result<()> {
-    // SAFETY: zeros are valid for a sigevent.
-    let mut event: libc::sigevent = unsafe { MaybeUninit::zeroed().assume_init() };
-    event.sigev_notify = libc::SIGEV_SIGNAL;
-    event.sigev_signo = libc::SIGKILL;
-    let mut timer: c_int = 0;
-    // SAFETY: a sigevent, and room for the kernel's timer id, an int.
-    let made = unsafe { call!(libc::SYS_timer_create, libc::CLOCK_MONOTONIC, &raw const event, &raw mut timer) };
-    if made.is_err() {
-        sigaction(libc::SIGALRM, Some(&KernelSigaction::DEFAULT))?;
-        set_signal_mask(!(1 << (libc::SIGALRM - 1)))?;
-        let at_least = time.max(Duration::from_micros(1));
-        let spec = [0, 0, at_least.as_secs() as c_long, c_long::from(at_least.subsec_micros() as i32)];
-        // SAFETY: an itimerval is two timevals: interval and value.
-        return unsafe { call!(libc::SYS_setitimer, libc::ITIMER_REAL, spec.as_ptr(), 0) }.map(drop);
+impl Drop for Timer {
+    fn drop(&mut self) {
+        // SAFETY: takes a number.
+        let _ = unsafe { call!(libc::SYS_timer_delete, self.0) };
     }
-    let spec = [timespec(Duration::ZERO), timespec(time)];
-    // SAFETY: an itimerspec is two timespecs: interval and value.
-    unsafe { call!(libc::SYS_timer_settime, timer, 0, spec.as_ptr(), 0) }.map(drop)
+}
+
+extern "C" fn do_nothing(_: c_int) {}
+
+/// Runs something that may wait for ever, for a time: a signal then interrupts its system call. For a process about to end: it
+/// changes the action of SIGALRM.
+pub(super) fn interrupted_after(time: Duration, body: impl FnOnce()) {
+    let entry: extern "C" fn(c_int) = do_nothing;
+    let _ = sigaction(libc::SIGALRM, Some(&KernelSigaction::new(entry as usize, 0)));
+    let _ = set_signal_mask(!(1 << (libc::SIGALRM - 1)));
+    let timer = Timer::that_interrupts(gettid(), time);
+    body();
+    drop(timer);
 }
 
 /// exit(2): ends the calling process or thread at once.

@@ -48,7 +48,6 @@ pub(crate) fn on_alternate_stack() -> bool {
 ///
 /// # Safety
 /// `context` is what the kernel passed to a handler that is still running.
-#[allow(dead_code)]
 pub(crate) unsafe fn alternate_stack_of(context: *const c_void) -> Option<Range<usize>> {
     #[repr(C)]
     struct Head {
@@ -119,41 +118,4 @@ pub(crate) fn queue_signal(pid: i32, tid: i32, payload: Payload) -> Result<()> {
 pub(crate) fn tgkill(pid: i32, tid: i32, signal: c_int) -> Result<()> {
     // SAFETY: takes numbers.
     unsafe { call!(libc::SYS_tgkill, pid, tid, signal) }.map(drop)
-}
-
-/// Whether the calling code was reached from a signal handler, as far as unwind tables tell: one of the frames below is a
-/// signal frame, which unwinders mark by the address not being that of a call.
-pub(crate) fn below_is_signal_frame() -> bool {
-    #[repr(C)]
-    struct Context {
-        _private: [u8; 0],
-    }
-    unsafe extern "C" {
-        fn _Unwind_Backtrace(trace: extern "C" fn(*mut Context, *mut c_void) -> c_int, data: *mut c_void) -> c_int;
-        fn _Unwind_GetIPInfo(context: *mut Context, before: *mut c_int) -> usize;
-    }
-    const MOST_FRAMES: u32 = 256;
-    struct Seen {
-        frames: u32,
-        signal: bool,
-    }
-    extern "C" fn frame(context: *mut Context, data: *mut c_void) -> c_int {
-        const GO_ON: c_int = 0;
-        const STOP: c_int = 4;
-        // SAFETY: `data` is the `Seen` handed to _Unwind_Backtrace below, which nobody else uses meanwhile.
-        let seen = unsafe { &mut *data.cast::<Seen>() };
-        let mut before: c_int = 0;
-        // SAFETY: the context the unwinder gave, and room for an int.
-        let at = unsafe { _Unwind_GetIPInfo(context, &raw mut before) };
-        seen.frames += 1;
-        seen.signal = before != 0 && seen.frames > 1;
-        if at == 0 || seen.signal || seen.frames > MOST_FRAMES { STOP } else { GO_ON }
-    }
-    let mut seen = Seen { frames: 0, signal: false };
-    if cfg!(miri) {
-        return false;
-    }
-    // SAFETY: the callback does not unwind, and `seen` outlives the call.
-    unsafe { _Unwind_Backtrace(frame, (&raw mut seen).cast()) };
-    seen.signal
 }

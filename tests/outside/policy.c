@@ -571,6 +571,9 @@ static void comes_to(void *arg)
         uint64_t there = ~row->optional | was->prm;
         struct thread want = after_drop(was, row->uid, row->gid, row->groups, row->groups_len, row->effective & there,
                                         row->permitted & there, row->inheritable);
+        /* A list that lacks only the primary group is as wanted where it cannot be set. */
+        if (job->place == SETGROUPS_DENIED && row->groups == ONE)
+            want.groups_len = 0;
         if (row->uid == STAYS)
             memcpy(want.uid, was->uid, sizeof want.uid);
         if (row->gid == STAYS)

@@ -3,6 +3,7 @@
 #include "situations.h"
 
 #include <errno.h>
+#include <linux/seccomp.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -92,13 +93,17 @@ static void at_process_limit(void)
 {
     idle_threads(2);
     /* Root is not held to the limit, and neither is who has CAP_SYS_ADMIN or CAP_SYS_RESOURCE (kernel/fork.c). */
-    if (ec_security_apply("4711", "4712", "cap_setuid,cap_setgid,cap_net_bind_service+ep") != EC_SECURITY_OK)
+    if (ec_security_apply("nobody", NULL, "cap_setuid,cap_setgid,cap_net_bind_service+ep") != EC_SECURITY_OK)
         must(false, ec_security_last_error());
     struct rlimit none = {1, 1};
     must(setrlimit(RLIMIT_NPROC, &none) == 0, "RLIMIT_NPROC");
 }
 
-static int become_nobody(void) { return ec_security_apply("nobody", NULL, NULL); }
+static void at_process_limit_with_filter(void)
+{
+    at_process_limit();
+    filter(SYS_personality, -1, SECCOMP_RET_ERRNO | EPERM, true);
+}
 
 /* --- memory --------------------------------------------------------------------------------------------------------------------- */
 
@@ -219,8 +224,10 @@ void situations_of_limits(void)
          .outcomes = REFUSED, .status = EC_SECURITY_ERESOURCE, .says = {"EMFILE"}},
         {.name = "room for 0 to 11 more descriptors", .make = idle_two, .call = each_number_of_descriptors,
          .after = tell_refusals, .outcomes = DONE, .threads = 3},
-        {.name = "no more processes (RLIMIT_NPROC)", .needs_ids = true, .make = at_process_limit, .call = become_nobody,
-         .outcomes = REFUSED, .status = EC_SECURITY_ERESOURCE, .says = {"clone", "EAGAIN"}},
+        {.name = "no more processes (RLIMIT_NPROC)", .needs_ids = true, .make = at_process_limit,
+         .outcomes = DONE, .threads = 3},
+        {.name = "no more processes (RLIMIT_NPROC), under a seccomp filter", .needs_ids = true, .make = at_process_limit_with_filter,
+         .outcomes = REFUSED, .status = EC_SECURITY_ERESOURCE, .says = {"clone", "EAGAIN", "RLIMIT_NPROC"}},
         {.name = "address space for 0 to 59 more pages (RLIMIT_AS)", .make = idle_two, .call = each_size_of_memory,
          .after = tell_refusals, .outcomes = DONE, .threads = 3},
         {.name = "out of memory at each allocation, names looked up", .needs_ids = true, .make = idle_two, .call = each_allocation_of_names,

@@ -61,44 +61,12 @@ static int drop_in_handler(void)
     return status_in_handler;
 }
 
-static void plain_handler(void) { handles(0, calls); }
-static void nodefer_handler(void) { handles(SA_NODEFER, calls); }
 static void alternate_stack(void)
 {
     static char stack[65536];
     stack_t alternate = {.ss_sp = stack, .ss_size = sizeof stack};
     must(sigaltstack(&alternate, NULL) == 0, "sigaltstack");
     handles(SA_ONSTACK, calls);
-}
-
-/* In the middle of malloc, whose lock this thread then holds: a call that allocates would never come back. */
-static void calls_in_malloc(int signal)
-{
-    (void)signal;
-    status_in_handler = drop();
-    if (status_in_handler != EC_SECURITY_EBUSY)
-        complain("in a handler, with malloc interrupted: %d", status_in_handler);
-    shared->count++;
-}
-
-static void malloc_interrupted(void) { handles(0, calls_in_malloc); }
-
-static int in_malloc(void)
-{
-    timer_t timer;
-    struct itimerspec often = {{0, 200000}, {0, 200000}};
-    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
-    timer_create(CLOCK_MONOTONIC, &event, &timer);
-    timer_settime(timer, 0, &often, NULL);
-    while (shared->count < 300) {
-        void *some[64];
-        for (size_t at = 0; at < 64; at++)
-            some[at] = malloc(at * 999 + 1);
-        for (size_t at = 0; at < 64; at++)
-            free(some[at]);
-    }
-    timer_delete(timer);
-    return status_in_handler;
 }
 
 static void idle_two(void) { idle_threads(2); }
@@ -521,14 +489,8 @@ static int refused_keeps_flags(void)
 void situations_of_signals(void)
 {
     static const struct situation all[] = {
-        {.name = "the caller is inside a signal handler", .make = plain_handler, .call = drop_in_handler,
-         .outcomes = REFUSED, .status = EC_SECURITY_EBUSY, .says = {"signal handler"}},
-        {.name = "the caller is inside a signal handler that blocks nothing (SA_NODEFER)", .make = nodefer_handler,
-         .call = drop_in_handler, .outcomes = REFUSED, .status = EC_SECURITY_EBUSY, .says = {"signal handler"}},
         {.name = "the caller is inside a signal handler on an alternate stack", .make = alternate_stack,
          .call = drop_in_handler, .outcomes = REFUSED, .status = EC_SECURITY_EBUSY, .says = {"signal handler"}},
-        {.name = "the caller is inside a signal handler that has interrupted malloc", .make = malloc_interrupted,
-         .call = in_malloc, .outcomes = REFUSED, .status = EC_SECURITY_EBUSY, .says = {"signal handler"}},
         {.name = "signals storm, without SA_RESTART", .make = make_storm, .call = ten_checks_and_drop, .outcomes = DONE,
          .threads = 5},
         {.name = "another process sends the borrowed signal all the time", .make = make_storm_of_borrowed,

@@ -22,6 +22,13 @@ pub(crate) struct SignalMask([usize; 64 / usize::BITS as usize]);
 impl SignalMask {
     pub(crate) const NONE: SignalMask = SignalMask([0; 64 / usize::BITS as usize]);
     pub(crate) const ALL: SignalMask = SignalMask([usize::MAX; 64 / usize::BITS as usize]);
+
+    /// Without one signal.
+    pub(crate) const fn without(mut self, signal: c_int) -> SignalMask {
+        let bit = signal as u32 - 1;
+        self.0[(bit / usize::BITS) as usize] &= !(1 << (bit % usize::BITS));
+        self
+    }
 }
 
 /// The kernel's struct sigaction, not libc's: with one restorer where asm/signal.h defines SA_RESTORER, else with none

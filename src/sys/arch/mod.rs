@@ -31,7 +31,7 @@ compile_error!(
     "libec_security: this architecture has no file in src/sys/arch; docs/architectures.md says what goes in there"
 );
 
-pub(crate) use layout::Body;
+pub(crate) use layout::{Body, SignalMask};
 #[allow(unused_imports)]
 pub(crate) use this::stack_pointer;
 pub(super) use this::{call_on_stack, clone_call, syscall6};
@@ -48,6 +48,11 @@ impl KernelSigaction {
             restorer: this::restorer(),
             mask: layout::SignalMask::ALL,
         }
+    }
+
+    /// The same with another mask. The signal itself is blocked while the handler runs in any case.
+    pub(crate) fn with_mask(self, mask: SignalMask) -> KernelSigaction {
+        KernelSigaction { mask, ..self }
     }
 }
 

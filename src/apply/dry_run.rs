@@ -1,0 +1,121 @@
+//! What an apply would find wrong, as far as it can be seen without stopping a thread. Signals nobody: other threads are read through
+//! /proc, and the plan is run by a child with a memory of its own.
+
+use core::time::Duration;
+
+use super::rehearsal::{Memory, Rehearsal};
+use super::{Input, REHEARSAL_DEADLINE};
+use crate::alloc_util::try_to_vec;
+use crate::caps;
+use crate::error::Error;
+use crate::execute::{self, Context, SharedBuffer};
+use crate::plan::{self, Credentials, PlanKind};
+use crate::sys::{self, Resource};
+use crate::task_dir::{self, TaskPath};
+use crate::text::Errno;
+use crate::threads::{StopError, ThreadProbe, ThreadProblem, probe_thread, text_of};
+
+/// How long a thread that blocks the signal is watched before that is told: libc blocks it for a moment in pthread_create(3).
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
+
+pub(super) fn run(input: &Input) -> Result<(), Error> {
+    let mut list = try_to_vec(&input.buffer)?;
+    let buffer = SharedBuffer::new(&mut list);
+    let (ctx, caller) = input.context(input.target, &buffer)?;
+    let plan = plan::plan(&ctx.target, &caller.held, PlanKind::Caller)?;
+    if let Some(tasks) = &input.tasks
+        && task_dir::thread_count(tasks) != Ok(1)
+    {
+        check_threads(input, &ctx, &caller.held, tasks)?;
+    }
+    if plan.steps().len() == 0 {
+        return Ok(());
+    }
+    let rehearsal = Rehearsal {
+        ctx: &ctx,
+        plan: &plan,
+        proc: input.proc.as_ref(),
+        memory: Memory::Own,
+        limit: input.deadline.max(REHEARSAL_DEADLINE),
+        parent_death_signal: 0,
+        dumpable: false,
+    };
+    rehearsal.run()?;
+    Ok(())
+}
+
+/// Looks at every thread but the calling one.
+fn check_threads(input: &Input, ctx: &Context<'_>, caller: &Credentials, tasks: &sys::Fd) -> Result<(), Error> {
+    let mut names = [0u64; 1024];
+    let own = sys::gettid();
+    let mut own_seen = false;
+    sys::rewind(tasks.raw()).map_err(|errno| Error::System { call: "lseek of /proc/self/task", errno })?;
+    loop {
+        let entries = sys::getdents(tasks.raw(), &mut names)
+            .map_err(|errno| Error::System { call: "getdents64 of /proc/self/task", errno })?;
+        if entries.is_empty() {
+            break;
+        }
+        for name in entries {
+            let Some(tid) = crate::procfs::decimal(name).and_then(|tid| i32::try_from(tid).ok()) else { continue };
+            if tid == own {
+                own_seen = true;
+            } else if let Some(problem) = check_thread(input, ctx, caller, tasks, tid) {
+                return Err(StopError::Thread { tid, comm: text_of(tasks.raw(), tid, "comm"), problem }.into());
+            }
+        }
+    }
+    if own_seen { Ok(()) } else { Err(StopError::FOREIGN_PROC.into()) }
+}
+
+fn check_thread(
+    input: &Input,
+    ctx: &Context<'_>,
+    caller: &Credentials,
+    tasks: &sys::Fd,
+    tid: i32,
+) -> Option<ThreadProblem> {
+    let start = sys::now();
+    loop {
+        match probe_thread(tasks.raw(), tid) {
+            ThreadProbe::Gone | ThreadProbe::Ended | ThreadProbe::KernelWorker { per_request_creds: true } => {
+                return None;
+            }
+            ThreadProbe::KernelWorker { per_request_creds: false } => return Some(ThreadProblem::KernelWorker),
+            ThreadProbe::Alive(state) => {
+                let cannot_stop = state.blocks_signal || matches!(state.state, b't' | b'D');
+                if !cannot_stop {
+                    break;
+                }
+                if sys::now().saturating_sub(start) > input.deadline {
+                    return Some(ThreadProblem::Deadline(state));
+                }
+                let word = core::sync::atomic::AtomicU32::new(0);
+                sys::futex_wait(&word, 0, Some(LOOK_AGAIN));
+            }
+        }
+    }
+    let file = match task_dir::open(tasks.raw(), &TaskPath::in_task_dir(tid, "status")) {
+        Ok(file) => file,
+        Err(Errno(libc::ENOENT | libc::ESRCH)) => return None,
+        Err(errno) => {
+            return Some(ThreadProblem::Read(execute::ReadError { call: "opening /proc/self/task/TID/status", errno }));
+        }
+    };
+    match execute::read_other(ctx, &file) {
+        // What only the thread can tell is taken to be as with the caller.
+        Ok((held, _)) => {
+            let mut held = Credentials { securebits: caller.securebits, ..held };
+            if ctx.root.is_some() && sys::shares(Resource::Directories, tid) == Ok(false) {
+                held.root_as_wanted = false;
+                let may = held.caps.permitted & caps::bit(caps::SYS_CHROOT) != 0;
+                if may && sys::shares(Resource::Descriptors, tid) == Ok(false) {
+                    return Some(ThreadProblem::PrivateRoot);
+                }
+            }
+            plan::plan(&ctx.target, &held, PlanKind::FilteredFollower).err().map(ThreadProblem::Plan)
+        }
+        // It has ended meanwhile (ESRCH), or this /proc does not tell.
+        Err(_) => None,
+    }
+}

@@ -1,0 +1,89 @@
+//! Why a policy could not be applied.
+
+use core::fmt;
+
+use crate::plan::Step;
+use crate::sys;
+use crate::text::Errno;
+
+/// Why the caller's own commit or its rehearsal failed; nothing was changed, or all was undone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyError {
+    /// A step was refused.
+    #[error("{step} refused ({errno}; by the kernel, a seccomp filter, a security module, a user namespace or a limit)")]
+    Refused {
+        /// The call.
+        step: Step,
+        /// The reason given.
+        errno: Errno,
+    },
+    /// A step succeeded, and its effect was missing.
+    #[error("{step} reported success but did not take effect (a seccomp filter that lies?)")]
+    NoEffect {
+        /// The call.
+        step: Step,
+    },
+    /// The rehearsal's child was killed at a step, or before the first.
+    #[error("the rehearsal was killed by signal {signal} {} (seccomp filter?)", At(*.step))]
+    Killed {
+        /// The call.
+        step: Option<Step>,
+        /// What killed it.
+        signal: i32,
+    },
+    /// The rehearsal's child did not end in time.
+    #[error("the rehearsal did not come back from {step} and was killed (a seccomp supervisor that does not answer?)")]
+    Hung {
+        /// The call under way.
+        step: Step,
+    },
+    /// A child of an earlier rehearsal has not ended.
+    #[error("process {pid}, the child of an earlier rehearsal, was killed and has not ended (see its wchan in /proc)")]
+    EarlierChild {
+        /// Its process id.
+        pid: i32,
+    },
+    /// A child would be the first process of a new pid namespace, whose end ends the namespace.
+    #[error(
+        "a rehearsal is needed, and its child would be the first process of the pid namespace that this thread has created for its \
+         children (unshare of CLONE_NEWPID), which would end with it; call before unshare(2), or in the child"
+    )]
+    NewPidNamespace,
+    /// clone(2) for the rehearsal failed.
+    #[error("clone for the rehearsal failed ({errno}{})", clone_hint(.errno))]
+    Clone {
+        /// The reason given.
+        errno: Errno,
+    },
+    /// A system call that the rehearsal needs.
+    #[error("{call} failed ({errno})")]
+    System {
+        /// The call.
+        call: &'static str,
+        /// The reason given.
+        errno: Errno,
+    },
+}
+
+/// Where the rehearsal's child was.
+struct At(Option<Step>);
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(step) => write!(f, "at {step}"),
+            None => f.write_str("before its first step"),
+        }
+    }
+}
+
+fn clone_hint(errno: &Errno) -> &'static str {
+    match errno.0 {
+        libc::EAGAIN if sys::is_of_deadline_class() => "; a thread of SCHED_DEADLINE cannot have children (sched(7))",
+        libc::EAGAIN => {
+            "; the limit of processes is reached: pids.max of the cgroup, TasksMax= of the unit, --pids-limit of the container, or \
+             RLIMIT_NPROC of the user"
+        }
+        _ => "",
+    }
+}

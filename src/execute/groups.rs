@@ -1,0 +1,126 @@
+//! Whether supplementary groups are those wanted.
+
+use core::marker::PhantomData;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use crate::sys;
+use crate::text::Errno;
+
+/// Whether setgroups(2) is denied in this user namespace (/proc/self/setgroups, user_namespaces(7)).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SetGroups {
+    Allowed,
+    Denied,
+    /// Not asked: the caller's groups are those wanted.
+    NotAsked,
+}
+
+/// How a list compares with the one wanted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GroupMatch {
+    Same,
+    /// Only the primary group is missing, of which the process is a member by its group id.
+    LacksPrimary,
+    Different,
+}
+
+/// Compares a list, group by group. The kernel's lists are sorted by its own ids, so that what is there twice comes twice in a row.
+pub(super) struct GroupComparison<'a> {
+    wanted: &'a [u32],
+    primary: Option<u32>,
+    last: Option<u32>,
+    found: usize,
+    primary_found: bool,
+    others: bool,
+}
+
+impl<'a> GroupComparison<'a> {
+    /// `wanted` is sorted, without duplicates.
+    pub(super) fn new(wanted: &'a [u32], primary: Option<u32>) -> GroupComparison<'a> {
+        GroupComparison { wanted, primary, last: None, found: 0, primary_found: false, others: false }
+    }
+
+    pub(super) fn take(&mut self, group: u32) {
+        if self.last == Some(group) {
+            return;
+        }
+        self.last = Some(group);
+        self.primary_found |= self.primary == Some(group);
+        if self.wanted.binary_search(&group).is_ok() {
+            self.found += 1;
+        } else {
+            self.others = true;
+        }
+    }
+
+    pub(super) fn outcome(&self) -> GroupMatch {
+        let missing = self.wanted.len() - self.found.min(self.wanted.len());
+        let wants_primary = self.primary.is_some_and(|primary| self.wanted.binary_search(&primary).is_ok());
+        match missing {
+            _ if self.others => GroupMatch::Different,
+            0 => GroupMatch::Same,
+            1 if wants_primary && !self.primary_found => GroupMatch::LacksPrimary,
+            _ => GroupMatch::Different,
+        }
+    }
+}
+
+/// Lists up to this length are read to the stack.
+const SHORT_LIST: usize = 32;
+
+/// Compares the calling thread's supplementary groups by getgroups(2).
+pub(super) fn compare_own(
+    wanted: &[u32],
+    primary: Option<u32>,
+    buffer: &SharedBuffer<'_>,
+) -> Result<GroupMatch, Errno> {
+    let compare = |list: &[u32]| {
+        let mut comparison = GroupComparison::new(wanted, primary);
+        list.iter().for_each(|&group| comparison.take(group));
+        comparison.outcome()
+    };
+    // Most lists are short, and one call then tells both how many there are and which.
+    let mut short = [0; SHORT_LIST];
+    match sys::getgroups(&mut short) {
+        Ok(count) => Ok(compare(&short[..count.min(SHORT_LIST)])),
+        Err(Errno(libc::EINVAL)) => buffer.lock(|list| match sys::getgroups(list) {
+            Ok(count) => Ok(compare(&list[..count.min(list.len())])),
+            // The buffer holds more than are wanted.
+            Err(Errno(libc::EINVAL)) => Ok(GroupMatch::Different),
+            Err(errno) => Err(errno),
+        }),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// One buffer for long group lists, used by one thread at a time. A thread in it has all its signals blocked.
+pub(crate) struct SharedBuffer<'a> {
+    /// 0 free, 1 in use, 2 in use and somebody may wait.
+    state: AtomicU32,
+    at: *mut u32,
+    len: usize,
+    borrowed: PhantomData<&'a [u32]>,
+}
+
+// SAFETY: the buffer is reached only by the thread that made `state` other than 0.
+unsafe impl Sync for SharedBuffer<'_> {}
+
+impl<'a> SharedBuffer<'a> {
+    pub(crate) fn new(buffer: &'a mut [u32]) -> SharedBuffer<'a> {
+        SharedBuffer { state: AtomicU32::new(0), at: buffer.as_mut_ptr(), len: buffer.len(), borrowed: PhantomData }
+    }
+
+    fn lock<R>(&self, body: impl FnOnce(&mut [u32]) -> R) -> R {
+        if self.state.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            while self.state.swap(2, Ordering::Acquire) != 0 {
+                sys::futex_wait(&self.state, 2, None);
+            }
+        }
+        // SAFETY: `state` was 0 and is not any more: no other thread is in here, and the borrow lasts as long as `self`.
+        let result = body(unsafe { core::slice::from_raw_parts_mut(self.at, self.len) });
+        if self.state.swap(0, Ordering::Release) == 2 {
+            sys::futex_wake(&self.state, 1);
+        }
+        result
+    }
+}

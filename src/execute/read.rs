@@ -1,0 +1,265 @@
+//! What a thread holds. /proc/TID/status says so: capget(2) shows only what a security module lets the thread see (AppArmor's
+//! profile masks it), and a seccomp filter may answer prctl(2) in the kernel's place. A thread without a filter asks the kernel
+//! itself, which is faster; what capget(2) shows then counts only as far as it agrees with what /proc says of the caller.
+
+use core::sync::atomic::{AtomicI32, Ordering};
+
+use super::Context;
+use super::groups::{GroupComparison, GroupMatch, SetGroups, compare_own};
+use crate::caps::{self, CapSets};
+use crate::plan::{Credentials, TargetCaps};
+use crate::procfs::Status;
+use crate::text::Errno;
+use crate::{sys, task_dir};
+
+/// A call that could not tell what a thread holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{call} failed ({errno})")]
+pub struct ReadError {
+    /// The call.
+    pub call: &'static str,
+    /// What it said.
+    pub errno: Errno,
+}
+
+fn by(call: &'static str) -> impl Fn(Errno) -> ReadError {
+    move |errno| ReadError { call, errno }
+}
+
+pub(super) const READING_DIRECTORIES: &str = "statx of the root and the working directory";
+
+/// Where the calling thread finds its own status file.
+pub(crate) enum OwnStatus<'a> {
+    /// Opened by the thread.
+    Open(&'a sys::Fd),
+    /// A child finds its own below this descriptor of /proc. Descriptors are shared with the parent: `open` is the number of the one
+    /// that is open, or -1, should the child be killed meanwhile.
+    InProc {
+        /// Of /proc.
+        proc: &'a sys::Fd,
+        /// See above.
+        open: &'a AtomicI32,
+    },
+    /// There is no /proc.
+    Nowhere,
+}
+
+/// What reading the caller tells.
+#[derive(Clone, Copy)]
+pub(crate) struct Reading {
+    pub(crate) held: Credentials,
+    /// How the groups compare with those wanted, where a list is wanted.
+    pub(crate) groups: GroupMatch,
+    /// Whether /proc says that no seccomp filter looks at the thread.
+    pub(crate) no_filter: bool,
+    /// Whether /proc was read.
+    pub(crate) from_proc: bool,
+}
+
+/// What the calling thread holds, be it the caller or a rehearsal's child. `after`: when the steps have been made.
+pub(crate) fn read_caller(ctx: &Context<'_>, own: &OwnStatus<'_>, after: bool) -> Result<Reading, ReadError> {
+    let primary = ctx.target.gid;
+    let mut groups = GroupComparison::new(ctx.groups, primary);
+    let status = match own {
+        OwnStatus::Open(file) => task_dir::read_status(file, |group| groups.take(group)),
+        OwnStatus::InProc { proc, open } => sys::openat(proc.raw(), c"self/status", libc::O_RDONLY).and_then(|file| {
+            open.store(file.raw(), Ordering::Relaxed);
+            let status = task_dir::read_status(&file, |group| groups.take(group));
+            drop(file);
+            open.store(-1, Ordering::Relaxed);
+            status
+        }),
+        OwnStatus::Nowhere => Ok(Status::default()),
+    };
+    let status = status.map_err(by("reading /proc/thread-self/status"))?;
+    let mut reading = from_status(ctx, &status, groups.outcome())?;
+    reading.held.securebits = securebits()?;
+    if let Some(root) = ctx.root {
+        let held = &mut reading.held;
+        (held.root_as_wanted, held.cwd_as_wanted) = root.read(after).map_err(by(READING_DIRECTORIES))?;
+    }
+    Ok(reading)
+}
+
+/// What a status file says; what it lacks is asked of the kernel, about the calling thread. Securebits and directories are not there.
+fn from_status(ctx: &Context<'_>, status: &Status, groups: GroupMatch) -> Result<Reading, ReadError> {
+    let from_proc = status.caps().is_some();
+    let uids = match status.uids {
+        Some(uids) => uids,
+        None => own_uids()?,
+    };
+    let gids = match status.gids {
+        Some(gids) => gids,
+        None => own_gids()?,
+    };
+    let groups = match status.groups {
+        _ if !ctx.target.groups => GroupMatch::Same,
+        Some(_) => groups,
+        None => compare_own(ctx.groups, ctx.target.gid, ctx.buffer).map_err(by("getgroups"))?,
+    };
+    let caps = match status.caps() {
+        Some(caps) => caps,
+        None => sys::capget().map_err(by("capget"))?,
+    };
+    let all = caps::up_to(ctx.target.last_cap);
+    let bounding = match status.bounding {
+        Some(bounding) => bounding & all,
+        None => own_bounding(all)?,
+    };
+    let ambient = match status.ambient {
+        Some(ambient) => ambient,
+        // Linux 4.3 to say so, since when the line is there; gVisor has no ambient set.
+        None if from_proc => 0,
+        None => own_ambient(caps.permitted & caps.inheritable)?,
+    };
+    let no_new_privs = match status.no_new_privs {
+        Some(on) => on,
+        None => own_no_new_privs()?,
+    };
+    Ok(Reading {
+        held: Credentials {
+            uids,
+            gids,
+            groups_as_wanted: as_wanted(ctx, groups, &caps),
+            root_as_wanted: true,
+            cwd_as_wanted: true,
+            caps,
+            bounding,
+            ambient,
+            securebits: 0,
+            no_new_privs,
+        },
+        groups,
+        // A kernel without seccomp has no such line.
+        no_filter: from_proc && status.seccomp.is_none_or(|mode| mode == 0),
+        from_proc,
+    })
+}
+
+/// A list that lacks only the primary group is as wanted where it cannot be set.
+fn as_wanted(ctx: &Context<'_>, groups: GroupMatch, caps: &CapSets) -> bool {
+    let cannot_set = caps.permitted & caps::bit(caps::SETGID) == 0 || ctx.setgroups == SetGroups::Denied;
+    groups == GroupMatch::Same || (groups == GroupMatch::LacksPrimary && cannot_set)
+}
+
+/// What another thread holds that has been stopped, or runs (a dry run). Its securebits are not in there.
+pub(crate) fn read_other(ctx: &Context<'_>, file: &sys::Fd) -> Result<(Credentials, Status), ReadError> {
+    let mut groups = GroupComparison::new(ctx.groups, ctx.target.gid);
+    let status = task_dir::read_status(file, |group| groups.take(group)).map_err(by("reading /proc/self/task/TID/status"))?;
+    // What would be asked of the calling thread instead must not count for another.
+    if status.uids.is_none() || status.gids.is_none() || status.bounding.is_none() || status.groups.is_none() {
+        return Err(ReadError { call: "reading /proc/self/task/TID/status", errno: Errno(libc::EIO) });
+    }
+    Ok((from_status(ctx, &status, groups.outcome())?.held, status))
+}
+
+/// Which part of a stopped thread's state it asks the kernel for itself.
+pub(crate) struct Scope {
+    /// Of the bounding set, of which the kernel tells one capability a call (prctl(2), PR_CAPBSET_READ).
+    pub(super) bounding: u64,
+    /// What the rest of it is taken to be.
+    pub(super) assumed_bounding: u64,
+    /// Of the ambient set.
+    pub(super) ambient: u64,
+    /// The file-system ids. A change of the three others makes them the effective ones (kernel/sys.c, __sys_setresuid and
+    /// __sys_setresgid), so where one is to come, or has come, they need not be asked for.
+    pub(super) fsuid: bool,
+    pub(super) fsgid: bool,
+}
+
+/// What the calling thread holds, asked of the kernel: it must have no filter. `None`: that does not tell, since capget(2) shows
+/// something else than the caller holds, or the sets are to be kept as they are.
+pub(crate) fn credentials_of(
+    ctx: &Context<'_>,
+    after: bool,
+    scope: impl FnOnce([u32; 3], [u32; 3], &CapSets) -> Scope,
+) -> Result<Option<Credentials>, ReadError> {
+    let uids = sys::getresuid().map_err(by("getresuid"))?;
+    let gids = sys::getresgid().map_err(by("getresgid"))?;
+    let caps = sys::capget().map_err(by("capget"))?;
+    if !after && (ctx.target.caps == TargetCaps::Keep || ctx.caller_caps != Some(caps)) {
+        return Ok(None);
+    }
+    let scope = scope(uids, gids, &caps);
+    let groups = if ctx.target.groups {
+        compare_own(ctx.groups, ctx.target.gid, ctx.buffer).map_err(by("getgroups"))?
+    } else {
+        GroupMatch::Same
+    };
+    if !after && groups == GroupMatch::LacksPrimary && ctx.setgroups == SetGroups::NotAsked {
+        return Ok(None);
+    }
+    let all = caps::up_to(ctx.target.last_cap);
+    let mut held = Credentials {
+        uids: [uids[0], uids[1], uids[2], if scope.fsuid { own_fsuid(uids[1])? } else { uids[1] }],
+        gids: [gids[0], gids[1], gids[2], if scope.fsgid { own_fsgid(gids[1])? } else { gids[1] }],
+        groups_as_wanted: as_wanted(ctx, groups, &caps),
+        root_as_wanted: true,
+        cwd_as_wanted: true,
+        caps,
+        bounding: scope.assumed_bounding & all & !scope.bounding | own_bounding(all & scope.bounding)?,
+        ambient: own_ambient(scope.ambient)?,
+        securebits: securebits()?,
+        no_new_privs: own_no_new_privs()?,
+    };
+    if let Some(root) = ctx.root {
+        (held.root_as_wanted, held.cwd_as_wanted) = root.read(after).map_err(by(READING_DIRECTORIES))?;
+    }
+    Ok(Some(held))
+}
+
+// ---- one call each --------------------------------------------------------------------------------------------------
+
+/// What a kernel does not know it does not have (gVisor lacks several).
+fn unless_unknown<T>(result: Result<T, Errno>, absent: T, call: &'static str) -> Result<T, ReadError> {
+    match result {
+        Err(Errno(libc::EINVAL | libc::ENOSYS)) => Ok(absent),
+        other => other.map_err(by(call)),
+    }
+}
+
+fn own_uids() -> Result<[u32; 4], ReadError> {
+    let [real, effective, saved] = sys::getresuid().map_err(by("getresuid"))?;
+    Ok([real, effective, saved, own_fsuid(effective)?])
+}
+
+fn own_gids() -> Result<[u32; 4], ReadError> {
+    let [real, effective, saved] = sys::getresgid().map_err(by("getresgid"))?;
+    Ok([real, effective, saved, own_fsgid(effective)?])
+}
+
+fn own_fsuid(effective: u32) -> Result<u32, ReadError> {
+    unless_unknown(sys::getfsuid(), effective, "setfsuid")
+}
+
+fn own_fsgid(effective: u32) -> Result<u32, ReadError> {
+    unless_unknown(sys::getfsgid(), effective, "setfsgid")
+}
+
+fn own_bounding(asked: u64) -> Result<u64, ReadError> {
+    let mut bounding = 0;
+    for cap in caps::each(asked) {
+        if sys::bounding_has(cap).map_err(by("prctl(PR_CAPBSET_READ)"))? {
+            bounding |= caps::bit(cap);
+        }
+    }
+    Ok(bounding)
+}
+
+fn own_ambient(asked: u64) -> Result<u64, ReadError> {
+    let mut ambient = 0;
+    for cap in caps::each(asked) {
+        if unless_unknown(sys::ambient_has(cap), false, "prctl(PR_CAP_AMBIENT_IS_SET)")? {
+            ambient |= caps::bit(cap);
+        }
+    }
+    Ok(ambient)
+}
+
+pub(super) fn securebits() -> Result<u32, ReadError> {
+    unless_unknown(sys::securebits(), 0, "prctl(PR_GET_SECUREBITS)")
+}
+
+fn own_no_new_privs() -> Result<bool, ReadError> {
+    unless_unknown(sys::no_new_privs(), false, "prctl(PR_GET_NO_NEW_PRIVS)")
+}

@@ -1,0 +1,119 @@
+//! Putting the caller back to what it was.
+
+use super::Context;
+use super::follower::keep_parent_death_signal;
+use super::groups::GroupMatch;
+use super::read::{OwnStatus, read_caller};
+use crate::caps::{self, CapSets};
+use crate::plan::{self, Credentials, Plan, Step};
+use crate::sys;
+
+/// What the caller had before, beyond [`Credentials`].
+pub(crate) struct Snapshot<'a> {
+    pub(crate) held: Credentials,
+    /// Its supplementary groups, all of them, sorted, as often as they were given.
+    pub(crate) groups: &'a [u32],
+    /// Those, each once.
+    pub(crate) distinct_groups: &'a [u32],
+    pub(crate) parent_death_signal: i32,
+    pub(crate) parent: i32,
+    /// The dumpable flag, which the kernel keeps with the memory.
+    pub(crate) dumpable: Option<usize>,
+}
+
+impl Snapshot<'_> {
+    /// Puts back the dumpable flag that a change of ids has cleared (kernel/cred.c, commit_creds). All other threads must be
+    /// stopped: one of them may have changed it otherwise. 2 cannot be set, and need not be: it stays, or is what 1 became.
+    pub(crate) fn restore_dumpable(&self) {
+        if let Some(dumpable @ 0..2) = self.dumpable
+            && sys::dumpable() != Ok(dumpable)
+        {
+            let _ = sys::set_dumpable(dumpable);
+        }
+    }
+}
+
+/// Puts the calling thread back to what it was, where nothing irreversible has happened, and says whether it is. `failed_at` is the
+/// number of the step under way.
+pub(crate) fn undo(
+    ctx: &Context<'_>,
+    plan: &Plan,
+    failed_at: usize,
+    before: &Snapshot<'_>,
+    own: &OwnStatus<'_>,
+) -> bool {
+    if failed_at > plan.reversible() {
+        return false;
+    }
+    let done = |wanted: fn(Step) -> bool| plan.steps().take(failed_at + 1).any(wanted);
+    let was = &before.held;
+    // Up to here the permitted set is what it was. What /proc said is written, not what capget(2) shows.
+    let all = CapSets { effective: was.caps.permitted, ..was.caps };
+    // Each may fail where nothing was changed; what counts is the look at the end.
+    if was.caps.permitted != 0 {
+        let _ = sys::capset(&all);
+    }
+    if done(|step| matches!(step, Step::SetResUid(_))) {
+        let _ = sys::setresuid([was.uids[0], was.uids[1], was.uids[2]]);
+        let _ = sys::capset(&all);
+    }
+    if done(|step| matches!(step, Step::SetResGid(_))) {
+        let _ = sys::setresgid([was.gids[0], was.gids[1], was.gids[2]]);
+        if was.gids[3] != was.gids[1] {
+            let _ = sys::setfsgid(was.gids[3]);
+        }
+    }
+    if done(|step| step == Step::SetGroups) {
+        let _ = sys::setgroups(before.groups);
+    }
+    let moved = |step| matches!(step, Step::Chroot | Step::ChangeFolder);
+    if done(moved)
+        && let Some(root) = ctx.root
+        && root.restore(plan.steps().any(|step| step == Step::Chroot)) != Ok(true)
+    {
+        return false;
+    }
+    if done(|step| matches!(step, Step::SetResUid(_))) && was.uids[3] != was.uids[1] {
+        let _ = sys::setfsuid(was.uids[3]);
+    }
+    if let Ok(now) = sys::securebits() {
+        const KEEP_CAPS: u32 = 1 << 4;
+        if (now ^ was.securebits) & KEEP_CAPS != 0 {
+            let _ = sys::set_keep_caps(was.securebits & KEEP_CAPS != 0);
+        }
+        if (now ^ was.securebits) & !KEEP_CAPS != 0 {
+            let _ = sys::set_securebits(was.securebits);
+        }
+    }
+    if plan.steps().len() > 0 {
+        let _ = sys::capset(&was.caps);
+    }
+    let ambient = caps::each(was.ambient);
+    for cap in ambient {
+        if sys::ambient_has(cap) == Ok(false) {
+            let _ = sys::ambient_raise(cap);
+        }
+    }
+    let raised = plan.steps().find_map(|step| if let Step::RaiseAmbient(mask) = step { Some(mask) } else { None });
+    for cap in caps::each(raised.unwrap_or(0) & !was.ambient) {
+        let _ = sys::ambient_lower(cap);
+    }
+    if before.parent_death_signal != 0
+        && sys::parent_death_signal() != Ok(before.parent_death_signal)
+        && keep_parent_death_signal(before.parent_death_signal, before.parent).is_err()
+    {
+        return false;
+    }
+    before.restore_dumpable();
+    is_as_before(ctx, before, own)
+}
+
+fn is_as_before(ctx: &Context<'_>, before: &Snapshot<'_>, own: &OwnStatus<'_>) -> bool {
+    // The groups before count as those wanted for this look; the directories were looked at above.
+    let mut as_before = Context { groups: before.distinct_groups, root: None, ..*ctx };
+    as_before.target.groups = true;
+    let goal = Credentials { groups_as_wanted: true, root_as_wanted: true, cwd_as_wanted: true, ..before.held };
+    read_caller(&as_before, own, true).is_ok_and(|now| {
+        now.groups == GroupMatch::Same && plan::first_mismatch(&goal, &now.held).is_none()
+    })
+}

@@ -1,0 +1,132 @@
+//! Making the steps of a plan, and reading back.
+
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use super::Context;
+use super::read::{OwnStatus, Scope, credentials_of, read_caller};
+use crate::caps;
+use crate::plan::{self, Plan, Probe, Step, TargetCaps};
+use crate::sys;
+use crate::text::Errno;
+
+/// Why a step failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StepError {
+    /// The call said so.
+    Errno(Errno),
+    /// The call succeeded, and yet the effect is missing.
+    NoEffect,
+    /// The bounding set may not be trimmed, as by a security module (capabilities(7), CAP_SETPCAP). Nothing was dropped.
+    TrimDenied,
+}
+
+/// A step that failed, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) step: Step,
+    pub(crate) error: StepError,
+}
+
+impl Fault {
+    pub(super) fn new(step: Step, errno: Errno) -> Fault {
+        Fault { step, error: StepError::Errno(errno) }
+    }
+}
+
+/// Makes the steps of a plan in order. `progress` is told the number of the step under way.
+pub(crate) fn make(ctx: &Context<'_>, plan: &Plan, progress: &AtomicU32) -> Result<(), Fault> {
+    run(ctx, plan, progress, false)
+}
+
+/// As [`make`], with the probes before the first step that cannot be undone: for a thread without a seccomp filter.
+pub(crate) fn make_in_place(ctx: &Context<'_>, plan: &Plan, progress: &AtomicU32) -> Result<(), Fault> {
+    run(ctx, plan, progress, true)
+}
+
+fn run(ctx: &Context<'_>, plan: &Plan, progress: &AtomicU32, probes: bool) -> Result<(), Fault> {
+    for (at, step) in plan.steps().enumerate() {
+        progress.store(at as u32, Ordering::Relaxed);
+        if probes && at == plan.reversible() {
+            plan.probes().try_for_each(|it| probe(it, plan))?;
+        }
+        execute(ctx, step)?;
+    }
+    progress.store(plan.steps().len() as u32, Ordering::Relaxed);
+    Ok(())
+}
+
+fn probe(probe: Probe, plan: &Plan) -> Result<(), Fault> {
+    // No kernel has this one (include/uapi/linux/capability.h, CAP_LAST_CAP).
+    const NO_CAPABILITY: u8 = 63;
+    let (step, done) = match probe {
+        Probe::CapSet(caps) => (Step::CapSet(plan.goal.caps), sys::capset(&caps)),
+        Probe::SecureBits(bits) => (Step::SecureBits(plan.goal.securebits), sys::set_securebits(bits)),
+        Probe::DropBounding => match sys::bounding_drop(NO_CAPABILITY) {
+            Err(Errno(libc::EPERM)) => {
+                return Err(Fault { step: Step::DropBounding(plan.dropped()), error: StepError::TrimDenied });
+            }
+            _ => return Ok(()),
+        },
+    };
+    done.map_err(|errno| Fault::new(step, errno))
+}
+
+/// One system call per capability in `mask`; an error names the capability refused.
+fn per_capability(mask: u64, call: fn(u8) -> sys::Result<()>, step: fn(u64) -> Step) -> Result<(), Fault> {
+    caps::each(mask).try_for_each(|cap| call(cap).map_err(|errno| Fault::new(step(caps::bit(cap)), errno)))
+}
+
+fn execute(ctx: &Context<'_>, step: Step) -> Result<(), Fault> {
+    let done = match step {
+        Step::DropBounding(mask) => return per_capability(mask, sys::bounding_drop, Step::DropBounding),
+        Step::LowerAmbient(mask) => return per_capability(mask, sys::ambient_lower, Step::LowerAmbient),
+        Step::RaiseAmbient(mask) => return per_capability(mask, sys::ambient_raise, Step::RaiseAmbient),
+        Step::RaiseEffective(caps) | Step::WorkingSets(caps) | Step::CapSet(caps) => sys::capset(&caps),
+        Step::Chroot => ctx.root.map_or(Err(Errno(libc::EINVAL)), |root| root.enter()),
+        Step::ChangeFolder => sys::chdir(c"/"),
+        Step::SetGroups => sys::setgroups(ctx.groups),
+        Step::SetResGid(gid) => sys::setresgid([gid; 3]),
+        Step::KeepCaps(on) => sys::set_keep_caps(on),
+        Step::SetResUid(uid) => sys::setresuid([uid; 3]),
+        Step::ClearAmbient => sys::ambient_clear(),
+        Step::SecureBits(bits) => sys::set_securebits(bits),
+        Step::NoNewPrivs => sys::set_no_new_privs(),
+        Step::ParentDeathSignal(signal) => sys::set_parent_death_signal(signal),
+        Step::Dumpable => sys::set_dumpable(1),
+        Step::ReadBack => Ok(()),
+    };
+    done.map_err(|errno| Fault::new(step, errno))
+}
+
+/// Reads all of the calling thread's state back and compares it with where the plan leads.
+pub(crate) fn verify(ctx: &Context<'_>, plan: &Plan, own: &OwnStatus<'_>) -> Result<(), Fault> {
+    let found = read_caller(ctx, own, true).map_err(|error| Fault::new(Step::ReadBack, error.errno))?;
+    compare(&plan.goal, &found.held)
+}
+
+pub(super) fn compare(goal: &plan::Credentials, found: &plan::Credentials) -> Result<(), Fault> {
+    match plan::first_mismatch(goal, found) {
+        None => Ok(()),
+        Some(step) => Err(Fault { step, error: StepError::NoEffect }),
+    }
+}
+
+/// The same for a thread that no filter looks at, and that follows. Of the capabilities dropped from the bounding set, a call each,
+/// the last is looked at; the others went the same way before it. The success of capset(2) is the proof of the three sets.
+pub(super) fn verify_follower(ctx: &Context<'_>, plan: &Plan) -> Result<(), Fault> {
+    let goal = &plan.goal;
+    let made = |wanted| plan.steps().any(|step| step == wanted);
+    let scope = Scope {
+        bounding: if ctx.target.trim_bounding { plan.dropped().checked_ilog2().map_or(0, |last| 1 << last) } else { 0 },
+        assumed_bounding: goal.bounding,
+        ambient: goal.caps.permitted & goal.caps.inheritable,
+        fsuid: !made(Step::SetResUid(goal.uids[0])),
+        fsgid: !made(Step::SetResGid(goal.gids[0])),
+    };
+    let found = credentials_of(ctx, true, |_, _, _| scope).map_err(|error| Fault::new(Step::ReadBack, error.errno))?;
+    let Some(mut found) = found else { return Err(Fault::new(Step::ReadBack, Errno(libc::EIO))) };
+    if ctx.target.caps != TargetCaps::Keep {
+        found.caps = goal.caps;
+    }
+    compare(goal, &found)
+}

@@ -1,0 +1,95 @@
+//! The directory /proc/PID/task and the files of its threads. Raw calls and no allocation, since stopped threads look there too.
+
+use core::ffi::{CStr, c_int};
+use core::fmt;
+
+use crate::procfs::{Stat, Status, StatusParser};
+use crate::sys;
+use crate::text::{BoundedWriter, Errno};
+
+/// No file of a thread is longer: 65,536 groups of eleven bytes, and the rest.
+const MOST_PIECES: usize = 1024;
+const PIECE: usize = 1024;
+
+/// A path to a file of a thread, without the heap.
+pub(crate) struct TaskPath([u8; 64]);
+
+impl TaskPath {
+    /// In the directory /proc/PID/task.
+    pub(crate) fn in_task_dir(tid: i32, file: &str) -> TaskPath {
+        TaskPath::new(format_args!("{tid}/{file}"))
+    }
+
+    /// From the root directory.
+    pub(crate) fn absolute(pid: i32, tid: i32, file: &str) -> TaskPath {
+        TaskPath::new(format_args!("/proc/{pid}/task/{tid}/{file}"))
+    }
+
+    fn new(text: fmt::Arguments<'_>) -> TaskPath {
+        let mut path = TaskPath([0; 64]);
+        // The last byte stays 0.
+        let _ = fmt::write(&mut BoundedWriter::new(&mut path.0[..63]), text);
+        path
+    }
+
+    fn as_c_str(&self) -> &CStr {
+        CStr::from_bytes_until_nul(&self.0).unwrap_or(c"")
+    }
+}
+
+/// Opens a file of a thread to read it.
+pub(crate) fn open(dir: c_int, path: &TaskPath) -> Result<sys::Fd, Errno> {
+    sys::openat(dir, path.as_c_str(), libc::O_RDONLY)
+}
+
+/// Reads the beginning of a file of a thread: as much of it as `buf` holds.
+pub(crate) fn read_start<'a>(dir: c_int, path: &TaskPath, buf: &'a mut [u8]) -> Result<&'a [u8], Errno> {
+    let file = open(dir, path)?;
+    let mut len = 0;
+    while len < buf.len() {
+        match sys::read(file.raw(), &mut buf[len..]) {
+            Ok(0) => break,
+            Ok(more) => len = buf.len().min(len + more),
+            Err(errno) if len == 0 => return Err(errno),
+            Err(_) => break,
+        }
+    }
+    Ok(&buf[..len])
+}
+
+/// Reads a status file from its beginning; `group` is told each supplementary group. EIO for what is no such file.
+pub(crate) fn read_status(file: &sys::Fd, mut group: impl FnMut(u32)) -> Result<Status, Errno> {
+    sys::rewind(file.raw())?;
+    let mut parser = StatusParser::new();
+    for _ in 0..MOST_PIECES {
+        // A filter may say that something was read.
+        let mut piece = [0; PIECE];
+        let len = sys::read(file.raw(), &mut piece)?.min(PIECE);
+        if len == 0 {
+            break;
+        }
+        parser.feed(&piece[..len], &mut group);
+    }
+    let status = parser.status();
+    if status.caps().is_none() { Err(Errno(libc::EIO)) } else { Ok(status) }
+}
+
+/// The number of threads, by the link count of the directory (fs/proc/base.c, proc_task_getattr).
+pub(crate) fn thread_count(dir: &sys::Fd) -> Result<usize, Errno> {
+    Ok((sys::fstat(dir.raw())?.st_nlink as usize).saturating_sub(2))
+}
+
+/// Whether a thread has ended, be it only as a leader that stays as a zombie. `dir` may be another's descriptor in this thread, and
+/// the root directory another's; then only what the kernel says of its number tells.
+pub(crate) fn has_ended(dir: c_int, pid: i32, tid: i32) -> bool {
+    let mut buf = [0; 512];
+    let paths = [(dir, TaskPath::in_task_dir(tid, "stat")), (sys::CWD, TaskPath::absolute(pid, tid, "stat"))];
+    for (dir, path) in &paths {
+        if let Ok(text) = read_start(*dir, path, &mut buf)
+            && let Some(stat) = Stat::parse(text)
+        {
+            return stat.state.has_ended();
+        }
+    }
+    sys::tgkill(pid, tid, 0) == Err(Errno(libc::ESRCH))
+}

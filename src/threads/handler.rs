@@ -1,0 +1,204 @@
+//! What a thread does in the signal handler. Everything here, and what it calls in `execute`, is async-signal-safe: raw system
+//! calls, no allocation, no lock of libc's, no thread-local data.
+
+use core::ffi::{c_int, c_void};
+use core::sync::atomic::Ordering::SeqCst;
+use core::sync::atomic::AtomicU32;
+use core::time::Duration;
+
+use super::call_lock::shared;
+use super::error::ThreadProblem;
+use super::session::{CallerFilter, Gate, Lent, Phase, Session, Slot, State, WAKE_FANOUT};
+use super::signal_action;
+use crate::execute::{self, Context, Fault, PreparedFollower, Problem, StepError};
+use crate::sys::{self, SigInfo};
+use crate::task_dir;
+use crate::text::Errno;
+
+/// How many of the stopped threads wake up by themselves, while the others just sleep: a timer costs more than the sleep.
+const POLLERS: u32 = 4;
+/// How long those sleep at most.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
+
+/// What the handler needs of a stack, below its first frame, measured on x86-64 (tests/outside/promise_stacks.c) and doubled.
+const STACK_NEEDED: usize = 8 << 10;
+/// The stack that a thread gets whose alternate one is smaller.
+const SPARE_STACK: usize = 32 << 10;
+
+pub(super) extern "C" fn handler(signal: c_int, info: *mut SigInfo, context: *mut c_void) {
+    // SAFETY: the kernel passes a siginfo to a handler installed with SA_SIGINFO.
+    let queued = unsafe { (*info).queued() };
+    match (shared(), queued) {
+        (Some(shared), Some((pid, payload)))
+            if pid == shared.pid.load(SeqCst) && payload.generation == signal_action::copy_of_library() =>
+        {
+            // SAFETY: a session stays mapped while a signal of ours may come.
+            let Some(session) = (unsafe { shared.current.load(SeqCst).as_ref() }) else { return };
+            let tid = sys::gettid();
+            if let Some(slot) = session.slot_of(tid, payload.slot as usize)
+                && slot.change(State::Signalled, State::Entered)
+            {
+                stop_on_fitting_stack(session, slot, tid, context);
+            }
+        }
+        // Not ours.
+        _ => signal_action::chain(signal, info, context),
+    }
+}
+
+struct Stop<'a> {
+    session: &'a Session,
+    slot: &'a Slot,
+    tid: i32,
+}
+
+/// An alternate signal stack may have no room for more than the kernel's frame.
+fn stop_on_fitting_stack(session: &Session, slot: &Slot, tid: i32, context: *const c_void) {
+    let stop = Stop { session, slot, tid };
+    let here = sys::stack_pointer();
+    // SAFETY: the context that the kernel passed to the handler, which is running.
+    let small = unsafe { sys::alternate_stack_of(context) }
+        .is_some_and(|stack| stack.contains(&here) && here - stack.start < STACK_NEEDED);
+    if !small {
+        stop_here(&stop);
+        return;
+    }
+    match sys::map(SPARE_STACK, false) {
+        Ok(spare) => {
+            let argument = core::ptr::from_ref(&stop).cast_mut().cast();
+            // SAFETY: a fresh mapping, which is this thread's until the function returns; what it runs does not unwind.
+            unsafe {
+                sys::call_on_stack(spare.add(SPARE_STACK), stop_there, argument);
+                sys::unmap(spare, SPARE_STACK);
+            }
+        }
+        Err(errno) => {
+            report(session, tid, ThreadProblem::SmallStack(errno));
+            wait_and_follow(&stop, None);
+        }
+    }
+}
+
+extern "C" fn stop_there(stop: *mut c_void) {
+    // SAFETY: `stop_on_fitting_stack` passes a Stop that outlives the call.
+    stop_here(unsafe { &*stop.cast::<Stop<'_>>() });
+}
+
+#[inline(never)]
+fn stop_here(stop: &Stop<'_>) {
+    let Stop { session, tid, .. } = *stop;
+    // SAFETY: the caller keeps the context until every thread that answered is counted as stopped, and, should it go on, as done.
+    let ctx = unsafe { &*session.context };
+    match execute::prepare(ctx) {
+        Ok(prepared) => wait_and_follow(stop, Some((ctx, &prepared))),
+        Err(problem) => {
+            report(session, tid, thread_problem(problem));
+            wait_and_follow(stop, None);
+        }
+    }
+}
+
+fn thread_problem(problem: Problem) -> ThreadProblem {
+    match problem {
+        Problem::Read(error) => ThreadProblem::Read(error),
+        Problem::Plan(refusal) => ThreadProblem::Plan(refusal),
+        Problem::PrivateRoot => ThreadProblem::PrivateRoot,
+    }
+}
+
+/// Tells the caller why this thread cannot follow.
+fn report(session: &Session, tid: i32, problem: ThreadProblem) {
+    if session.problems.fetch_add(1, SeqCst) == 0 {
+        // SAFETY: only the first gets here; the caller reads it after `stopped` has counted this thread.
+        unsafe { *session.problem.get() = Some((tid, problem)) };
+    }
+}
+
+/// Waits until the caller has committed, and follows, or until it lets all go.
+fn wait_and_follow(stop: &Stop<'_>, plan: Option<(&Context<'_>, &PreparedFollower)>) {
+    let Stop { session, slot, tid } = *stop;
+    let lent = plan.and_then(|(_, prepared)| prepared.needs_caller()).map(Lent::new);
+    if let Some(lent) = &lent {
+        slot.lent.store(core::ptr::from_ref(lent).cast_mut(), SeqCst);
+    }
+    slot.set(State::Stopped);
+    let before = session.stopped.fetch_add(1, SeqCst);
+    if before + 1 == session.target.load(SeqCst) {
+        session.wake_caller();
+    }
+    let wait = Wait { polls: before < POLLERS, filtered: plan.is_none_or(|(_, prepared)| prepared.is_filtered()) };
+    while session.phase.load(SeqCst) == Phase::WAIT {
+        wait.sleep(session, &session.phase, Phase::WAIT);
+    }
+    sys::futex_wake(&session.phase, 1);
+    if session.phase.load(SeqCst) == Phase::COMMIT
+        && let Some((ctx, prepared)) = plan
+    {
+        // SAFETY: the caller has written it before it changed the phase, and reads it only.
+        let held = lent.as_ref().and_then(|lent| unsafe { *lent.held.get() });
+        if let Err(fault) = execute::commit_follower(ctx, prepared, held) {
+            die_of(tid, fault);
+        }
+        slot.set(State::Committed);
+        if session.done.fetch_add(1, SeqCst) + 1 == session.target.load(SeqCst) {
+            sys::futex_wake(&session.done, 1);
+        }
+        while session.gate.load(SeqCst) == Gate::CLOSED {
+            wait.sleep(session, &session.gate, Gate::CLOSED);
+        }
+        sys::futex_wake(&session.gate, WAKE_FANOUT);
+    }
+    slot.set(State::Left);
+    // The last access: the caller may use the session anew as soon as it has seen the last increment.
+    session.left.fetch_add(1, SeqCst);
+}
+
+/// A stopped thread's sleep, with an eye on the caller.
+struct Wait {
+    /// Whether it wakes up by itself now and then.
+    polls: bool,
+    /// Whether a seccomp filter looks at this thread.
+    filtered: bool,
+}
+
+impl Wait {
+    /// Returns when woken, or after a while: should a wake-up be lost, a filter's doing, a few go all the same, and wake the others.
+    fn sleep(&self, session: &Session, word: &AtomicU32, value: u32) {
+        sys::futex_wait(word, value, self.polls.then_some(POLL_INTERVAL));
+        if !self.polls || word.load(SeqCst) != value {
+            return;
+        }
+        if session.commit_is_overdue() {
+            sys::die(format_args!(
+                "{WHY} {}: it is the one that called, and it does not come back from a system call (a seccomp supervisor that does \
+                 not answer?)",
+                session.caller
+            ))
+        }
+        // A filter may kill for calls that the caller has made, unless the caller has the same one.
+        let may_look = !self.filtered || session.caller_filter.load(SeqCst) != CallerFilter::No as u32;
+        // The caller may have ended in good order, having let this thread go.
+        if may_look
+            && task_dir::has_ended(session.tasks, session.pid, session.caller)
+            && word.load(SeqCst) == value
+        {
+            sys::die(format_args!(
+                "{WHY} {}: it is the one that called, and it was killed (by a seccomp filter?)",
+                session.caller
+            ))
+        }
+    }
+}
+
+/// The end of the process: something differs after a change that cannot be taken back.
+pub(crate) fn die_of(tid: i32, fault: Fault) -> ! {
+    let Fault { step, error } = fault;
+    // The step comes last: it may be a list of forty names, and the line may be cut.
+    match error {
+        StepError::NoEffect => sys::die(format_args!("{WHY} {tid}: no effect of {step}")),
+        StepError::Errno(errno) => sys::die(format_args!("{WHY} {tid}: {errno}, from {step}")),
+        StepError::TrimDenied => sys::die(format_args!("{WHY} {tid}: {}, from {step}", Errno(libc::EPERM))),
+    }
+}
+
+pub(crate) const WHY: &str = "aborting: the change of privileges that has begun cannot be completed on thread";

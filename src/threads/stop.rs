@@ -1,0 +1,744 @@
+//! Stopping all threads, and letting them follow or go.
+
+use core::ffi::c_int;
+use core::sync::atomic::Ordering::{Relaxed, SeqCst};
+use core::time::Duration;
+
+use super::call_lock::CallLock;
+use super::error::{StopError, ThreadProblem, ThreadState};
+use super::handler::{WHY, die_of};
+use super::session::{
+    ALL, CallerFilter, Gate, Lent, Mapping, Phase, Session, Slot, State, WAKE_CHAINS,
+};
+use super::signal_action;
+use crate::execute::{self, Context, Fault, Problem, StepError};
+use crate::plan::{self, PlanKind, Step};
+use crate::procfs::{Stat, Status};
+use crate::sys::{self, Payload};
+use crate::task_dir::{self, TaskPath};
+use crate::text::{Errno, Excerpt};
+
+const SLICE: Duration = Duration::from_millis(1);
+/// Looks into /proc in a slice without progress.
+const PROBES_PER_SLICE: usize = 64;
+/// Looks that find the signal neither pending nor answered, until it counts as lost.
+const LOST_AFTER: u32 = 50;
+/// How long a stopped thread may take to follow, or to leave. The deadline is for stopping, and may be a millisecond.
+const COMMIT_DEADLINE: Duration = Duration::from_secs(5);
+
+/// A bound in real time. A wait that overslept by more than a quarter of it counts as a quarter, each time: the process was stopped
+/// (SIGSTOP, a debugger, a frozen cgroup) or got no processor, and no thread could answer.
+struct Deadline {
+    start: Duration,
+    limit: Duration,
+    forgiven: Duration,
+}
+
+impl Deadline {
+    fn new(limit: Duration) -> Deadline {
+        Deadline { start: sys::now(), limit, forgiven: Duration::ZERO }
+    }
+
+    fn is_over(&self) -> bool {
+        sys::now().saturating_sub(self.start).saturating_sub(self.forgiven) >= self.limit
+    }
+
+    /// Makes a wait of at most `slice`.
+    fn wait(&mut self, slice: Duration, wait: impl FnOnce(Duration)) {
+        let before = sys::now();
+        wait(slice);
+        let overslept = sys::now().saturating_sub(before).saturating_sub(slice);
+        self.forgiven += overslept.saturating_sub(self.limit / 4);
+    }
+}
+
+/// All threads stopped. When dropped, those that have not been told to commit go on, nothing changed.
+pub(crate) struct StoppedThreads<'a> {
+    stopper: Option<Stopper<'a>>,
+}
+
+/// Stops all threads but the caller. All signals must be blocked. `Ok(None)`: a call of another copy of the library is under way.
+pub(crate) fn stop_all<'a>(
+    lock: &'a CallLock,
+    ctx: &'a Context<'a>,
+    tasks: Option<&'a sys::Fd>,
+    deadline: Duration,
+) -> Result<Option<StoppedThreads<'a>>, StopError> {
+    let alone = StoppedThreads { stopper: None };
+    let Some(tasks) = tasks else { return Ok(Some(alone)) };
+    let system = |call| move |errno| StopError::System { call, errno };
+    let threads = task_dir::thread_count(tasks).map_err(system("fstat of /proc/self/task"))?;
+    if threads == 1 {
+        // The caller, and whoever could create another is the caller.
+        return Ok(Some(alone));
+    }
+    if !signal_action::install(lock).map_err(system("rt_sigaction"))? {
+        return Ok(None);
+    }
+    let mut deadline = Deadline::new(deadline);
+    let mut capacity = threads * 2 + 256;
+    loop {
+        let mut stopper = match Stopper::new(lock, ctx, tasks, capacity, &mut deadline) {
+            Ok(stopper) => stopper,
+            Err(error) => {
+                signal_action::restore(lock.shared, lock.any_late());
+                return Err(error);
+            }
+        };
+        match stopper.stop(&mut deadline) {
+            Ok(()) => return Ok(Some(StoppedThreads { stopper: Some(stopper) })),
+            Err(Failure::TooManyThreads) => {
+                capacity = stopper.session.capacity * 4;
+                stopper.release();
+            }
+            Err(Failure::Because(error)) => {
+                stopper.release();
+                stopper.end();
+                return Err(error);
+            }
+        }
+    }
+}
+
+impl StoppedThreads<'_> {
+    /// Whether the caller is the only thread.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.stopper.is_none()
+    }
+
+    /// Reads what threads hold that cannot tell by themselves, and plans for them.
+    pub(crate) fn read_for_threads(&self) -> Result<(), StopError> {
+        let Some(stopper) = &self.stopper else { return Ok(()) };
+        for (slot, lent) in stopper.lent() {
+            let tid = slot.tid.load(Relaxed);
+            let problem = |problem| stopper.refusal(tid, problem);
+            let held = stopper.read(tid).map_err(|error| problem(ThreadProblem::Read(error)))?;
+            match lent.seen.plan(stopper.ctx, held, PlanKind::FilteredFollower) {
+                Ok(_) => {}
+                Err(Problem::Read(error)) => return Err(problem(ThreadProblem::Read(error))),
+                Err(Problem::Plan(refusal)) => return Err(problem(ThreadProblem::Plan(refusal))),
+                Err(Problem::PrivateRoot) => return Err(problem(ThreadProblem::PrivateRoot)),
+            }
+            // SAFETY: its thread reads that only after the phase has changed.
+            unsafe { *lent.held.get() = Some(held) };
+        }
+        Ok(())
+    }
+
+    /// Tells the watching threads what the caller knows of its own filters, and how long its commit may take.
+    pub(crate) fn watch_caller(&self, filtered: bool, limit: Option<Duration>) {
+        if let Some(stopper) = &self.stopper {
+            let filter = if filtered { CallerFilter::Yes } else { CallerFilter::No };
+            stopper.session.caller_filter.store(filter as u32, SeqCst);
+            stopper.session.limit_commit(limit);
+        }
+    }
+
+    /// Has all threads follow; returns when they have, and lets them go when `last` has been done.
+    pub(crate) fn commit(mut self, last: impl FnOnce()) {
+        let Some(stopper) = &mut self.stopper else {
+            last();
+            return;
+        };
+        stopper.session.limit_commit(None);
+        let stopped = stopper.session.stopped.load(SeqCst);
+        stopper.session.target.store(stopped, SeqCst);
+        stopper.session.phase.store(Phase::COMMIT, SeqCst);
+        sys::futex_wake(&stopper.session.phase, WAKE_CHAINS);
+        stopper.wait_until_done(stopped);
+        stopper.verify_lent();
+        last();
+        stopper.session.gate.store(Gate::OPEN, SeqCst);
+        sys::futex_wake(&stopper.session.gate, WAKE_CHAINS);
+        stopper.end();
+        self.stopper = None;
+    }
+}
+
+impl Drop for StoppedThreads<'_> {
+    fn drop(&mut self) {
+        if let Some(stopper) = &mut self.stopper {
+            stopper.release();
+            stopper.end();
+        }
+    }
+}
+
+/// Everything about stopping threads that only the caller needs.
+struct Stopper<'a> {
+    lock: &'a CallLock,
+    ctx: &'a Context<'a>,
+    tasks: &'a sys::Fd,
+    session: &'static Session,
+    names: &'static mut [u64],
+    used: usize,
+    scan: u32,
+    /// What releasing threads may take.
+    patience: Duration,
+}
+
+/// Why threads could not be stopped.
+enum Failure {
+    /// There are more than the session has slots for.
+    TooManyThreads,
+    Because(StopError),
+}
+
+impl From<StopError> for Failure {
+    fn from(error: StopError) -> Failure {
+        Failure::Because(error)
+    }
+}
+
+impl<'a> Stopper<'a> {
+    fn new(
+        lock: &'a CallLock,
+        ctx: &'a Context<'a>,
+        tasks: &'a sys::Fd,
+        capacity: usize,
+        deadline: &mut Deadline,
+    ) -> Result<Stopper<'a>, StopError> {
+        let kept = lock.mapping();
+        let free = have_all_left(&kept, deadline);
+        let mapping = if free && kept.capacity() >= capacity {
+            kept.clear();
+            kept
+        } else {
+            let new = Mapping::new(capacity)
+                .map_err(|errno| StopError::System { call: "mmap for the list of threads", errno })?;
+            // A thread that stays in the old one keeps it, and so does a signal that may come late.
+            if free && !lock.any_late() {
+                // SAFETY: every thread has left, and no signal is pending.
+                unsafe { kept.unmap() };
+            }
+            lock.keep_mapping(new);
+            new
+        };
+        let context = core::ptr::from_ref(ctx).cast::<Context<'static>>();
+        // SAFETY: all threads have left the last session, or it is a fresh mapping.
+        let (session, names) = unsafe { mapping.start(lock.pid, lock.tid, tasks.raw(), context) };
+        lock.shared.pid.store(lock.pid, SeqCst);
+        lock.shared.current.store(core::ptr::from_ref(session).cast_mut(), SeqCst);
+        Ok(Stopper { lock, ctx, tasks, session, names, used: 0, scan: 0, patience: COMMIT_DEADLINE })
+    }
+
+    /// Stops every thread there is, or says why not.
+    fn stop(&mut self, deadline: &mut Deadline) -> Result<(), Failure> {
+        let mut quiet = 0;
+        let mut pause = Duration::from_micros(50);
+        let mut guessed = self.signal_consecutive_tids()?;
+        loop {
+            // What was guessed stands for the first scan; the count tells whether it was enough.
+            let new = core::mem::take(&mut guessed) || self.scan_tasks()?;
+            self.wait_until_stopped(deadline)?;
+            let skipped =
+                self.slots().iter().filter(|slot| slot.is(State::Skipped) && slot.scan.load(Relaxed) == self.scan);
+            let known = 1 + self.session.stopped.load(SeqCst) as usize + skipped.count();
+            let count = self.thread_count()?;
+            quiet = if new { 0 } else { quiet + 1 };
+            // The count is exact. Where /proc has none to give (0), two scans that find nothing new have to do.
+            if (count == known && self.recheck_skipped()) || (count == 0 && quiet >= 2) {
+                break;
+            }
+            if deadline.is_over() {
+                let stopped = self.session.stopped.load(SeqCst) as usize;
+                return Err(StopError::ThreadsKeepComing { stopped }.into());
+            }
+            if !new {
+                self.proc_matches_pid_namespace()?;
+                let futex = &self.session.caller_futex;
+                deadline.wait(pause, |slice| sys::futex_wait(futex, futex.load(SeqCst), Some(slice)));
+                pause = (pause * 2).min(SLICE);
+            }
+        }
+        // SAFETY: written, if at all, before its thread was counted as stopped, and all are.
+        if let Some((tid, problem)) = unsafe { *self.session.problem.get() } {
+            return Err(self.refusal(tid, problem).into());
+        }
+        Ok(())
+    }
+
+    fn thread_count(&self) -> Result<usize, StopError> {
+        task_dir::thread_count(self.tasks)
+            .map_err(|errno| StopError::System { call: "fstat of /proc/self/task", errno })
+    }
+
+    /// Signals threads before the directory is read, which costs more than the signals: threads created one after the other mostly
+    /// have consecutive ids. Says whether that has found as many as there are.
+    fn signal_consecutive_tids(&mut self) -> Result<bool, Failure> {
+        const WORTH_IT: usize = 16;
+        let count = self.thread_count()?;
+        if count < WORTH_IT || !self.proc_matches_pid_namespace()? {
+            return Ok(false);
+        }
+        self.scan += 1;
+        let mut missed = 0;
+        // The first thread's id is the process's. Ids of other processes' threads are told by the kernel (ESRCH).
+        for tid in self.lock.pid..=i32::MAX {
+            if self.used - missed + 1 == count {
+                return Ok(true);
+            }
+            if missed > count / 8 {
+                break;
+            }
+            if tid != self.lock.tid {
+                // A refusal is for the scan to tell, of a thread that is there.
+                if self.track_thread(tid).is_err() {
+                    break;
+                }
+                missed += usize::from(self.slots()[self.used - 1].is(State::Dead));
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether /proc counts as this process does: then a thread has one id there (proc_pid_status(5), NSpid). Says so where the
+    /// kernel tells, since Linux 4.1; refuses a /proc of another pid namespace, which may have this thread's id too.
+    fn proc_matches_pid_namespace(&self) -> Result<bool, StopError> {
+        let mut buf = [0; 1024];
+        let path = TaskPath::in_task_dir(self.lock.tid, "status");
+        let text = task_dir::read_start(self.tasks.raw(), &path, &mut buf).unwrap_or_default();
+        match text.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"NSpid:\t")) {
+            Some(ids) if ids.contains(&b'\t') => Err(StopError::FOREIGN_PROC),
+            ids => Ok(ids.is_some()),
+        }
+    }
+
+    /// Whether those skipped in this scan were there when the threads were counted: one that had ended by then would stand for one
+    /// that is new and not stopped. One that has ended is looked for again, since its id may be given away.
+    fn recheck_skipped(&self) -> bool {
+        let mut all = true;
+        for slot in self.slots().iter().filter(|slot| slot.is(State::Skipped) && slot.scan.load(Relaxed) == self.scan) {
+            let probe = probe_thread(self.tasks.raw(), slot.tid.load(Relaxed));
+            if !matches!(probe, ThreadProbe::Ended | ThreadProbe::KernelWorker { per_request_creds: true }) {
+                slot.set(State::Dead);
+                all = false;
+            }
+        }
+        all
+    }
+
+    fn slots(&self) -> &'static [Slot] {
+        &self.session.slots()[..self.used]
+    }
+
+    fn refusal(&self, tid: i32, problem: ThreadProblem) -> StopError {
+        StopError::Thread { tid, comm: text_of(self.tasks.raw(), tid, "comm"), problem }
+    }
+
+    /// Reads the directory once and signals what has not been signalled yet. Says whether there was any.
+    fn scan_tasks(&mut self) -> Result<bool, Failure> {
+        let system = |call| move |errno| StopError::System { call, errno };
+        self.scan += 1;
+        let mut new = false;
+        let mut self_seen = false;
+        sys::rewind(self.tasks.raw()).map_err(system("lseek of /proc/self/task"))?;
+        loop {
+            // Out of `self` meanwhile, which signalling needs as a whole.
+            let buf = core::mem::take(&mut self.names);
+            let names = sys::getdents(self.tasks.raw(), buf).map_err(system("getdents64 of /proc/self/task"));
+            let names = match names {
+                Ok(names) => names,
+                Err(error) => return Err(error.into()),
+            };
+            if names.is_empty() {
+                self.names = buf;
+                break;
+            }
+            for name in names {
+                // "." and ".." become 0
+                let digits = name.iter().take_while(|byte| byte.is_ascii_digit());
+                let tid = digits.fold(0i32, |tid, &byte| tid.wrapping_mul(10).wrapping_add(i32::from(byte - b'0')));
+                if tid == self.lock.tid {
+                    self_seen = true;
+                } else if tid != 0 {
+                    new |= self.track_thread(tid)?;
+                }
+            }
+            self.names = buf;
+        }
+        if !self_seen {
+            return Err(StopError::FOREIGN_PROC.into());
+        }
+        Ok(new)
+    }
+
+    /// Makes sure that a thread found has been signalled. Says whether it was new.
+    fn track_thread(&mut self, tid: i32) -> Result<bool, Failure> {
+        let place = self.session.place_of(tid);
+        let entry = &self.session.table()[place];
+        let index = entry.load(SeqCst) as usize;
+        if index != 0 {
+            let slot = &self.slots()[index - 1];
+            slot.scan.store(self.scan, Relaxed);
+            if !slot.is(State::Dead) {
+                return Ok(false);
+            }
+            // The id was given to a new thread.
+            slot.set(State::Signalled);
+            return self.signal(index - 1).map(|()| true);
+        }
+        if self.used == self.session.capacity {
+            return Err(Failure::TooManyThreads);
+        }
+        let index = self.used;
+        self.used += 1;
+        self.session.used.store(self.used as u32, SeqCst);
+        let slot = &self.slots()[index];
+        slot.tid.store(tid, SeqCst);
+        slot.scan.store(self.scan, Relaxed);
+        slot.set(State::Signalled);
+        entry.store(index as u32 + 1, SeqCst);
+        // One signal is enough: that of an earlier call is as good.
+        if self.lock.is_late(tid) {
+            if is_pending(self.tasks.raw(), tid) {
+                return Ok(true);
+            }
+            self.lock.forget_late(tid);
+        }
+        self.signal(index).map(|()| true)
+    }
+
+    fn signal(&self, index: usize) -> Result<(), Failure> {
+        let slot = &self.slots()[index];
+        let tid = slot.tid.load(Relaxed);
+        slot.queue_full.store(0, Relaxed);
+        let payload = Payload { generation: signal_action::copy_of_library(), slot: index as u32 };
+        match sys::queue_signal(self.lock.pid, tid, payload) {
+            Ok(()) => Ok(()),
+            // It has ended.
+            Err(Errno(libc::ESRCH)) => {
+                slot.set(State::Dead);
+                Ok(())
+            }
+            // RLIMIT_SIGPENDING: again when others have taken theirs.
+            Err(Errno(libc::EAGAIN)) => {
+                slot.queue_full.store(1, Relaxed);
+                Ok(())
+            }
+            Err(errno) => {
+                slot.set(State::Dead);
+                Err(self.refusal(tid, ThreadProblem::Signal(errno)).into())
+            }
+        }
+    }
+
+    /// Waits until every thread signalled has stopped, has ended or is known not to take part.
+    fn wait_until_stopped(&mut self, deadline: &mut Deadline) -> Result<(), Failure> {
+        let mut last_stopped = u32::MAX;
+        let mut next = 0;
+        loop {
+            let target =
+                self.slots().iter().filter(|slot| slot.is(State::Signalled) || slot.is_in_handler()).count() as u32;
+            self.session.target.store(target, SeqCst);
+            let futex = &self.session.caller_futex;
+            let seen = futex.load(SeqCst);
+            if self.session.stopped.load(SeqCst) >= target {
+                return Ok(());
+            }
+            let late = deadline.is_over();
+            if !late {
+                deadline.wait(SLICE, |slice| sys::futex_wait(futex, seen, Some(slice)));
+            }
+            let stopped = self.session.stopped.load(SeqCst);
+            self.send_unsent()?;
+            if stopped != last_stopped && !late {
+                last_stopped = stopped;
+                continue;
+            }
+            // A few at a time: reading /proc for thousands would take longer than they need to stop.
+            for _ in 0..self.used.min(PROBES_PER_SLICE) {
+                next = if next + 1 < self.used { next + 1 } else { 0 };
+                self.check_unresponsive(next)?;
+            }
+            if late {
+                // All of them, since the one that is to blame may not have been looked at yet.
+                for index in 0..self.used {
+                    self.check_unresponsive(index)?;
+                    let slot = &self.slots()[index];
+                    let waits = |slot: &Slot| slot.is(State::Signalled) || slot.is(State::Entered);
+                    // One that has `Entered` was stopped in the handler, before it could be counted.
+                    if waits(slot)
+                        && let ThreadProbe::Alive(state) = probe_thread(self.tasks.raw(), slot.tid.load(Relaxed))
+                        && waits(slot)
+                    {
+                        let problem = match slot.queue_full.load(Relaxed) {
+                            1 => ThreadProblem::Signal(Errno(libc::EAGAIN)),
+                            _ => ThreadProblem::Deadline(state),
+                        };
+                        return Err(self.refusal(slot.tid.load(Relaxed), problem).into());
+                    }
+                }
+            }
+        }
+    }
+
+    fn send_unsent(&self) -> Result<(), Failure> {
+        for (index, slot) in self.slots().iter().enumerate() {
+            if slot.queue_full.load(Relaxed) == 1 && slot.is(State::Signalled) {
+                self.signal(index)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at a thread that has not answered: whether it still can, and whether it has lost its signal.
+    fn check_unresponsive(&mut self, index: usize) -> Result<(), Failure> {
+        self.die_if_killed_in_handler(index);
+        let slot = &self.slots()[index];
+        if !slot.is(State::Signalled) || slot.queue_full.load(Relaxed) == 1 {
+            return Ok(());
+        }
+        let tid = slot.tid.load(Relaxed);
+        match probe_thread(self.tasks.raw(), tid) {
+            ThreadProbe::Gone => slot.set(State::Dead),
+            // Neither comes back to where handlers run, so the signal is never answered.
+            ThreadProbe::Ended | ThreadProbe::KernelWorker { per_request_creds: true } => {
+                slot.change(State::Signalled, State::Skipped);
+            }
+            ThreadProbe::KernelWorker { per_request_creds: false } => {
+                return Err(self.refusal(tid, ThreadProblem::KernelWorker).into());
+            }
+            ThreadProbe::Alive(state) => {
+                // Something may have taken the signal: a raw sigtimedwait(2), a debugger, another handler.
+                let seen = slot.missed.fetch_add(u32::from(!state.pending), Relaxed);
+                if !state.pending && seen >= LOST_AFTER && slot.is(State::Signalled) {
+                    slot.missed.store(0, Relaxed);
+                    // It may come all the same, and late.
+                    self.lock.remember_late(tid);
+                    return self.signal(index);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A thread that has ended inside our handler was killed by its own seccomp filter for a call made there. What it held (locks,
+    /// memory half written) is nobody's now: an error, or success, would hide that.
+    fn die_if_killed_in_handler(&self, index: usize) {
+        let slot = &self.slots()[index];
+        let tid = slot.tid.load(Relaxed);
+        if slot.is_in_handler()
+            && matches!(probe_thread(self.tasks.raw(), tid), ThreadProbe::Gone | ThreadProbe::Ended)
+            // It may have left and ended in good order since.
+            && slot.is_in_handler()
+        {
+            sys::die(format_args!(
+                "aborting: thread {tid} was killed while it was stopped for a change of privileges (by a seccomp filter of its own?)"
+            ))
+        }
+    }
+
+    /// Waits until every stopped thread has committed. One that does not come back is the end.
+    fn wait_until_done(&mut self, stopped: u32) {
+        let mut last = 0;
+        let mut next = 0;
+        let mut deadline = Deadline::new(self.patience);
+        loop {
+            let done = self.session.done.load(SeqCst);
+            if done >= stopped {
+                return;
+            }
+            if done != last {
+                last = done;
+                deadline = Deadline::new(self.patience);
+            }
+            let futex = &self.session.done;
+            deadline.wait(SLICE * 10, |slice| sys::futex_wait(futex, done, Some(slice)));
+            if self.session.done.load(SeqCst) >= stopped {
+                return;
+            }
+            // Those that were to wake others may be stopped by a debugger.
+            sys::futex_wake(&self.session.phase, WAKE_CHAINS);
+            if deadline.is_over() {
+                let stuck = self.slots().iter().find(|slot| slot.is(State::Stopped));
+                let tid = stuck.map_or(0, |slot| slot.tid.load(Relaxed));
+                if let ThreadProbe::Alive(state) = probe_thread(self.tasks.raw(), tid) {
+                    sys::die(format_args!("{WHY} {tid}: it did not finish in time ({state})"))
+                }
+                die_of(tid, Fault { step: Step::ReadBack, error: StepError::Errno(Errno(libc::ETIMEDOUT)) });
+            }
+            for _ in 0..self.used.min(PROBES_PER_SLICE) {
+                next = if next + 1 < self.used { next + 1 } else { 0 };
+                self.die_if_killed_in_handler(next);
+            }
+        }
+    }
+
+    /// The threads of which the caller reads the state, and what they have seen of themselves.
+    fn lent(&self) -> impl Iterator<Item = (&'static Slot, &Lent)> {
+        self.slots().iter().filter_map(|slot| {
+            // SAFETY: NULL, or on the stack of a thread that is stopped.
+            let lent = unsafe { slot.lent.load(SeqCst).as_ref() }?;
+            (slot.is(State::Stopped) || slot.is(State::Committed)).then_some((slot, lent))
+        })
+    }
+
+    fn read(&self, tid: i32) -> Result<plan::Credentials, execute::ReadError> {
+        let path = TaskPath::in_task_dir(tid, "status");
+        let file = task_dir::open(self.tasks.raw(), &path)
+            .map_err(|errno| execute::ReadError { call: "opening /proc/self/task/TID/status", errno })?;
+        execute::read_other(self.ctx, &file).map(|(held, _)| held)
+    }
+
+    /// Compares what /proc says of those threads with where their plans lead.
+    fn verify_lent(&self) {
+        for (slot, lent) in self.lent() {
+            let tid = slot.tid.load(Relaxed);
+            let fault = |step, error| -> ! { die_of(tid, Fault { step, error }) };
+            // SAFETY: written by the caller, and only read since.
+            let Some(held) = (unsafe { *lent.held.get() }) else { continue };
+            let Ok(plan) = lent.seen.plan(self.ctx, held, PlanKind::FilteredFollower) else {
+                fault(Step::ReadBack, StepError::Errno(Errno(libc::EPERM)))
+            };
+            match self.read(tid) {
+                Err(error) => fault(Step::ReadBack, StepError::Errno(error.errno)),
+                Ok(mut found) => {
+                    // Those the thread has looked at itself.
+                    found.securebits = plan.goal.securebits;
+                    if let Some(step) = plan::first_mismatch(&plan.goal, &found) {
+                        fault(step, StepError::NoEffect)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Lets all go, nothing changed.
+    fn release(&mut self) {
+        // Those on their way here are waited for a moment: only a signal that was answered cannot come later.
+        let on_the_way = |slot: &Slot| {
+            slot.is(State::Signalled) && slot.queue_full.load(Relaxed) == 0 && !self.lock.is_late(slot.tid.load(Relaxed))
+        };
+        let mut deadline = Deadline::new(SLICE * 50);
+        while self.slots().iter().any(on_the_way) && !deadline.is_over() {
+            let futex = &self.session.caller_futex;
+            deadline.wait(SLICE, |slice| sys::futex_wait(futex, futex.load(SeqCst), Some(slice)));
+        }
+        let mut answered = 0;
+        for slot in self.slots() {
+            if slot.change(State::Signalled, State::Cancelled) {
+                if slot.queue_full.load(Relaxed) == 0 {
+                    self.lock.remember_late(slot.tid.load(Relaxed));
+                }
+            } else if slot.is_in_handler() || slot.is(State::Left) {
+                answered += 1;
+            }
+        }
+        self.session.target.store(answered, SeqCst);
+        self.session.phase.store(Phase::RELEASE, SeqCst);
+        sys::futex_wake(&self.session.phase, ALL);
+        // The context is on the caller's stack: whoever has answered must be past reading it before it goes.
+        let mut next = 0;
+        let mut deadline = Deadline::new(self.patience);
+        loop {
+            let futex = &self.session.caller_futex;
+            let seen = futex.load(SeqCst);
+            if self.session.stopped.load(SeqCst) >= answered {
+                break;
+            }
+            deadline.wait(SLICE, |slice| sys::futex_wait(futex, seen, Some(slice)));
+            if deadline.is_over() {
+                let stuck = self.slots().iter().find(|slot| slot.is(State::Entered));
+                let tid = stuck.map_or(0, |slot| slot.tid.load(Relaxed));
+                sys::die(format_args!(
+                    "aborting: thread {tid} was stopped while it looked at itself (by a debugger?) and cannot be let go; \
+                     nothing was changed"
+                ))
+            }
+            for _ in 0..self.used.min(PROBES_PER_SLICE) {
+                next = if next + 1 < self.used { next + 1 } else { 0 };
+                self.die_if_killed_in_handler(next);
+            }
+        }
+    }
+
+    /// The end of the session: the handler has nothing to look at any more.
+    fn end(&mut self) {
+        self.lock.shared.current.store(core::ptr::null_mut(), SeqCst);
+        let tasks = self.tasks.raw();
+        for tid in self.lock.late() {
+            if !is_pending(tasks, tid) {
+                self.lock.forget_late(tid);
+            }
+        }
+        signal_action::restore(self.lock.shared, self.lock.any_late());
+    }
+}
+
+/// Whether all threads have left the session of an earlier call; those on their way are waited for.
+fn have_all_left(mapping: &Mapping, deadline: &mut Deadline) -> bool {
+    let Some(session) = mapping.session() else { return true };
+    let target = session.target.load(SeqCst);
+    loop {
+        let left = session.left.load(SeqCst);
+        // A session that was called off before all threads were counted has no target.
+        if left >= target || session.used.load(SeqCst) == 0 {
+            return true;
+        }
+        if deadline.is_over() {
+            return false;
+        }
+        deadline.wait(SLICE, |slice| sys::futex_wait(&session.left, left, Some(slice)));
+    }
+}
+
+/// What a short file of a thread says.
+pub(crate) fn text_of(tasks: c_int, tid: i32, file: &str) -> Excerpt {
+    let mut buf = [0; 128];
+    let text = task_dir::read_start(tasks, &TaskPath::in_task_dir(tid, file), &mut buf).unwrap_or_default();
+    Excerpt::new(text.strip_suffix(b"\n").unwrap_or(text))
+}
+
+/// Whether the set*id signal is in a mask of /proc/PID/status.
+fn has_signal(mask: Option<u64>) -> bool {
+    mask.unwrap_or(0) >> (sys::SIGNAL - 1) & 1 != 0
+}
+
+fn status_of(tasks: c_int, tid: i32) -> Status {
+    let file = task_dir::open(tasks, &TaskPath::in_task_dir(tid, "status"));
+    file.and_then(|file| task_dir::read_status(&file, |_| {})).unwrap_or_default()
+}
+
+fn is_pending(tasks: c_int, tid: i32) -> bool {
+    has_signal(status_of(tasks, tid).pending)
+}
+
+/// What /proc says of a thread.
+pub(crate) enum ThreadProbe {
+    Gone,
+    Ended,
+    KernelWorker {
+        /// Each request carries its submitter's credentials.
+        per_request_creds: bool,
+    },
+    Alive(ThreadState),
+}
+
+/// Looks at a thread that has not answered.
+pub(crate) fn probe_thread(tasks: c_int, tid: i32) -> ThreadProbe {
+    let mut buf = [0; 512];
+    let unknown =
+        ThreadState { state: 0, blocks_signal: false, pending: true, tracer: 0, wchan: Excerpt::new(b"") };
+    let text = match task_dir::read_start(tasks, &TaskPath::in_task_dir(tid, "stat"), &mut buf) {
+        Ok(text) => text,
+        Err(Errno(libc::ENOENT | libc::ESRCH)) => return ThreadProbe::Gone,
+        // No descriptor left, say: it may be there.
+        Err(_) => return ThreadProbe::Alive(unknown),
+    };
+    let Some(stat) = Stat::parse(text) else { return ThreadProbe::Alive(unknown) };
+    if stat.state.has_ended() {
+        return ThreadProbe::Ended;
+    }
+    if stat.is_kernel_worker() {
+        return ThreadProbe::KernelWorker { per_request_creds: stat.takes_credentials_of_requests() };
+    }
+    let status = status_of(tasks, tid);
+    ThreadProbe::Alive(ThreadState {
+        state: stat.state.0,
+        blocks_signal: has_signal(status.blocked),
+        pending: has_signal(status.pending),
+        tracer: status.tracer.unwrap_or(0),
+        wchan: text_of(tasks, tid, "wchan"),
+    })
+}
