@@ -951,7 +951,7 @@ static unsigned counted(struct tracee *tracee, key_t_ key)
 /* Waits until the other threads sleep, so that a run's calls are the library's. */
 static void settle(pid_t pid)
 {
-    for (int tries = 0; tries < 2000; tries++) {
+    for (int tries = 0; tries < 50000; tries++) {
         bool asleep = true;
         for (int at = 1; at < THREADS; at++) {
             char path[64], text[512];

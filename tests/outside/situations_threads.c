@@ -153,11 +153,11 @@ static void make_page_fault(void)
     int fd = fault_descriptor();
     void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     struct uffdio_register range = {.range = {(uintptr_t)page, 4096}, .mode = UFFDIO_REGISTER_MODE_MISSING};
+    struct uffd_msg told;
     must(fd >= 0 && page != MAP_FAILED && ioctl(fd, UFFDIO_REGISTER, &range) == 0, "userfaultfd");
     idle_threads(2);
     thread(in_page_fault, page);
-    wait_for(&shared->flag, 1);
-    nap(50);
+    must(read(fd, &told, sizeof told) == sizeof told, "a page fault");
 }
 
 /* A group that is to be frozen: of version 1 it takes threads as it is; of version 2 it is a threaded one below one that the
@@ -322,7 +322,8 @@ static void traced_until(long call)
     idle_threads(2);
     thread(stops_in_handler, NULL);
     wait_for(&shared->flag, 1);
-    nap(20);
+    while (state_of(getpid(), shared->tid) != 'S')
+        nap(1);
     prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
     if (fork() == 0) {
         int status;
@@ -1014,6 +1015,17 @@ static void make_ring(unsigned flags)
     must(ring.sq != MAP_FAILED && ring.cq != MAP_FAILED && ring.entries != MAP_FAILED, "mmap of the ring");
 }
 
+/* A worker names itself when it first runs, and has its maker's name until then. */
+static pid_t worker_named(const char *begin)
+{
+    for (;; nap(1)) {
+        struct process *seen = look(getpid());
+        for (size_t at = 0; at < seen->len; at++)
+            if (seen->threads[at].kernel && !strncmp(seen->threads[at].name, begin, strlen(begin)))
+                return seen->threads[at].tid;
+    }
+}
+
 static int ring_pipe[2];
 static char ring_byte;
 
@@ -1034,14 +1046,7 @@ static void make_ring_with_worker(void)
     __atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
     must(syscall(SYS_io_uring_enter, ring.fd, 1, 0, 0, NULL, 0) == 1, "io_uring_enter");
     idle_threads(MANY_IDLE);
-    for (int at = 0; at < 5000; at++) {
-        struct process *seen = look(getpid());
-        for (size_t of = 0; of < seen->len; of++)
-            if (seen->threads[of].kernel)
-                return;
-        nap(1);
-    }
-    must(false, "a worker of io_uring");
+    worker_named("iou-wrk-");
 }
 
 static void ring_still_works(void)
@@ -1060,11 +1065,7 @@ static void make_polling_ring(void)
 {
     make_ring(IORING_SETUP_SQPOLL);
     idle_threads(MANY_IDLE);
-    struct process *seen = look(getpid());
-    for (size_t at = 0; at < seen->len; at++)
-        if (seen->threads[at].kernel)
-            shared->tid = seen->threads[at].tid;
-    must(shared->tid != 0, "a polling thread");
+    shared->tid = worker_named("iou-sqp-");
 }
 
 static int close_ring_and_drop(void)
