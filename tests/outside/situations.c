@@ -1,12 +1,11 @@
 /* Runs every situation, prints which outcome each had, and holds that against docs/situations.md. See situations.h. */
 
+#include "seccomp.h"
 #include "situations.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -146,20 +145,11 @@ void filter(long number, long argument, unsigned action, bool sync)
 
 void filter_by(long number, unsigned which, long argument, unsigned action, bool sync)
 {
-    /* An argument's lower half: little-endian machines, which all that the library knows are. */
-    struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)number, 0, 3),
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (unsigned)(offsetof(struct seccomp_data, args) + which * sizeof(__u64))),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)argument, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, action),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    if (argument == -1)
-        code[3] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, action);
-    struct sock_fprog program = {sizeof code / sizeof *code, code};
+    struct rule rule = CALLS(number, action);
+    if (argument != -1)
+        rule.args[which] = (unsigned)argument;
     /* Without no_new_privs, as root may: it would be a change already. */
-    must(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, sync ? SECCOMP_FILTER_FLAG_TSYNC : 0, &program) == 0, "seccomp");
+    must(seccomp_rule(rule, sync ? SECCOMP_FILTER_FLAG_TSYNC : 0) == 0, "seccomp");
 }
 
 /* --- memory that runs out ------------------------------------------------------------------------------------------ */
