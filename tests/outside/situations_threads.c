@@ -1,5 +1,6 @@
 /* Situations that other threads make. */
 
+#include "policy_of.h"
 #include "situations.h"
 
 #include <linux/futex.h>
@@ -741,16 +742,8 @@ static void make_unshared_fs(void)
 
 static int drop_with_root(void)
 {
-    ec_security_policy *policy = ec_security_policy_new();
-    int status = ec_security_policy_set(policy, "chroot", new_root);
-    if (status == EC_SECURITY_OK && ids())
-        status = ec_security_policy_set(policy, "user", "ecuser");
-    if (status == EC_SECURITY_OK)
-        status = ec_security_policy_set(policy, "capabilities", "cap_net_bind_service+ep");
-    if (status == EC_SECURITY_OK)
-        status = ec_security_policy_apply(policy);
-    ec_security_policy_free(policy);
-    return status;
+    return apply_of((const char *const[]){"chroot", new_root, "user", ids() ? "ecuser" : NULL, "capabilities",
+                                          "cap_net_bind_service+ep", NULL});
 }
 
 static void roots_are_alike(pid_t pid)
@@ -923,17 +916,13 @@ static void noise_goes_on(void)
 }
 
 /* All threads parked and let go a number of times, then the drop: more chances for what happens seldom. */
-static int many_checks_and_drop(void)
+static int many_stops_and_drop(void)
 {
-    ec_security_policy *policy = ec_security_policy_new();
-    if (!policy || (ids() && ec_security_policy_set(policy, "user", "ecuser") != EC_SECURITY_OK))
-        return -1;
     for (int at = 0; at < 20; at++) {
-        int status = ec_security_policy_check(policy);
+        int status = stop_all();
         if (status != EC_SECURITY_OK)
             return status;
     }
-    ec_security_policy_free(policy);
     return drop();
 }
 
@@ -1431,49 +1420,49 @@ void situations_of_threads(void)
          .threads = 4},
         {.name = "others call glibc's setresuid all the time",
          .make = make_noise_set_ids,
-         .call = many_checks_and_drop,
+         .call = many_stops_and_drop,
          .then = noise_goes_on,
          .seconds = 120,
          .outcomes = DONE,
          .threads = 5},
         {.name = "others call malloc all the time",
          .make = make_noise_malloc,
-         .call = many_checks_and_drop,
+         .call = many_stops_and_drop,
          .then = noise_goes_on,
          .seconds = 120,
          .outcomes = DONE,
          .threads = 5},
         {.name = "others call dlopen and dlclose all the time",
          .make = make_noise_dlopen,
-         .call = many_checks_and_drop,
+         .call = many_stops_and_drop,
          .then = noise_goes_on,
          .seconds = 120,
          .outcomes = DONE,
          .threads = 5},
         {.name = "others call getgrnam all the time",
          .make = make_noise_names,
-         .call = many_checks_and_drop,
+         .call = many_stops_and_drop,
          .then = noise_goes_on,
          .seconds = 120,
          .outcomes = DONE,
          .threads = 5},
         {.name = "others call fork all the time",
          .make = make_noise_fork,
-         .call = many_checks_and_drop,
+         .call = many_stops_and_drop,
          .then = noise_goes_on,
          .seconds = 120,
          .outcomes = DONE,
          .threads = 5},
         {.name = "others call pthread_create and pthread_exit all the time",
          .make = make_noise_threads,
-         .call = many_checks_and_drop,
+         .call = many_stops_and_drop,
          .then = noise_goes_on,
          .seconds = 120,
          .outcomes = DONE,
          .threads = 5},
         {.name = "others cancel threads asynchronously all the time",
          .make = make_noise_cancel,
-         .call = many_checks_and_drop,
+         .call = many_stops_and_drop,
          .then = noise_goes_on,
          .seconds = 120,
          .outcomes = DONE,
