@@ -30,7 +30,10 @@ struct situation {
     const char *user, *group, *caps; /* as asked for; ecuser's unless set */
     unsigned fields;             /* those compared when done; all unless set */
     int within;                  /* at most so many milliseconds for the call that comes back; no limit unless set */
+    unsigned meanwhile;          /* fields that others change while the call runs: not compared where nothing is to change */
     bool silent_end;             /* the end may be by SIGKILL and without a line */
+    bool libc_may_abort;         /* the end may be libc's own abort, without a line of ours */
+    bool becomes_tell;           /* the process ends as build/outside/tell, which says on standard error what it is */
     bool line_lost;              /* standard error takes no line */
 };
 
@@ -39,11 +42,18 @@ void situation(const struct situation *it);
 /* A number of them at the same time, as one case: for those that take a deadline each. None has a `beside`. */
 void situations_together(const char *name, unsigned seconds, const struct situation *all, size_t len);
 
+/* The same for those that may end in one way or another, and have no row in docs/situations.md. */
+void situations_unlisted(const char *name, unsigned seconds, const struct situation *all, size_t len);
+
+/* One of them, `rounds` times, some at the same time; shared->round tells them apart. */
+void situation_rounds(const char *name, unsigned seconds, const struct situation *it, unsigned rounds);
+
 /* What parent and child share. */
 struct shared {
     pid_t subject; /* the process that makes the call, if it is not the child itself */
     volatile pid_t tid; /* the thread that is in the way */
     volatile int flag, count, milliseconds;
+    unsigned round;
     char complaint[512];
     /* The sets asked for, where they are not those of the request. */
     bool have_want;
@@ -85,5 +95,14 @@ void situations_of_signals(void);
 void situations_of_processes(void);
 void situations_of_limits(void);
 void situations_of_features(void);
+void promise_of_filters(void);
+void promise_of_callers(void);
+void promise_of_supervisors(void);
+void promise_of_roots(void);
+void promise_of_dry_runs(void);
+void promise_of_stacks(void);
+void promise_of_others(void);
+void promise_of_processes(void);
+void promise_of_leaks(void);
 
 #endif
