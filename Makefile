@@ -107,12 +107,15 @@ build/libec_security.so: build/$(SONAME)
 # or `LIMIT_name := 300`.
 OUTSIDE :=
 
-build/outside/%.o: tests/outside/%.c tests/outside/outside.h include/ec_security.h
+# What every one of them is linked with.
+HARNESS := outside.o seccomp.o
+
+build/outside/%.o: tests/outside/%.c tests/outside/outside.h tests/outside/seccomp.h include/ec_security.h
 	@mkdir -p $(@D)
 	$(CC) $(BASE_CFLAGS) $(CFLAGS) -c -o $@ $<
 
-build/outside/%: build/outside/%.o build/outside/outside.o build/libec_security.so
-	$(CC) $(BASE_CFLAGS) $(CFLAGS) -o $@ $< build/outside/outside.o -Lbuild -Wl,-rpath,'$$ORIGIN/..' -lec_security $(LDLIBS)
+build/outside/%: build/outside/%.o $(addprefix build/outside/,$(HARNESS)) build/libec_security.so
+	$(CC) $(BASE_CFLAGS) $(CFLAGS) -o $@ $< $(addprefix build/outside/,$(HARNESS)) -Lbuild -Wl,-rpath,'$$ORIGIN/..' -lec_security $(LDLIBS)
 
 .SECONDARY:
 

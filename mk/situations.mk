@@ -1,8 +1,8 @@
-# The situations a process may be in when the call comes: tests/outside/situations*.c, docs/situations.md.
+# The situations a process may be in when the call comes: tests/outside/situations*.c and promise_*.c, docs/situations.md.
 OUTSIDE += situations
 LIMIT_situations := 400
-SITUATIONS := $(patsubst %,build/outside/situations_%.o,threads signals processes limits features)
-$(SITUATIONS) build/outside/situations.o: tests/outside/situations.h
+SITUATIONS := $(patsubst tests/%.c,build/%.o,$(wildcard tests/outside/situations_*.c tests/outside/promise_*.c))
+$(SITUATIONS) build/outside/situations.o: tests/outside/situations.h tests/outside/policy_of.h
 build/outside/situations: $(SITUATIONS)
 build/outside/situations: LDLIBS += $(SITUATIONS) -ldl
 
@@ -11,5 +11,6 @@ SOAK_ROUNDS ?= 10000
 .PHONY: soak
 soak: build/outside/rounds build/outside/situations
 	@SITUATIONS_MANY=1 tests/as-root tests/run build/outside/situations@900
+	@LEAKS=$(SOAK_ROUNDS) SITUATIONS_OF=L tests/as-root tests/run build/outside/situations@20000
 	@SOAK_ROUNDS=$(SOAK_ROUNDS) tests/as-root tests/run build/outside/rounds@86400
 CHECKS += tests/docs.sh

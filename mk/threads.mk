@@ -31,14 +31,14 @@ SANITIZE := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit
 SANITIZED := arguments drop noway policy chroot ambient tell
 check-needs: $(addprefix build/asan/,$(SANITIZED))
 
-build/asan/%.o: tests/outside/%.c tests/outside/outside.h include/ec_security.h
+build/asan/%.o: tests/outside/%.c tests/outside/outside.h tests/outside/seccomp.h include/ec_security.h
 	@mkdir -p $(@D)
 	$(CC) $(BASE_CFLAGS) $(CFLAGS) $(SANITIZE) -c -o $@ $<
 
 build/asan/arguments.o: CFLAGS += $(TEST_VERSION)
 
-build/asan/%: build/asan/%.o build/asan/outside.o build/libec_security.so
-	$(CC) $(BASE_CFLAGS) $(CFLAGS) $(SANITIZE) -o $@ $< build/asan/outside.o -Lbuild -Wl,-rpath,'$$ORIGIN/..' -lec_security
+build/asan/%: build/asan/%.o $(addprefix build/asan/,$(HARNESS)) build/libec_security.so
+	$(CC) $(BASE_CFLAGS) $(CFLAGS) $(SANITIZE) -o $@ $< $(addprefix build/asan/,$(HARNESS)) -Lbuild -Wl,-rpath,'$$ORIGIN/..' -lec_security
 
 # What others execute is no subject here.
 build/asan/tell build/asan-rust/tell: build/outside/tell
@@ -64,9 +64,9 @@ check-asan:
 
 asan-rust: $(addprefix build/asan-rust/,$(SANITIZED))
 
-build/asan-rust/%: build/asan/%.o build/asan/outside.o FORCE
+build/asan-rust/%: build/asan/%.o $(addprefix build/asan/,$(HARNESS)) FORCE
 	@mkdir -p $(@D)
-	$(CC) $(BASE_CFLAGS) $(CFLAGS) $(SANITIZE) -o $@ $< build/asan/outside.o $(ASAN_LIB)
+	$(CC) $(BASE_CFLAGS) $(CFLAGS) $(SANITIZE) -o $@ $< $(addprefix build/asan/,$(HARNESS)) $(ASAN_LIB)
 
 # Data races. The part of the standard library that is used has to be built anew, with the sanitizer, whose runtime is Rust's:
 # gcc's lacks some of what that calls. Not symbolized, since a report is made where no other process can be started: of
@@ -85,13 +85,13 @@ check-tsan:
 	@$(MAKE) --no-print-directory build/tsan/races
 	@TSAN_OPTIONS=halt_on_error=1:symbolize=0 tests/as-root tests/run build/tsan/races@200
 
-build/tsan/%.o: tests/outside/%.c tests/outside/outside.h include/ec_security.h
+build/tsan/%.o: tests/outside/%.c tests/outside/outside.h tests/outside/seccomp.h include/ec_security.h
 	@mkdir -p $(@D)
 	$(CC) $(BASE_CFLAGS) $(CFLAGS) -O1 -fsanitize=thread -fno-omit-frame-pointer -c -o $@ $<
 
 # -rdynamic: the runtime's functions must be found before the C library's.
-build/tsan/%: build/tsan/%.o build/tsan/outside.o FORCE
-	$(CC) -pthread -rdynamic -o $@ $< build/tsan/outside.o $(TSAN_LIB) \
+build/tsan/%: build/tsan/%.o $(addprefix build/tsan/,$(HARNESS)) FORCE
+	$(CC) -pthread -rdynamic -o $@ $< $(addprefix build/tsan/,$(HARNESS)) $(TSAN_LIB) \
 	    -Wl,--whole-archive $(TSAN_RUNTIME) -Wl,--no-whole-archive -ldl -lrt -lm -lresolv
 
 check-miri:

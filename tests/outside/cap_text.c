@@ -6,6 +6,7 @@
  * EC_SEED chooses other random texts, EC_COUNT how many (in the main comparison; the default is a little over a million). */
 
 #include "outside.h"
+#include "seccomp.h"
 
 #include <ctype.h>
 #include <ec_security.h>
@@ -13,8 +14,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <locale.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -476,30 +475,12 @@ static void table(struct figures *figures)
 
 /* --- a process on a kernel with another last capability ------------------------------------------------------------ */
 
-/* The low half of a 64-bit argument. */
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-#define ARGUMENT(n) (offsetof(struct seccomp_data, args[n]) + 4)
-#else
-#define ARGUMENT(n) offsetof(struct seccomp_data, args[n])
-#endif
-
 /* prctl(PR_CAPBSET_READ) succeeds up to `last`, and fails with EINVAL beyond. */
 static bool pretend_last_cap(unsigned last)
 {
-    enum { ALLOWED = 7, THERE = 6, NOT_THERE = 8 };
-    struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_prctl, 0, ALLOWED - 2),
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ARGUMENT(0)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PR_CAPBSET_READ, 0, ALLOWED - 4),
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ARGUMENT(1)),
-        BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, last, NOT_THERE - 6, THERE - 6),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO), /* error 0: the call returns 0 */
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
-    };
-    struct sock_fprog program = {.len = sizeof code / sizeof *code, .filter = code};
-    return !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) && !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+    struct rule rules[] = {{SYS_prctl, {PR_CAPBSET_READ, AT_LEAST(last + 1), ANY}, FAILS_WITH(EINVAL)},
+                           CALLS_OF(SYS_prctl, PR_CAPBSET_READ, PRETENDS)};
+    return !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) && !seccomp_rules(rules, 2, 0);
 }
 
 struct job {

@@ -2,11 +2,10 @@
  * both refuse, in the same words, and nothing has changed. */
 
 #include "outside.h"
+#include "seccomp.h"
 
 #include <ec_security.h>
 #include <errno.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -36,23 +35,10 @@ static bool deny(const struct denied *denied)
                       : denied->how == LIES       ? SECCOMP_RET_ERRNO
                       : denied->how == WITH_EPERM ? SECCOMP_RET_ERRNO | EPERM
                                                   : SECCOMP_RET_ERRNO | ENOSYS;
-    struct sock_filter always = BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
-    struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)denied->number, 0, 5),
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)denied->first, 0, 3),
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)denied->second, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, action),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    if (denied->first < 0)
-        code[3] = always;
-    if (denied->second < 0)
-        code[5] = always;
-    struct sock_fprog program = {sizeof code / sizeof *code, code};
-    return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) == 0;
+    struct rule rule = {denied->number,
+                        {denied->first < 0 ? ANY : (unsigned)denied->first, denied->second < 0 ? ANY : (unsigned)denied->second, ANY},
+                        action};
+    return seccomp_rule(rule, SECCOMP_FILTER_FLAG_TSYNC) == 0;
 }
 
 static ec_security_policy *everything(void)

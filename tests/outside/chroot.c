@@ -1,14 +1,13 @@
 /* The chroot option: every thread is inside afterwards and nothing leads out, or nothing has changed. */
 
 #include "outside.h"
+#include "seccomp.h"
 
 #include <dirent.h>
 #include <ec_security.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -225,62 +224,12 @@ struct refused {
     const char *options[4][2];
 };
 
-static void supervise(int listener, pid_t caller, int refusal)
-{
-    bool refused = false;
-    for (;;) {
-        struct seccomp_notif request;
-        struct seccomp_notif_resp response;
-        memset(&request, 0, sizeof request);
-        memset(&response, 0, sizeof response);
-        if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &request)) {
-            if (errno == EINTR || errno == ENOENT)
-                continue;
-            _exit(0);
-        }
-        response.id = request.id;
-        if ((pid_t)request.pid == caller && !refused) {
-            refused = true;
-            response.error = -refusal;
-        } else {
-            response.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
-        }
-        if (ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response) && errno != ENOENT)
-            _exit(0);
-    }
-}
-
+/* Asks a supervisor about one call. */
 static bool ask_about(int number, long first_argument)
 {
-    struct sock_filter any = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF);
-    struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)number, 1, 0),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)first_argument, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    if (first_argument < 0)
-        code[4] = any;
-    struct sock_fprog program = {sizeof code / sizeof *code, code};
-    int pipes[2];
-    if (pipe(pipes))
-        return false;
-    pid_t caller = getpid();
-    int listener = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
-    if (listener < 0)
-        return false;
-    pid_t pid = fork();
-    if (pid == 0) {
-        /* This process runs under the filter too, but makes none of the calls asked about. */
-        supervise(listener, caller, EPERM);
-    }
-    close(listener);
-    close(pipes[0]);
-    close(pipes[1]);
-    return pid > 0;
+    struct rule rule = CALLS_OF(number, first_argument < 0 ? ANY : (unsigned)first_argument, SECCOMP_RET_USER_NOTIF);
+    struct supervisor supervisor = {.only = getpid(), .first = 1, .many = 1, .error = EPERM};
+    return seccomp_supervised(&rule, 1, 0, &supervisor) > 0;
 }
 
 struct undone {

@@ -17,6 +17,7 @@
  *     faults --table FILE also writes a line per fault to FILE: scene, where, call, n, how, outcome, milliseconds, more */
 
 #include "outside.h"
+#include "seccomp.h"
 
 #include <ec_security.h>
 #include <errno.h>
@@ -26,9 +27,7 @@
 #include <grp.h>
 #include <limits.h>
 #include <linux/audit.h>
-#include <linux/filter.h>
 #include <linux/futex.h>
-#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -478,24 +477,12 @@ static void probes(struct probe *out, int errno_set)
 static void install_filter(void)
 {
     uint32_t number = (uint32_t)(shared->filter_key >> 32), sub = (uint32_t)shared->filter_key;
-    bool is_prctl = number == SYS_prctl;
-    struct sock_filter filter[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCH, 0, 6),
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 4),
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, sub & 0xffff, 1, 0),
-        BPF_JUMP(BPF_JMP | BPF_JA, is_prctl ? 1 : 0, 0, 0),
-        BPF_STMT(BPF_RET | BPF_K, shared->filter_result),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    struct sock_fprog program = {LEN(filter), filter};
-    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0)
+    struct rule rule = CALLS_OF(number, number == SYS_prctl ? sub & 0xffff : ANY, shared->filter_result);
+    if (seccomp_rule(rule, 0) == 0)
         return;
     /* without CAP_SYS_ADMIN one must not be able to gain anything by executing */
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
+    if (seccomp_rule(rule, 0) < 0)
         shared->filter_errno = errno;
 }
 
@@ -951,7 +938,7 @@ static unsigned counted(struct tracee *tracee, key_t_ key)
 /* Waits until the other threads sleep, so that a run's calls are the library's. */
 static void settle(pid_t pid)
 {
-    for (int tries = 0; tries < 2000; tries++) {
+    for (int tries = 0; tries < 50000; tries++) {
         bool asleep = true;
         for (int at = 1; at < THREADS; at++) {
             char path[64], text[512];

@@ -2,14 +2,13 @@
  * ec_security_apply() makes of them, seen from outside. */
 
 #include "outside.h"
+#include "seccomp.h"
 
 #include <ec_security.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -213,15 +212,8 @@ static void has_no_server(void) { setenv("EC_NSS", "unavail 2", 1); }
 /* fstat(3) says of every file that it is not there. */
 static void hides_lengths(void)
 {
-    struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_newfstatat, 1, 0),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fstat, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOENT),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    struct sock_fprog program = {sizeof code / sizeof *code, code};
-    must(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0, "seccomp");
+    struct rule rules[] = {CALLS(SYS_newfstatat, FAILS_WITH(ENOENT)), CALLS(SYS_fstat, FAILS_WITH(ENOENT))};
+    must(seccomp_rules(rules, 2, 0) == 0, "seccomp");
 }
 
 static void unreadable_group_and_nothing(void)

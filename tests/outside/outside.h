@@ -179,9 +179,11 @@ void expect_threads_at(const char *file, int line, const struct process *got, co
                        unsigned fields, size_t least);
 #define expect_threads(got, want, fields, least) expect_threads_at(__FILE__, __LINE__, got, want, fields, least)
 
-/* Expects every thread that was there before to be there, as it was in every field. */
-void expect_unchanged_at(const char *file, int line, const struct process *before, const struct process *after);
-#define expect_unchanged(before, after) expect_unchanged_at(__FILE__, __LINE__, before, after)
+/* Expects every thread that was there before to be there, as it was in every field, or in these. */
+void expect_unchanged_at(const char *file, int line, const struct process *before, const struct process *after,
+                         unsigned fields);
+#define expect_unchanged_in(before, after, fields) expect_unchanged_at(__FILE__, __LINE__, before, after, fields)
+#define expect_unchanged(before, after) expect_unchanged_in(before, after, FIELDS_ALL | FIELD_SECCOMP)
 
 /* What a thread must be after a drop with every option at its default: all user ids `uid`, all group ids `gid`, these
  * groups, these three sets, no ambient set, no_new_privs, and the bounding set of bounding_after(). groups == NULL means

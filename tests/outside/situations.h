@@ -29,15 +29,31 @@ struct situation {
     bool needs_ids;              /* nothing to try where there is no other id */
     const char *user, *group, *caps; /* as asked for; ecuser's unless set */
     unsigned fields;             /* those compared when done; all unless set */
+    int within;                  /* at most so many milliseconds for the call that comes back; no limit unless set */
+    unsigned meanwhile;          /* fields that others change while the call runs: not compared where nothing is to change */
+    bool silent_end;             /* the end may be by SIGKILL and without a line */
+    bool libc_may_abort;         /* the end may be libc's own abort, without a line of ours */
+    bool becomes_tell;           /* the process ends as build/outside/tell, which says on standard error what it is */
+    bool line_lost;              /* standard error takes no line */
 };
 
 void situation(const struct situation *it);
+
+/* A number of them at the same time, as one case: for those that take a deadline each. None has a `beside`. */
+void situations_together(const char *name, unsigned seconds, const struct situation *all, size_t len);
+
+/* The same for those that may end in one way or another, and have no row in docs/situations.md. */
+void situations_unlisted(const char *name, unsigned seconds, const struct situation *all, size_t len);
+
+/* One of them, `rounds` times, some at the same time; shared->round tells them apart. */
+void situation_rounds(const char *name, unsigned seconds, const struct situation *it, unsigned rounds);
 
 /* What parent and child share. */
 struct shared {
     pid_t subject; /* the process that makes the call, if it is not the child itself */
     volatile pid_t tid; /* the thread that is in the way */
-    volatile int flag, count;
+    volatile int flag, count, milliseconds;
+    unsigned round;
     char complaint[512];
     /* The sets asked for, where they are not those of the request. */
     bool have_want;
@@ -54,6 +70,8 @@ void complain(const char *format, ...) PRINTF_LIKE(1, 2); /* something is wrong 
 int drop(void);                                          /* ec_security_apply, as asked for */
 int drop_within(const char *seconds);                    /* the same with a deadline */
 int refusable_drop(void);                                /* with a short deadline */
+int stop_all_within(const char *seconds);
+int stop_all(void);                                      /* a call that stops every thread, and changes nothing */
 void must(bool held, const char *what);                  /* else the child ends: the situation could not be made */
 void thread(void *(*body)(void *), void *arg);           /* detached */
 void wait_for(volatile int *word, int value);            /* until it has the value */
@@ -77,5 +95,14 @@ void situations_of_signals(void);
 void situations_of_processes(void);
 void situations_of_limits(void);
 void situations_of_features(void);
+void promise_of_filters(void);
+void promise_of_callers(void);
+void promise_of_supervisors(void);
+void promise_of_roots(void);
+void promise_of_dry_runs(void);
+void promise_of_stacks(void);
+void promise_of_others(void);
+void promise_of_processes(void);
+void promise_of_leaks(void);
 
 #endif

@@ -1,10 +1,9 @@
 /* Kernels that lack something, as far as a seccomp filter can play one: see docs/kernel-features.md. */
 
+#include "seccomp.h"
 #include "situations.h"
 
 #include <errno.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,18 +71,8 @@ static void no_timers(void)
 static void fewer_capabilities(void)
 {
     idle_threads(2);
-    struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_prctl, 0, 5),
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PR_CAPBSET_READ, 0, 3),
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
-        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 38, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    struct sock_fprog program = {sizeof code / sizeof *code, code};
-    must(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) == 0, "seccomp");
+    struct rule rule = {SYS_prctl, {PR_CAPBSET_READ, AT_LEAST(38), ANY}, FAILS_WITH(EINVAL)};
+    must(seccomp_rule(rule, SECCOMP_FILTER_FLAG_TSYNC) == 0, "seccomp");
 }
 
 static int with_option(const char *option, const char *value)

@@ -215,11 +215,8 @@ static const char *no_underscore_fork(void)
 static void in_child_by(enum way way, bool used_before)
 {
     idle_threads(2);
-    if (used_before) {
-        ec_security_policy *policy = ec_security_policy_new();
-        must(policy && ec_security_policy_check(policy) == EC_SECURITY_OK, "the first use");
-        ec_security_policy_free(policy);
-    }
+    if (used_before)
+        must(stop_all() == EC_SECURITY_OK, "the first use");
     pid_t pid = child_by(way);
     must(pid >= 0, "fork");
     if (pid == 0) {
@@ -252,13 +249,12 @@ static void parent_is_as_before(pid_t pid)
     expect_threads(parent, &self->threads[0], FIELDS_ALL, 3);
 }
 
-static void *checks_always(void *unused)
+static void *stops_always(void *unused)
 {
     (void)unused;
-    ec_security_policy *policy = ec_security_policy_new();
     for (;;) {
-        if (!policy || ec_security_policy_check(policy) != EC_SECURITY_OK)
-            complain("check: %s", ec_security_last_error());
+        if (stop_all() != EC_SECURITY_OK)
+            complain("stop_all: %s", ec_security_last_error());
         shared->count++;
     }
     return NULL;
@@ -268,7 +264,7 @@ static void *checks_always(void *unused)
 static void forks_amid_calls(void)
 {
     idle_threads(2);
-    thread(checks_always, NULL);
+    thread(stops_always, NULL);
     while (shared->count < 3)
         nap(1);
     for (int at = 0; at < 60; at++) {

@@ -112,17 +112,13 @@ static void make_storm(void)
         nap(1);
 }
 
-static int ten_checks_and_drop(void)
+static int ten_stops_and_drop(void)
 {
-    ec_security_policy *policy = ec_security_policy_new();
-    if (!policy || (ids() && ec_security_policy_set(policy, "user", "ecuser") != EC_SECURITY_OK))
-        return -1;
     for (int at = 0; at < 10; at++) {
-        int status = ec_security_policy_check(policy);
+        int status = stop_all();
         if (status != EC_SECURITY_OK)
             return status;
     }
-    ec_security_policy_free(policy);
     return drop();
 }
 
@@ -159,22 +155,20 @@ static void stop_and_continue(pid_t pid)
     }
 }
 
-static int checks_while_stopped(void)
+static int stops_for(int milliseconds, const char *deadline)
 {
-    ec_security_policy *policy = ec_security_policy_new();
-    if (!policy || (ids() && ec_security_policy_set(policy, "user", "ecuser") != EC_SECURITY_OK))
-        return -1;
     struct timespec from, now;
     clock_gettime(CLOCK_MONOTONIC, &from);
     do {
-        int status = ec_security_policy_check(policy);
+        int status = stop_all_within(deadline);
         if (status != EC_SECURITY_OK)
             return status;
         clock_gettime(CLOCK_MONOTONIC, &now);
-    } while ((now.tv_sec - from.tv_sec) * 1000 + (now.tv_nsec - from.tv_nsec) / 1000000 < 400);
-    ec_security_policy_free(policy);
+    } while ((now.tv_sec - from.tv_sec) * 1000 + (now.tv_nsec - from.tv_nsec) / 1000000 < milliseconds);
     return drop();
 }
+
+static int stops_while_stopped(void) { return stops_for(400, NULL); }
 
 /* Stopped for longer than the deadline, and continued: the time stopped must not count. */
 static void stop_for_long(pid_t pid)
@@ -185,23 +179,7 @@ static void stop_for_long(pid_t pid)
     kill(pid, SIGCONT);
 }
 
-static int checks_with_short_deadline(void)
-{
-    ec_security_policy *policy = ec_security_policy_new();
-    if (!policy || (ids() && ec_security_policy_set(policy, "user", "ecuser") != EC_SECURITY_OK) ||
-        ec_security_policy_set(policy, "deadline", "0.5") != EC_SECURITY_OK)
-        return -1;
-    struct timespec from, now;
-    clock_gettime(CLOCK_MONOTONIC, &from);
-    do {
-        int status = ec_security_policy_check(policy);
-        if (status != EC_SECURITY_OK)
-            return status;
-        clock_gettime(CLOCK_MONOTONIC, &now);
-    } while (now.tv_sec - from.tv_sec < 2);
-    ec_security_policy_free(policy);
-    return drop();
-}
+static int stops_with_short_deadline(void) { return stops_for(2000, "0.5"); }
 
 /* --- the queue --------------------------------------------------------------------------------------------------------- */
 
@@ -330,7 +308,7 @@ static void handler_is_back(void)
 static int checks_and_count(void)
 {
     int seen = shared->count;
-    int status = ten_checks_and_drop();
+    int status = ten_stops_and_drop();
     if (shared->count == seen)
         complain("no signal of others has arrived during the calls");
     return status;
@@ -491,16 +469,16 @@ void situations_of_signals(void)
     static const struct situation all[] = {
         {.name = "the caller is inside a signal handler on an alternate stack", .make = alternate_stack,
          .call = drop_in_handler, .outcomes = REFUSED, .status = EC_SECURITY_EBUSY, .says = {"signal handler"}},
-        {.name = "signals storm, without SA_RESTART", .make = make_storm, .call = ten_checks_and_drop, .outcomes = DONE,
+        {.name = "signals storm, without SA_RESTART", .make = make_storm, .call = ten_stops_and_drop, .outcomes = DONE,
          .threads = 5},
         {.name = "another process sends the borrowed signal all the time", .make = make_storm_of_borrowed,
-         .call = ten_checks_and_drop, .outcomes = DONE, .threads = 4},
+         .call = ten_stops_and_drop, .outcomes = DONE, .threads = 4},
         {.name = "the borrowed signal is ignored, and another process sends it all the time", .make = make_storm_of_ignored,
-         .call = ten_checks_and_drop, .then = action_is_back, .outcomes = DONE, .threads = 4},
-        {.name = "the whole process is stopped and continued all the time", .make = idle_two, .call = checks_while_stopped,
+         .call = ten_stops_and_drop, .then = action_is_back, .outcomes = DONE, .threads = 4},
+        {.name = "the whole process is stopped and continued all the time", .make = idle_two, .call = stops_while_stopped,
          .beside = stop_and_continue, .outcomes = DONE, .threads = 3},
         {.name = "the whole process is stopped for longer than the deadline, and continued", .make = idle_two,
-         .call = checks_with_short_deadline, .beside = stop_for_long, .outcomes = DONE, .threads = 3},
+         .call = stops_with_short_deadline, .beside = stop_for_long, .outcomes = DONE, .threads = 3},
         {.name = "no signal can be queued (RLIMIT_SIGPENDING is 0)", .make = make_no_queue, .call = refusable_drop,
          .outcomes = REFUSED, .status = EC_SECURITY_ETHREAD, .says = {"RLIMIT_SIGPENDING"}},
         {.name = "the queue of signals is full, and is emptied later", .make = make_full_queue, .call = drop_with_full_queue,
@@ -514,7 +492,7 @@ void situations_of_signals(void)
         {.name = "glibc's setresuid afterwards", .make = idle_two, .then = glibc_sets_ids, .outcomes = DONE, .threads = 3},
         {.name = "dlopen, use, dlclose, then glibc's setresuid", .make = make_plug_in, .call = drop_by_plug_in,
          .outcomes = DONE, .threads = 4},
-        {.name = "a SIGCHLD handler and waitpid(-1) see nothing", .make = make_waiter, .call = ten_checks_and_drop,
+        {.name = "a SIGCHLD handler and waitpid(-1) see nothing", .make = make_waiter, .call = ten_stops_and_drop,
          .outcomes = DONE, .threads = 4},
         {.name = "a refusal leaves dumpable flag and parent-death signal", 
          .make = make_parent_signal, .call = refused_keeps_flags, .outcomes = REFUSED, .status = EC_SECURITY_EREFUSED,

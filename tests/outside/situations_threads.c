@@ -1,5 +1,6 @@
 /* Situations that other threads make. */
 
+#include "policy_of.h"
 #include "situations.h"
 
 #include <linux/futex.h>
@@ -153,11 +154,11 @@ static void make_page_fault(void)
     int fd = fault_descriptor();
     void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     struct uffdio_register range = {.range = {(uintptr_t)page, 4096}, .mode = UFFDIO_REGISTER_MODE_MISSING};
+    struct uffd_msg told;
     must(fd >= 0 && page != MAP_FAILED && ioctl(fd, UFFDIO_REGISTER, &range) == 0, "userfaultfd");
     idle_threads(2);
     thread(in_page_fault, page);
-    wait_for(&shared->flag, 1);
-    nap(50);
+    must(read(fd, &told, sizeof told) == sizeof told, "a page fault");
 }
 
 /* A group that is to be frozen: of version 1 it takes threads as it is; of version 2 it is a threaded one below one that the
@@ -322,7 +323,8 @@ static void traced_until(long call)
     idle_threads(2);
     thread(stops_in_handler, NULL);
     wait_for(&shared->flag, 1);
-    nap(20);
+    while (state_of(getpid(), shared->tid) != 'S')
+        nap(1);
     prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
     if (fork() == 0) {
         int status;
@@ -740,16 +742,8 @@ static void make_unshared_fs(void)
 
 static int drop_with_root(void)
 {
-    ec_security_policy *policy = ec_security_policy_new();
-    int status = ec_security_policy_set(policy, "chroot", new_root);
-    if (status == EC_SECURITY_OK && ids())
-        status = ec_security_policy_set(policy, "user", "ecuser");
-    if (status == EC_SECURITY_OK)
-        status = ec_security_policy_set(policy, "capabilities", "cap_net_bind_service+ep");
-    if (status == EC_SECURITY_OK)
-        status = ec_security_policy_apply(policy);
-    ec_security_policy_free(policy);
-    return status;
+    return apply_of((const char *const[]){"chroot", new_root, "user", ids() ? "ecuser" : NULL, "capabilities",
+                                          "cap_net_bind_service+ep", NULL});
 }
 
 static void roots_are_alike(pid_t pid)
@@ -922,17 +916,13 @@ static void noise_goes_on(void)
 }
 
 /* All threads parked and let go a number of times, then the drop: more chances for what happens seldom. */
-static int many_checks_and_drop(void)
+static int many_stops_and_drop(void)
 {
-    ec_security_policy *policy = ec_security_policy_new();
-    if (!policy || (ids() && ec_security_policy_set(policy, "user", "ecuser") != EC_SECURITY_OK))
-        return -1;
     for (int at = 0; at < 20; at++) {
-        int status = ec_security_policy_check(policy);
+        int status = stop_all();
         if (status != EC_SECURITY_OK)
             return status;
     }
-    ec_security_policy_free(policy);
     return drop();
 }
 
@@ -1014,6 +1004,17 @@ static void make_ring(unsigned flags)
     must(ring.sq != MAP_FAILED && ring.cq != MAP_FAILED && ring.entries != MAP_FAILED, "mmap of the ring");
 }
 
+/* A worker names itself when it first runs, and has its maker's name until then. */
+static pid_t worker_named(const char *begin)
+{
+    for (;; nap(1)) {
+        struct process *seen = look(getpid());
+        for (size_t at = 0; at < seen->len; at++)
+            if (seen->threads[at].kernel && !strncmp(seen->threads[at].name, begin, strlen(begin)))
+                return seen->threads[at].tid;
+    }
+}
+
 static int ring_pipe[2];
 static char ring_byte;
 
@@ -1034,14 +1035,7 @@ static void make_ring_with_worker(void)
     __atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
     must(syscall(SYS_io_uring_enter, ring.fd, 1, 0, 0, NULL, 0) == 1, "io_uring_enter");
     idle_threads(MANY_IDLE);
-    for (int at = 0; at < 5000; at++) {
-        struct process *seen = look(getpid());
-        for (size_t of = 0; of < seen->len; of++)
-            if (seen->threads[of].kernel)
-                return;
-        nap(1);
-    }
-    must(false, "a worker of io_uring");
+    worker_named("iou-wrk-");
 }
 
 static void ring_still_works(void)
@@ -1060,11 +1054,7 @@ static void make_polling_ring(void)
 {
     make_ring(IORING_SETUP_SQPOLL);
     idle_threads(MANY_IDLE);
-    struct process *seen = look(getpid());
-    for (size_t at = 0; at < seen->len; at++)
-        if (seen->threads[at].kernel)
-            shared->tid = seen->threads[at].tid;
-    must(shared->tid != 0, "a polling thread");
+    shared->tid = worker_named("iou-sqp-");
 }
 
 static int close_ring_and_drop(void)
@@ -1430,49 +1420,49 @@ void situations_of_threads(void)
          .threads = 4},
         {.name = "others call glibc's setresuid all the time",
          .make = make_noise_set_ids,
-         .call = many_checks_and_drop,
+         .call = many_stops_and_drop,
          .then = noise_goes_on,
          .seconds = 120,
          .outcomes = DONE,
          .threads = 5},
         {.name = "others call malloc all the time",
          .make = make_noise_malloc,
-         .call = many_checks_and_drop,
+         .call = many_stops_and_drop,
          .then = noise_goes_on,
          .seconds = 120,
          .outcomes = DONE,
          .threads = 5},
         {.name = "others call dlopen and dlclose all the time",
          .make = make_noise_dlopen,
-         .call = many_checks_and_drop,
+         .call = many_stops_and_drop,
          .then = noise_goes_on,
          .seconds = 120,
          .outcomes = DONE,
          .threads = 5},
         {.name = "others call getgrnam all the time",
          .make = make_noise_names,
-         .call = many_checks_and_drop,
+         .call = many_stops_and_drop,
          .then = noise_goes_on,
          .seconds = 120,
          .outcomes = DONE,
          .threads = 5},
         {.name = "others call fork all the time",
          .make = make_noise_fork,
-         .call = many_checks_and_drop,
+         .call = many_stops_and_drop,
          .then = noise_goes_on,
          .seconds = 120,
          .outcomes = DONE,
          .threads = 5},
         {.name = "others call pthread_create and pthread_exit all the time",
          .make = make_noise_threads,
-         .call = many_checks_and_drop,
+         .call = many_stops_and_drop,
          .then = noise_goes_on,
          .seconds = 120,
          .outcomes = DONE,
          .threads = 5},
         {.name = "others cancel threads asynchronously all the time",
          .make = make_noise_cancel,
-         .call = many_checks_and_drop,
+         .call = many_stops_and_drop,
          .then = noise_goes_on,
          .seconds = 120,
          .outcomes = DONE,

@@ -245,7 +245,7 @@ static void no_leader(void *unused)
     if (!child)
         return;
     struct thread leader;
-    for (int at = 0; at < 1000 && look_thread(child->pid, child->pid, &leader) && leader.state != 'Z'; at++)
+    while (look_thread(child->pid, child->pid, &leader) && leader.state != 'Z')
         usleep(1000);
     expect(leader.state == 'Z', "the leader is in state %c", leader.state);
     expect_status(child->pid);

@@ -1,0 +1,181 @@
+/* Callers that end in the middle of a call: killed by a filter of their own, with the turn of the process, or with other threads stopped.
+ * Nobody waits for them for ever. */
+
+#include "policy_of.h"
+#include "seccomp.h"
+#include "situations.h"
+
+#include <linux/futex.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define LEN(array) (sizeof(array) / sizeof *(array))
+
+/* --- a caller killed at any of its system calls, and then another calls ---------------------------------------------------- */
+
+static const int calls_of_a_caller[] = {
+    SYS_getgroups, SYS_clone,      SYS_capget,       SYS_capset,           SYS_rt_sigprocmask, SYS_rt_sigaction, SYS_mmap,
+    SYS_munmap,    SYS_futex,      SYS_getpid,       SYS_gettid,           SYS_tgkill,         SYS_getdents64,   SYS_openat,
+    SYS_read,      SYS_close,      SYS_prctl,        SYS_rt_tgsigqueueinfo, SYS_setresuid,      SYS_setresgid,    SYS_setgroups,
+    SYS_getresuid, SYS_getresgid,  SYS_setfsuid,     SYS_setfsgid,         SYS_timer_create,   SYS_timer_settime, SYS_wait4,
+    SYS_fstat,     SYS_statx,      SYS_newfstatat,   SYS_fchdir,           SYS_chroot,         SYS_getppid,      SYS_kcmp,
+    SYS_pread64,   SYS_lseek,      SYS_sigaltstack,  SYS_kill,             SYS_fcntl,          SYS_unshare,
+};
+
+static int killed_at(void) { return calls_of_a_caller[current->status]; }
+
+static void *is_killed(void *unused)
+{
+    (void)unused;
+    shared->tid = gettid_raw();
+    filter(killed_at(), -1, SECCOMP_RET_KILL_THREAD, false);
+    (void)!drop_within("1");
+    shared->flag = 1; /* made no such call */
+    for (;;)
+        pause();
+    return NULL;
+}
+
+static void until_it_has_ended(void)
+{
+    while (!shared->tid)
+        nap(1);
+    for (char state; !shared->flag && (state = state_of(getpid(), shared->tid)) && state != 'Z';)
+        nap(1);
+}
+
+static int drop_after_a_death(void)
+{
+    thread(is_killed, NULL);
+    until_it_has_ended();
+    return drop();
+}
+
+static void make_idle(void) { idle_threads(3); }
+
+/* The same with the leader as the one that is killed: it stays in the list as a zombie. */
+static void *calls_after_the_leader(void *unused)
+{
+    (void)unused;
+    go_through();
+    return NULL;
+}
+
+static int drop_after_the_leader(void)
+{
+    shared->count = 1;
+    until_it_has_ended();
+    return drop();
+}
+
+static void leader_is_killed(void)
+{
+    idle_threads(3);
+    thread(calls_after_the_leader, NULL);
+    wait_for(&shared->count, 1);
+    is_killed(NULL);
+}
+
+static struct situation killed[2 * LEN(calls_of_a_caller)];
+
+/* --- killed while the others are stopped, which have something of their own -------------------------------------------------- */
+
+static void *has_its_own(void *what)
+{
+    must(unshare((int)(intptr_t)what) == 0, "unshare");
+    for (int fd = 3; ((int)(intptr_t)what & CLONE_FILES) && fd < 100; fd++)
+        close(fd);
+    shared->count++;
+    for (;;)
+        pause();
+    return NULL;
+}
+
+static int others_have;
+
+/* One that stops late, so that the caller waits for it, which its filter kills it for. */
+static void *stops_late(void *unused)
+{
+    uint64_t mask = UINT64_MAX;
+    must(unshare(others_have) == 0 && syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8) == 0, "rt_sigprocmask");
+    for (int fd = 3; (others_have & CLONE_FILES) && fd < 100; fd++)
+        close(fd);
+    shared->count++;
+    for (uint64_t waiting = 0; !waiting;)
+        must(syscall(SYS_rt_sigpending, &waiting, 8) == 0, "rt_sigpending");
+    nap(200);
+    mask = 0;
+    must(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8) == 0, "rt_sigprocmask");
+    for (;;)
+        pause();
+    return unused;
+}
+
+static void make_others(void)
+{
+    for (int at = 0; at < 3; at++)
+        thread(has_its_own, (void *)(intptr_t)others_have);
+    wait_for(&shared->count, 3);
+    thread(stops_late, NULL);
+    wait_for(&shared->count, 4);
+}
+
+static void others_with_files(void) { others_have = CLONE_FILES, make_others(); }
+static void others_with_fs(void) { others_have = CLONE_FS, make_others(); }
+static void others_with_both(void) { others_have = CLONE_FILES | CLONE_FS, make_others(); }
+
+static int drop_killed_waiting(void)
+{
+    shared->tid = gettid_raw();
+    filter_by(SYS_futex, 1, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, SECCOMP_RET_KILL_THREAD, false);
+    filter_by(SYS_futex, 1, FUTEX_WAIT, SECCOMP_RET_KILL_THREAD, false);
+    filter_by(SYS_futex, 1, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, SECCOMP_RET_KILL_THREAD, false);
+    filter_by(SYS_futex, 1, FUTEX_WAIT_BITSET, SECCOMP_RET_KILL_THREAD, false);
+    return drop();
+}
+
+static void *goes_through(void *unused)
+{
+    go_through();
+    return unused;
+}
+
+static void beside_with_files(void)
+{
+    others_with_files();
+    thread(goes_through, NULL);
+    for (;;)
+        pause();
+}
+
+#define KILLED(what, ...)                                                                                               \
+    {.name = "the caller is killed by its filter while the others are stopped, " what, .call = drop_killed_waiting,    \
+     .outcomes = GONE, .names_thread = true, __VA_ARGS__}
+
+static const struct situation own[] = {
+    KILLED("which have descriptor tables of their own", .make = others_with_files),
+    KILLED("which have root and working directory of their own", .make = others_with_fs),
+    KILLED("which have both of their own", .make = others_with_both),
+    KILLED("which have descriptor tables of their own, and is not the leader", .body = beside_with_files),
+};
+
+void promise_of_callers(void)
+{
+    for (size_t at = 0; at < LEN(killed); at++) {
+        bool leader = at >= LEN(calls_of_a_caller);
+        killed[at] = (struct situation){.name = leader ? "the leader is killed, then another calls" : "a thread is killed, then another calls",
+                                        .make = leader ? NULL : make_idle,
+                                        .body = leader ? leader_is_killed : NULL,
+                                        .call = leader ? drop_after_the_leader : drop_after_a_death,
+                                        /* of the call that kills; a refusal is none of the outcomes */
+                                        .status = (int)(at % LEN(calls_of_a_caller)),
+                                        .outcomes = DONE | GONE,
+                                        .within = 9000};
+    }
+    situations_unlisted("a caller is killed at any of its calls, and then another calls", 240, killed, LEN(killed));
+    situations_together("callers killed while threads with tables of their own are stopped", 60, own, LEN(own));
+}

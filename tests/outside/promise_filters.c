@@ -1,0 +1,225 @@
+/* Filters that come while the call runs, and filters that the process has had from the start: what they refuse, pretend or kill for is
+ * found before anything changes. */
+
+#include "policy_of.h"
+#include "seccomp.h"
+#include "situations.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BORROWED 33
+#define LEN(array) (sizeof(array) / sizeof *(array))
+
+/* --- another thread installs a filter for all while threads are being stopped ------------------------------------------- */
+
+static const struct rule *meanwhile;
+static size_t meanwhile_len;
+
+/* Deaf until the borrowed signal waits for it: by then the caller has begun, and this thread is the last to be stopped. */
+static void *installs_for_all(void *unused)
+{
+    uint64_t mask = UINT64_C(1) << (BORROWED - 1), waiting = 0;
+    must(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
+    shared->flag = 1;
+    while (!(waiting & mask))
+        must(syscall(SYS_rt_sigpending, &waiting, 8) == 0, "rt_sigpending");
+    must(seccomp_rules(meanwhile, meanwhile_len, SECCOMP_FILTER_FLAG_TSYNC) == 0, "seccomp");
+    must(syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
+    for (;;)
+        pause();
+    return unused;
+}
+
+static void make_installer(const struct rule *rules, size_t len)
+{
+    meanwhile = rules;
+    meanwhile_len = len;
+    idle_threads(3);
+    thread(installs_for_all, NULL);
+    wait_for(&shared->flag, 1);
+}
+
+#define INSTALLER(name, ...)                                                                                            \
+    static void name(void)                                                                                              \
+    {                                                                                                                   \
+        static const struct rule rules[] = {__VA_ARGS__};                                                               \
+        make_installer(rules, LEN(rules));                                                                              \
+    }
+#define ONE(number, action) {number, {ANY, ANY, ANY}, action}
+#define OF(number, first, action) {number, {first, ANY, ANY}, action}
+
+INSTALLER(kills_setresuid, ONE(SYS_setresuid, SECCOMP_RET_KILL_THREAD))
+INSTALLER(kills_capset, ONE(SYS_capset, SECCOMP_RET_KILL_THREAD))
+INSTALLER(kills_process_at_capset, ONE(SYS_capset, SECCOMP_RET_KILL_PROCESS))
+INSTALLER(traps_setgroups, ONE(SYS_setgroups, SECCOMP_RET_TRAP))
+INSTALLER(refuses_setresuid, ONE(SYS_setresuid, FAILS_WITH(EPERM)))
+INSTALLER(refuses_nnp, OF(SYS_prctl, PR_SET_NO_NEW_PRIVS, FAILS_WITH(EPERM)))
+INSTALLER(pretends_setgroups, ONE(SYS_setgroups, PRETENDS))
+INSTALLER(pretends_setresgid, ONE(SYS_setresgid, PRETENDS))
+INSTALLER(pretends_setresuid, ONE(SYS_setresuid, PRETENDS))
+INSTALLER(pretends_capset, ONE(SYS_capset, PRETENDS))
+INSTALLER(pretends_nnp, OF(SYS_prctl, PR_SET_NO_NEW_PRIVS, PRETENDS))
+/* For every capability but the last: one look at the last would not find it. */
+INSTALLER(pretends_some_drops, {SYS_prctl, {PR_CAPBSET_DROP, AT_LEAST(38), ANY}, SECCOMP_RET_ALLOW},
+          OF(SYS_prctl, PR_CAPBSET_DROP, PRETENDS))
+
+#define COMES(what, make_)                                                                                              \
+    {.name = "a filter that comes for all threads while they are being stopped " what,                                 \
+     .make = make_,                                                                                                     \
+     .needs_ids = true,                                                                                                 \
+     .outcomes = REFUSED,                                                                                               \
+     .status = EC_SECURITY_EREFUSED,                                                                                    \
+     .meanwhile = FIELD_SECCOMP}
+
+static const struct situation comes[] = {
+    COMES("kills the thread at setresuid", kills_setresuid),
+    COMES("kills the thread at capset", kills_capset),
+    COMES("kills the process at capset", kills_process_at_capset),
+    COMES("traps at setgroups (SIGSYS)", traps_setgroups),
+    COMES("refuses setresuid", refuses_setresuid),
+    COMES("refuses PR_SET_NO_NEW_PRIVS", refuses_nnp),
+    COMES("pretends that setgroups worked", pretends_setgroups),
+    COMES("pretends that setresgid worked", pretends_setresgid),
+    COMES("pretends that setresuid worked", pretends_setresuid),
+    COMES("pretends that capset worked", pretends_capset),
+    COMES("pretends that PR_SET_NO_NEW_PRIVS worked", pretends_nnp),
+    COMES("pretends that PR_CAPBSET_DROP worked, for all but the last capabilities", pretends_some_drops),
+};
+
+/* At any time, with many threads, so that the stop takes a while. */
+static volatile int started;
+
+static void *installs_some_time(void *unused)
+{
+    static const struct rule rules[] = {ONE(SYS_capset, SECCOMP_RET_KILL_THREAD), ONE(SYS_setgroups, FAILS_WITH(EPERM)),
+                                        OF(SYS_prctl, PR_SET_NO_NEW_PRIVS, PRETENDS)};
+    struct timespec from, now;
+    shared->flag = 1;
+    while (!started)
+        ;
+    clock_gettime(CLOCK_MONOTONIC, &from);
+    long wait = (long)(shared->round * 7919 * 13 % 4000000);
+    do
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    while ((now.tv_sec - from.tv_sec) * 1000000000 + now.tv_nsec - from.tv_nsec < wait);
+    if (seccomp_rules(&rules[shared->round % 3], 1, SECCOMP_FILTER_FLAG_TSYNC) && errno != EPERM) /* after the drop */
+        complain("seccomp: %s", strerror(errno));
+    for (;;)
+        pause();
+    return unused;
+}
+
+static void make_some_time(void)
+{
+    idle_threads(100);
+    thread(installs_some_time, NULL);
+    wait_for(&shared->flag, 1);
+}
+
+static int drop_meanwhile(void)
+{
+    started = 1;
+    return drop();
+}
+
+/* --- a process that is its user already, under what a service manager forbids ---------------------------------------------- */
+
+/* systemd's @privileged, without what changes no credentials. */
+static const int privileged[] = {SYS_capset,    SYS_chroot,    SYS_setfsgid,  SYS_setfsuid,  SYS_setgid,
+                                 SYS_setgroups, SYS_setregid,  SYS_setresgid, SYS_setresuid, SYS_setreuid,
+                                 SYS_setuid};
+
+static void is_ecuser_already(unsigned action)
+{
+    must(!setgroups(3, ECUSER_GROUPS) && !setresgid(ECUSER_GID, ECUSER_GID, ECUSER_GID) &&
+             !setresuid(ECUSER_UID, ECUSER_UID, ECUSER_UID) && !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),
+         "ecuser's ids");
+    idle_threads(2);
+    struct rule rules[LEN(privileged)];
+    for (size_t at = 0; at < LEN(privileged); at++)
+        rules[at] = CALLS(privileged[at], action);
+    must(seccomp_rules(rules, LEN(rules), SECCOMP_FILTER_FLAG_TSYNC) == 0, "seccomp");
+}
+
+static void is_ecuser_or_killed(void) { is_ecuser_already(SECCOMP_RET_KILL_PROCESS); }
+static void is_ecuser_or_refused(void) { is_ecuser_already(FAILS_WITH(EPERM)); }
+static void is_ecuser_or_lied_to(void) { is_ecuser_already(PRETENDS); }
+
+static const struct situation already[] = {
+    {.name = "what is asked for is so already, and a filter kills for every call that changes credentials",
+     .make = is_ecuser_or_killed,
+     .needs_ids = true,
+     .caps = "",
+     .outcomes = DONE,
+     .threads = 3},
+    {.name = "what is asked for is so already, and a filter refuses every call that changes credentials",
+     .make = is_ecuser_or_refused,
+     .needs_ids = true,
+     .caps = "",
+     .outcomes = DONE,
+     .threads = 3},
+    {.name = "what is asked for is so already, and a filter pretends that every call that changes credentials works",
+     .make = is_ecuser_or_lied_to,
+     .needs_ids = true,
+     .caps = "",
+     .outcomes = DONE,
+     .threads = 3},
+};
+
+/* --- a filter that hides what is held ---------------------------------------------------------------------------------------- */
+
+static void hides(long number, long first)
+{
+    idle_threads(2);
+    filter(number, first, PRETENDS, true);
+}
+
+static void hides_capget(void) { hides(SYS_capget, -1); }
+static void hides_getgroups(void) { hides(SYS_getgroups, -1); }
+static void hides_bounding(void) { hides(SYS_prctl, PR_CAPBSET_READ); }
+static void hides_securebits(void) { hides(SYS_prctl, PR_GET_SECUREBITS); }
+static void hides_nnp(void) { hides(SYS_prctl, PR_GET_NO_NEW_PRIVS); }
+static void hides_getresuid(void) { hides(SYS_getresuid, -1); }
+static void hides_getresgid(void) { hides(SYS_getresgid, -1); }
+static void hides_mode(void)
+{
+    idle_threads(2);
+    filter(SYS_prctl, PR_GET_SECCOMP, PRETENDS, true);
+    filter(SYS_setresuid, -1, PRETENDS, true);
+}
+
+/* What is held is read in /proc, which no filter hides: done, or refused; never success with anything kept. */
+static const struct situation hidden[] = {
+    {.name = "capget", .make = hides_capget, .outcomes = DONE | REFUSED, .threads = 3},
+    {.name = "capget, all to be given up", .make = hides_capget, .caps = "", .outcomes = DONE | REFUSED, .threads = 3},
+    {.name = "getgroups", .make = hides_getgroups, .outcomes = DONE | REFUSED, .threads = 3},
+    {.name = "PR_CAPBSET_READ", .make = hides_bounding, .outcomes = DONE | REFUSED, .threads = 3},
+    {.name = "PR_GET_SECUREBITS", .make = hides_securebits, .outcomes = DONE | REFUSED, .threads = 3},
+    {.name = "PR_GET_NO_NEW_PRIVS", .make = hides_nnp, .outcomes = DONE | REFUSED, .threads = 3},
+    {.name = "getresuid", .make = hides_getresuid, .outcomes = DONE | REFUSED, .threads = 3},
+    {.name = "getresgid", .make = hides_getresgid, .outcomes = DONE | REFUSED, .threads = 3},
+    {.name = "PR_GET_SECCOMP, and another pretends", .make = hides_mode, .outcomes = REFUSED, .threads = 3},
+};
+
+void promise_of_filters(void)
+{
+    static const struct situation some_time = {.name = "a filter that comes for all threads some time during the call",
+                                               .make = make_some_time,
+                                               .call = drop_meanwhile,
+                                               .needs_ids = true,
+                                               .outcomes = DONE | REFUSED | GONE,
+                                               .meanwhile = FIELD_SECCOMP,
+                                               .threads = 100};
+    situations_together("filters that come for all threads while they are being stopped", 60, comes, LEN(comes));
+    situation_rounds("a filter that comes for all threads some time during the call, 120 times", 120, &some_time, 120);
+    situations_together("filters over what is so already", 60, already, LEN(already));
+    situations_unlisted("filters that hide what is held", 60, hidden, LEN(hidden));
+}

@@ -1,0 +1,333 @@
+/* What other threads do to the process while the call runs is theirs, and stays: nothing is put back over it, or written back from before.
+ * Besides, the deadline of a call is real time. */
+
+#include "policy_of.h"
+#include "seccomp.h"
+#include "situations.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LEN(array) (sizeof(array) / sizeof *(array))
+#define BORROWED 33
+
+static long nanoseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* --- the dumpable flag --------------------------------------------------------------------------------------------------- */
+
+/* Rounds: the flag is set, the call begins, and another thread clears it some time later. */
+static volatile int told;
+static volatile long delay;
+
+static void *clears_dumpable(void *unused)
+{
+    for (int round = 1;; round++) {
+        while (told != round)
+            if (told < 0)
+                for (;;)
+                    pause();
+        long from = nanoseconds();
+        while (nanoseconds() - from < delay)
+            ;
+        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+        told = -round - 1;
+        while (told < 0)
+            sched_yield();
+    }
+    return unused;
+}
+
+static void dumpable_rounds(int (*call)(void), unsigned rounds)
+{
+    unsigned lost = 0;
+    thread(clears_dumpable, NULL);
+    long from = nanoseconds();
+    call();
+    long takes = nanoseconds() - from;
+    takes = takes < 2000000 ? takes : 2000000;
+    for (unsigned round = 1; round <= rounds; round++) {
+        prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+        delay = (long)(takes * 5 / 4 * (long)round / (long)rounds);
+        told = (int)round;
+        call();
+        while (told != -(int)round - 1)
+            sched_yield();
+        lost += prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 0;
+    }
+    if (lost)
+        complain("the dumpable flag was set again in %u of %u rounds", lost, rounds);
+    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+}
+
+static int dry(void)
+{
+    return check_of((const char *const[]){"user", ids() ? "ecuser" : NULL, "capabilities", "cap_net_bind_service+ep", NULL});
+}
+
+static int deaf_drop(void) { return drop_within("0.02"); }
+
+static int dry_runs_and_drop(void)
+{
+    dumpable_rounds(dry, 300);
+    return drop();
+}
+
+static int drops_and_drop(void)
+{
+    dumpable_rounds(drop, 150);
+    return drop();
+}
+
+static int deaf_drops(void)
+{
+    dumpable_rounds(deaf_drop, 40);
+    return deaf_drop();
+}
+
+static void make_idle(void) { idle_threads(2); }
+
+static void make_refused(void)
+{
+    idle_threads(2);
+    filter(SYS_capset, -1, FAILS_WITH(EPERM), true);
+}
+
+static void *is_deaf(void *unused)
+{
+    uint64_t mask = UINT64_C(1) << (BORROWED - 1);
+    must(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
+    shared->count++;
+    for (;;)
+        pause();
+    return unused;
+}
+
+static void make_deaf(void)
+{
+    idle_threads(2);
+    thread(is_deaf, NULL);
+    wait_for(&shared->count, 1);
+}
+
+/* --- a thread that raises and lowers --------------------------------------------------------------------------------------- */
+
+#define SOME "cap_net_raw,cap_net_admin,cap_net_bind_service,cap_kill,cap_setuid,cap_setgid,cap_setpcap"
+#define NET_RAW BIT(13)
+static volatile int stop_raising, has_stopped;
+
+static void *raises_and_lowers(void *unused)
+{
+    shared->tid = gettid_raw();
+    for (;;) {
+        if (stop_raising) {
+            has_stopped = 1;
+            while (stop_raising)
+                sched_yield();
+            has_stopped = 0;
+        }
+        if (!ec_security_raise("cap_net_raw+e"))
+            (void)!ec_security_lower("cap_net_raw+e");
+    }
+    return unused;
+}
+
+static void make_raiser(void)
+{
+    must(!ec_security_apply(NULL, NULL, SOME "=eip"), "the first call");
+    thread(raises_and_lowers, NULL);
+    while (!shared->tid)
+        nap(1);
+}
+
+/* Nobody raises anything but cap_net_raw, and it is given up in the end. */
+static int narrow_beside(void)
+{
+    for (int round = 0; round < 300; round++) {
+        int status = ec_security_apply(NULL, NULL, SOME "=p");
+        if (status)
+            return status;
+        stop_raising = 1;
+        while (!has_stopped)
+            sched_yield();
+        struct thread worker;
+        must(look_thread(getpid(), shared->tid, &worker), "the worker");
+        if (worker.inh || (worker.eff & ~NET_RAW)) {
+            complain("round %d: a call has said 0, and a thread holds %llx effective and %llx inheritable", round,
+                     (unsigned long long)worker.eff, (unsigned long long)worker.inh);
+            break;
+        }
+        must(!ec_security_apply(NULL, NULL, SOME "=eip"), "a call that widens");
+        stop_raising = 0;
+        while (has_stopped)
+            sched_yield();
+    }
+    stop_raising = 1;
+    while (!has_stopped)
+        sched_yield();
+    return drop();
+}
+
+/* --- glibc's own broadcast -------------------------------------------------------------------------------------------------- */
+
+static void *toggles(void *unused)
+{
+    for (int at = 0; shared->flag != 1; at++) {
+        (void)!seteuid(1);
+        (void)!seteuid(0);
+        shared->count = at;
+    }
+    shared->flag = 2;
+    for (;;)
+        pause();
+    return unused;
+}
+
+/* Or glibc ends the process: before the report. */
+static void stops_toggling(void)
+{
+    shared->flag = 1;
+    wait_for(&shared->flag, 2);
+}
+
+static void make_toggler(void)
+{
+    idle_threads(5);
+    thread(toggles, NULL);
+    while (shared->count < 1)
+        sched_yield();
+    usleep(shared->round * 7919 % 3000);
+}
+
+/* --- execve ------------------------------------------------------------------------------------------------------------------- */
+
+static void *executes(void *unused)
+{
+    struct timespec wait = {0, (long)(shared->round * 104729 % 900000)};
+    while (!told)
+        ;
+    nanosleep(&wait, NULL);
+    dup2(2, 1);
+    execl("build/outside/tell", "tell", NULL);
+    complain("build/outside/tell: %s", strerror(errno));
+    return unused;
+}
+
+static void make_executor(void)
+{
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    must(null >= 0 && dup2(null, 0) == 0, "/dev/null");
+    idle_threads(6);
+    thread(executes, NULL);
+}
+
+static int drop_beside(void)
+{
+    told = 1;
+    int status = drop();
+    for (;;) /* until the image is another */
+        pause();
+    return status;
+}
+
+/* --- the deadline ------------------------------------------------------------------------------------------------------------- */
+
+static int within_a_millisecond(void) { return drop_within("0.001"); }
+static int within_a_tenth(void) { return drop_within("0.1"); }
+static int within_a_second(void) { return drop_within("1"); }
+
+/* Each would stop in time after the one before it, and all together far too late. */
+static void *stops_in_turn(void *turn)
+{
+    uint64_t mask = UINT64_MAX;
+    must(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8) == 0, "rt_sigprocmask");
+    __atomic_add_fetch(&shared->count, 1, __ATOMIC_SEQ_CST);
+    for (uint64_t waiting = 0; !waiting;) {
+        must(syscall(SYS_rt_sigpending, &waiting, 8) == 0, "rt_sigpending");
+        nap(1);
+    }
+    nap(250 * (unsigned)(uintptr_t)turn);
+    mask = 0;
+    must(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8) == 0, "rt_sigprocmask");
+    for (;;)
+        pause();
+    return NULL;
+}
+
+static void make_many_turns(void)
+{
+    for (uintptr_t turn = 1; turn <= 30; turn++)
+        thread(stops_in_turn, (void *)turn);
+    wait_for(&shared->count, 30);
+}
+
+static int within_three_tenths(void) { return drop_within("0.3"); }
+
+static void make_many_deaf(void)
+{
+    idle_threads(100);
+    for (int at = 0; at < 100; at++)
+        thread(is_deaf, NULL);
+    while (shared->count < 90) /* counted without a lock */
+        nap(1);
+    nap(20);
+}
+
+#define DUMPABLE(what, make_, call_, ...)                                                                               \
+    {.name = "another thread clears the dumpable flag during " what, .make = make_, .call = call_, __VA_ARGS__}
+#define IN_TIME(what, make_, call_, within_)                                                                            \
+    {.name = "a deadline of " what, .make = make_, .call = call_, .within = within_, .outcomes = REFUSED,               \
+     .status = EC_SECURITY_ETHREAD}
+
+void promise_of_others(void)
+{
+    static const struct situation meanwhile[] = {
+        DUMPABLE("a dry run", make_idle, dry_runs_and_drop, .outcomes = DONE, .threads = 4),
+        DUMPABLE("a call that a filter refuses", make_refused, drops_and_drop, .outcomes = REFUSED, .status = EC_SECURITY_EREFUSED),
+        DUMPABLE("a call that another thread does not hear", make_deaf, deaf_drops, .outcomes = REFUSED,
+                 .status = EC_SECURITY_ETHREAD),
+        {.name = "another thread raises and lowers a capability all the time", .make = make_raiser, .call = narrow_beside,
+         .outcomes = DONE, .threads = 2},
+    };
+    /* What a call may take, beside what the machine withholds: a second and a half more than the deadline. */
+    static const struct situation in_time[] = {
+        IN_TIME("a millisecond, and a thread that blocks the signal", make_deaf, within_a_millisecond, 1500),
+        IN_TIME("a tenth of a second, and a thread that blocks the signal", make_deaf, within_a_tenth, 1600),
+        IN_TIME("a second, and a thread that blocks the signal", make_deaf, within_a_second, 2500),
+        IN_TIME("a tenth of a second, and a hundred threads that block the signal", make_many_deaf, within_a_tenth, 1600),
+        IN_TIME("0.3 seconds, and thirty threads that stop one after another, each in time", make_many_turns, within_three_tenths, 1800),
+    };
+    static const struct situation toggler = {.name = "another thread calls glibc's seteuid all the time",
+                                             .needs_ids = true,
+                                             .make = make_toggler,
+                                             .then = stops_toggling,
+                                             .outcomes = DONE | REFUSED | GONE,
+                                             .meanwhile = FIELD_UID | FIELDS_CAPS,
+                                             .libc_may_abort = true,
+                                             .threads = 7};
+    static const struct situation executor = {.name = "another thread executes a program",
+                                              .needs_ids = true,
+                                              .make = make_executor,
+                                              .call = drop_beside,
+                                              .becomes_tell = true,
+                                              .outcomes = DONE | REFUSED | GONE};
+    for (size_t at = 0; at < LEN(meanwhile); at++)
+        situation(&meanwhile[at]);
+    situations_together("deadlines are real time", 60, in_time, LEN(in_time));
+    situation_rounds("another thread calls glibc's seteuid all the time, 60 times", 120, &toggler, 60);
+    situation_rounds("another thread executes a program during the call, 120 times", 120, &executor, 120);
+}

@@ -1,0 +1,205 @@
+/* Alternate signal stacks of every size that the kernel takes, and callers on stacks whose bottom is nothing: no byte below a stack is
+ * written, and no stack is walked. */
+
+#include "policy_of.h"
+#include "situations.h"
+
+#include <alloca.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#define LEN(array) (sizeof(array) / sizeof *(array))
+#define BELOW (64 * 1024)
+#define CANARY 0x5a
+
+static void takes_it(int signal) { (void)signal; }
+
+/* Whether the kernel can put the frame of a signal on a stack of this size: tried, since it depends on the registers in use, and
+ * AT_MINSIGSTKSZ is what it may come to. */
+static bool takes_a_signal(size_t size)
+{
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        stack_t stack = {.ss_sp = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), .ss_size = size};
+        struct sigaction action = {.sa_handler = takes_it, .sa_flags = SA_ONSTACK};
+        if (sigaltstack(&stack, NULL) || sigaction(SIGUSR1, &action, NULL))
+            _exit(1);
+        raise(SIGUSR1);
+        _exit(0);
+    }
+    int status = -1;
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    return status == 0;
+}
+
+static size_t smallest(void)
+{
+    size_t size = 2048; /* the least that sigaltstack(2) takes on some architectures */
+    while (!takes_a_signal(size))
+        size += 64;
+    return size;
+}
+
+enum { CANARIES, GUARD, NESTED, KINDS };
+
+static struct {
+    size_t size;
+    int kind;
+} stacks[192];
+static struct situation sizes[LEN(stacks)];
+static char *area; /* shared with the parent: BELOW bytes, the stack above them */
+
+static void *has_a_stack(void *unused)
+{
+    size_t at = (size_t)(current - sizes);
+    stack_t stack = {.ss_sp = area + BELOW, .ss_size = stacks[at].size};
+    must(sigaltstack(&stack, NULL) == 0, "sigaltstack");
+    shared->flag = 1;
+    for (;;)
+        pause();
+    return unused;
+}
+
+static void make_stack(void)
+{
+    size_t at = (size_t)(current - sizes);
+    area = mmap(NULL, BELOW + stacks[at].size + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    must(area != MAP_FAILED, "mmap");
+    memset(area, CANARY, BELOW + stacks[at].size);
+    must(stacks[at].kind != GUARD || mprotect(area, BELOW, PROT_NONE) == 0, "mprotect");
+    idle_threads(2);
+    thread(has_a_stack, NULL);
+    wait_for(&shared->flag, 1);
+}
+
+/* On the alternate stack already, in a handler that has left this much of it. */
+static void *volatile lowest;
+
+__attribute__((noinline)) static void handler_goes_deep(int signal)
+{
+    char here;
+    size_t left = stacks[current - sizes].size, used = (size_t)(&here - (area + BELOW));
+    (void)signal;
+    lowest = alloca(used > left ? used - left : 1);
+    shared->flag = 1;
+    for (;;)
+        pause();
+}
+
+#define NESTED_STACK (64 * 1024)
+
+static void *is_on_its_stack(void *unused)
+{
+    stack_t stack = {.ss_sp = area + BELOW, .ss_size = NESTED_STACK};
+    struct sigaction action = {.sa_handler = handler_goes_deep, .sa_flags = SA_ONSTACK};
+    must(sigaltstack(&stack, NULL) == 0 && sigaction(SIGUSR1, &action, NULL) == 0, "sigaltstack");
+    raise(SIGUSR1);
+    return unused;
+}
+
+static void make_nested(void)
+{
+    area = mmap(NULL, BELOW + NESTED_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    must(area != MAP_FAILED, "mmap");
+    memset(area, CANARY, BELOW);
+    idle_threads(2);
+    thread(is_on_its_stack, NULL);
+    wait_for(&shared->flag, 1);
+}
+
+static void nothing_below(void)
+{
+    size_t at = (size_t)(current - sizes);
+    for (size_t byte = 0; byte < BELOW && stacks[at].kind != GUARD; byte++)
+        if (area[byte] != CANARY) {
+            complain("%zu bytes below a stack of %zu were written (kind %d)", BELOW - byte, stacks[at].size, stacks[at].kind);
+            return;
+        }
+}
+
+/* --- callers ----------------------------------------------------------------------------------------------------------------- */
+
+static ucontext_t back, coroutine;
+
+static void goes_through(void)
+{
+    go_through();
+    for (;;)
+        pause();
+}
+
+static void on_coroutine(size_t size)
+{
+    idle_threads(2);
+    must(getcontext(&coroutine) == 0, "getcontext");
+    coroutine.uc_stack.ss_sp = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    coroutine.uc_stack.ss_size = size;
+    coroutine.uc_link = &back;
+    makecontext(&coroutine, goes_through, 0);
+    swapcontext(&back, &coroutine);
+}
+
+static void coroutine_of_32k(void) { on_coroutine(32 * 1024); }
+static void coroutine_of_256k(void) { on_coroutine(256 * 1024); }
+
+/* What stands where the function's return address is to be looked for: it is never used. */
+static void on_bare_stack(unsigned long word)
+{
+    size_t size = 256 * 1024;
+    char *stack = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    unsigned long *top = (unsigned long *)(stack + size - 64);
+    must(stack != MAP_FAILED, "mmap");
+    idle_threads(2);
+    top[-1] = top[-2] = 0;
+    top[-3] = word;
+#if defined(__x86_64__)
+    __asm__ volatile("xor %%ebp, %%ebp\n\tmov %0, %%rsp\n\tjmp *%1" ::"r"(top - 3), "r"(goes_through) : "memory");
+#elif defined(__aarch64__)
+    __asm__ volatile("mov x29, xzr\n\tmov x30, %2\n\tmov sp, %0\n\tbr %1" ::"r"(top - 4), "r"(goes_through), "r"(word) : "memory");
+#else
+#error "tests/outside/promise_stacks.c lacks this architecture's way to change stacks"
+#endif
+    __builtin_unreachable();
+}
+
+static void bottom_0(void) { on_bare_stack(0); }
+static void bottom_1(void) { on_bare_stack(1); }
+static void bottom_far(void) { on_bare_stack(0xdeadbeef); }
+static void bottom_wild(void) { on_bare_stack(0xa5a5a5a5a5a5a5a5ul); }
+
+void promise_of_stacks(void)
+{
+    size_t many = 0, frame = smallest();
+    for (int kind = 0; kind < KINDS; kind++)
+        for (size_t more = 0; more <= 12288 && many < LEN(stacks); more += more < 5120 ? 128 : 1024, many++) {
+            stacks[many].size = frame + more + (kind == NESTED ? 256 : 0);
+            stacks[many].kind = kind;
+            /* A page more than the kernel's own need is enough. */
+            sizes[many] = (struct situation){.name = "a thread has an alternate stack of its own",
+                                             .make = kind == NESTED ? make_nested : make_stack,
+                                             .then = nothing_below,
+                                             .outcomes = more >= 4096 ? DONE : DONE | REFUSED,
+                                             .status = EC_SECURITY_ETHREAD,
+                                             .threads = 4};
+        }
+    situations_unlisted("alternate stacks of every size, with and without a guard page, and with a handler on them", 120, sizes, many);
+
+    static const struct situation callers[] = {
+        {.name = "the caller is a coroutine with a stack of 32 KiB", .body = coroutine_of_32k, .outcomes = DONE, .threads = 3},
+        {.name = "the caller is a coroutine with a stack of 256 KiB", .body = coroutine_of_256k, .outcomes = DONE, .threads = 3},
+        {.name = "the caller's stack ends with 0 for a return address", .body = bottom_0, .outcomes = DONE, .threads = 3},
+        {.name = "the caller's stack ends with 1 for a return address", .body = bottom_1, .outcomes = DONE, .threads = 3},
+        {.name = "the caller's stack ends with an address where nothing is", .body = bottom_far, .outcomes = DONE, .threads = 3},
+        {.name = "the caller's stack ends with no address at all", .body = bottom_wild, .outcomes = DONE, .threads = 3},
+    };
+    for (size_t at = 0; at < LEN(callers); at++)
+        situation(&callers[at]);
+}

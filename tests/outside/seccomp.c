@@ -1,0 +1,86 @@
+#include "seccomp.h"
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define RULES_MAX 16
+#define PER_RULE (2 + 2 * 3 + 1)
+
+int seccomp_rules(const struct rule *rules, size_t len, unsigned flags)
+{
+    struct sock_filter code[RULES_MAX * PER_RULE + 1];
+    size_t have = 0;
+    if (len > RULES_MAX) {
+        errno = E2BIG;
+        return -1;
+    }
+    for (size_t at = 0; at < len; at++) {
+        const struct rule *rule = &rules[at];
+        unsigned given = 0;
+        for (unsigned arg = 0; arg < 3; arg++)
+            given += rule->args[arg] != ANY;
+        /* Each test that fails goes on behind the rule's return. */
+        unsigned char rest = (unsigned char)(2 * given + 1);
+        code[have++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+        code[have++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)rule->number, 0, rest);
+        for (unsigned arg = 0; arg < 3; arg++) {
+            if (rule->args[arg] == ANY)
+                continue;
+            rest = (unsigned char)(rest - 2);
+            /* An argument's lower half: little-endian machines, which all that the library knows are. */
+            code[have++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+                                                        (unsigned)(offsetof(struct seccomp_data, args) + arg * 8));
+            unsigned short test = rule->args[arg] >> 32 ? BPF_JGE : BPF_JEQ;
+            code[have++] = (struct sock_filter)BPF_JUMP(BPF_JMP | test | BPF_K, (unsigned)rule->args[arg], 0, rest);
+        }
+        code[have++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, rule->action);
+    }
+    code[have++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    struct sock_fprog program = {(unsigned short)have, code};
+    return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+}
+
+static void supervise(int listener, const struct supervisor *supervisor)
+{
+    for (unsigned number = 0;;) {
+        struct seccomp_notif asked;
+        memset(&asked, 0, sizeof asked);
+        if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &asked) < 0) {
+            if (errno == EINTR || errno == ENOENT) /* the thread that asked has gone */
+                continue;
+            _exit(0);
+        }
+        struct seccomp_notif_resp answer = {.id = asked.id};
+        bool counts = !supervisor->only || (pid_t)asked.pid == supervisor->only;
+        number += counts;
+        if (counts && number >= supervisor->first && (!supervisor->many || number < supervisor->first + supervisor->many)) {
+            if (!supervisor->error)
+                continue;
+            answer.error = -supervisor->error;
+        } else {
+            answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+        }
+        if (ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer) < 0 && errno != ENOENT)
+            _exit(0);
+    }
+}
+
+pid_t seccomp_supervised(const struct rule *rules, size_t len, unsigned flags, const struct supervisor *supervisor)
+{
+    int listener = seccomp_rules(rules, len, flags | SECCOMP_FILTER_FLAG_NEW_LISTENER);
+    if (listener < 0)
+        return -1;
+    pid_t pid = fork(); /* under the filter too, of whose calls it makes none */
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        supervise(listener, supervisor);
+    }
+    close(listener);
+    return pid;
+}
