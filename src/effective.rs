@@ -1,8 +1,12 @@
 //! The calling thread's effective set, within what it may use.
+//!
+//! A call that stops this thread between the read and the write would have its work undone by the write: all signals are blocked
+//! meanwhile. What is written back is what /proc says is held, not what capget(2) shows, which a security module may mask.
 
 use crate::caps::{CapSets, text};
 use crate::error::Error;
-use crate::sys;
+use crate::text::Errno;
+use crate::{sys, task_dir};
 
 fn effective_only(text: &[u8]) -> Result<u64, Error> {
     let caps = text::parse(text, sys::last_cap()).map_err(|error| Error::CapText { option: "capabilities", error })?;
@@ -12,14 +16,28 @@ fn effective_only(text: &[u8]) -> Result<u64, Error> {
     Ok(caps.effective)
 }
 
+/// What the calling thread holds. Without /proc, what capget(2) shows has to do.
+fn held() -> Result<CapSets, Error> {
+    let status = sys::openat(sys::CWD, c"/proc/thread-self/status", libc::O_RDONLY)
+        .and_then(|file| if sys::is_on_proc(file.raw())? { task_dir::read_status(&file, |_| {}) } else { Err(Errno(libc::ENOENT)) });
+    match status.ok().and_then(|status| status.caps()) {
+        Some(caps) => Ok(caps),
+        None => sys::capget().map_err(|errno| Error::System { call: "capget", errno }),
+    }
+}
+
 fn set_effective(change: impl FnOnce(&CapSets) -> Result<u64, Error>) -> Result<(), Error> {
     let system = |call| move |errno| Error::System { call, errno };
-    let now = sys::capget().map_err(system("capget"))?;
-    let effective = change(&now)?;
-    if effective == now.effective {
-        return Ok(());
-    }
-    sys::capset(&CapSets { effective, ..now }).map_err(system("capset"))
+    let mask = sys::set_signal_mask(u64::MAX).map_err(system("rt_sigprocmask"))?;
+    let done = held().and_then(|now| {
+        let effective = change(&now)?;
+        if effective == now.effective {
+            return Ok(());
+        }
+        sys::capset(&CapSets { effective, ..now }).map_err(system("capset"))
+    });
+    let _ = sys::insist(|| sys::set_signal_mask(mask));
+    done
 }
 
 /// Raises in the calling thread's effective set.

@@ -182,7 +182,7 @@ pub(crate) fn wait_until_writable(fd: c_int, at_most: Duration) -> bool {
     // SAFETY: one pollfd, and a time; no mask of signals.
     let ready = unsafe { call!(libc::SYS_ppoll, &raw mut poll, 1, &raw const limit, 0, 8) };
     // Where it cannot be asked, the write is tried.
-    ready.map_or(true, |count| count > 0)
+    ready.map_or_else(|errno| errno.0 != libc::EINTR, |count| count > 0)
 }
 
 /// write(2).

@@ -94,21 +94,21 @@ pub(crate) fn is_of_deadline_class() -> bool {
     class == Ok(SCHED_DEADLINE)
 }
 
-/// A timer that sends a signal once.
+/// A timer that sends a signal, until it is dropped.
 pub(crate) struct Timer(c_int);
 
 impl Timer {
     /// timer_create(2) and timer_settime(2): SIGKILL to the process, whatever it is doing then.
     pub(crate) fn that_kills(after: Duration) -> Result<Timer> {
-        Timer::start(libc::SIGKILL, None, after)
+        Timer::start(libc::SIGKILL, None, after, Duration::ZERO)
     }
 
-    /// SIGALRM to one thread.
+    /// SIGALRM to one thread, again and again: a system call may begin just after the first.
     fn that_interrupts(tid: i32, after: Duration) -> Result<Timer> {
-        Timer::start(libc::SIGALRM, Some(tid), after)
+        Timer::start(libc::SIGALRM, Some(tid), after, Duration::from_millis(100))
     }
 
-    fn start(signal: c_int, thread: Option<i32>, after: Duration) -> Result<Timer> {
+    fn start(signal: c_int, thread: Option<i32>, after: Duration, again: Duration) -> Result<Timer> {
         // SAFETY: zeros are valid for a sigevent.
         let mut event: libc::sigevent = unsafe { MaybeUninit::zeroed().assume_init() };
         event.sigev_notify = if thread.is_some() { libc::SIGEV_THREAD_ID } else { libc::SIGEV_SIGNAL };
@@ -122,7 +122,7 @@ impl Timer {
             return Err(NOTHING_WRITTEN);
         }
         let timer = Timer(timer);
-        let spec = [timespec(Duration::ZERO), timespec(after)];
+        let spec = [timespec(again), timespec(after)];
         // SAFETY: an itimerspec is two timespecs: interval and value.
         unsafe { call!(libc::SYS_timer_settime, timer.0, 0, spec.as_ptr(), 0) }?;
         Ok(timer)
