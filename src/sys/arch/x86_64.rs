@@ -3,7 +3,7 @@
 use core::arch::{asm, global_asm};
 use core::ffi::c_void;
 
-use super::layout::{Body, Outcome, outcome};
+use super::layout::{Body, Mmap, Outcome, outcome};
 
 #[inline(always)]
 pub(crate) unsafe fn syscall6(number: usize, a: [usize; 6]) -> Outcome {
@@ -81,3 +81,5 @@ pub(crate) const SA_RESTORER: usize = 0x0400_0000;
 pub(crate) fn restorer() -> [usize; RESTORERS] {
     [ec_restore_rt as *const () as usize]
 }
+
+pub(crate) const MMAP: Mmap = Mmap::Registers(libc::SYS_mmap);
