@@ -88,6 +88,7 @@ pub(crate) unsafe fn clone_call(
 ///
 /// # Safety
 /// The stack below `top` is large enough for the function, and nobody else's until it returns. It must not unwind.
+#[cfg_attr(target_arch = "x86_64", allow(dead_code))]
 pub(crate) unsafe fn call_on_stack(top: *mut u8, function: extern "C" fn(*mut c_void), argument: *mut c_void) {
     // SAFETY: the caller's promise.
     unsafe { arch::call_on_stack(arch::aligned(top), function, argument) }

@@ -5,13 +5,13 @@ use core::ffi::c_int;
 use core::sync::atomic::AtomicU8;
 use core::sync::atomic::Ordering::Relaxed;
 
+use super::arch::numbers;
 use super::call::{Errno, NOTHING_WRITTEN, Result, call};
 use crate::caps::CapSets;
 
-/// geteuid(2).
+/// The effective user id, or one that is none. Not by geteuid(2): on a 32-bit machine ids from 0xfffff001 look like errors there.
 pub fn geteuid() -> u32 {
-    // SAFETY: takes nothing.
-    unsafe { call!(libc::SYS_geteuid) }.unwrap_or(u32::MAX as usize) as u32
+    getresuid().map_or(u32::MAX, |[_, euid, _]| euid)
 }
 
 /// getresuid(2): real, effective, saved.
@@ -19,7 +19,7 @@ pub fn getresuid() -> Result<[u32; 3]> {
     let mut ids = [u32::MAX; 3];
     let at = ids.as_mut_ptr();
     // SAFETY: three places of the type the call writes.
-    unsafe { call!(libc::SYS_getresuid, at, at.add(1), at.add(2)) }?;
+    unsafe { call!(numbers::SYS_getresuid, at, at.add(1), at.add(2)) }?;
     Ok(ids)
 }
 
@@ -28,56 +28,73 @@ pub(crate) fn getresgid() -> Result<[u32; 3]> {
     let mut ids = [u32::MAX; 3];
     let at = ids.as_mut_ptr();
     // SAFETY: three places of the type the call writes.
-    unsafe { call!(libc::SYS_getresgid, at, at.add(1), at.add(2)) }?;
+    unsafe { call!(numbers::SYS_getresgid, at, at.add(1), at.add(2)) }?;
     Ok(ids)
 }
 
 /// The file-system user id: setfsuid(2) with an id that is none changes nothing and returns the one in force.
 pub(crate) fn getfsuid() -> Result<u32> {
     // SAFETY: takes a number.
-    unsafe { call!(libc::SYS_setfsuid, u32::MAX) }.map(|id| id as u32)
+    returned_id(unsafe { call!(numbers::SYS_setfsuid, u32::MAX) }, getresuid)
 }
 
 /// The file-system group id, as [`getfsuid`].
 pub(crate) fn getfsgid() -> Result<u32> {
     // SAFETY: takes a number.
-    unsafe { call!(libc::SYS_setfsgid, u32::MAX) }.map(|id| id as u32)
+    returned_id(unsafe { call!(numbers::SYS_setfsgid, u32::MAX) }, getresgid)
+}
+
+/// An id that a call returned. On a 32-bit machine those from 0xfffff001 cannot be told from errors; one that the thread has as its
+/// effective id is no error, since the file-system id follows that (credentials(7)).
+fn returned_id(result: Result<usize>, ids: fn() -> Result<[u32; 3]>) -> Result<u32> {
+    match result {
+        Err(Errno(errno)) if usize::BITS == 32 && ids().is_ok_and(|ids| ids[1] == -errno as u32) => Ok(-errno as u32),
+        result => result.map(|id| id as u32),
+    }
+}
+
+/// Whether the id is in force now, where what the call returned, the one before, may only look like an error.
+fn replaced_id(result: Result<usize>, id: u32, now: fn() -> Result<u32>) -> Result<()> {
+    match result {
+        Err(_) if usize::BITS == 32 && now() == Ok(id) => Ok(()),
+        result => result.map(drop),
+    }
 }
 
 /// setresuid(2) on the calling thread alone.
 pub(crate) fn setresuid(ids: [u32; 3]) -> Result<()> {
     // SAFETY: takes numbers.
-    unsafe { call!(libc::SYS_setresuid, ids[0], ids[1], ids[2]) }.map(drop)
+    unsafe { call!(numbers::SYS_setresuid, ids[0], ids[1], ids[2]) }.map(drop)
 }
 
 /// setresgid(2) on the calling thread alone.
 pub(crate) fn setresgid(ids: [u32; 3]) -> Result<()> {
     // SAFETY: takes numbers.
-    unsafe { call!(libc::SYS_setresgid, ids[0], ids[1], ids[2]) }.map(drop)
+    unsafe { call!(numbers::SYS_setresgid, ids[0], ids[1], ids[2]) }.map(drop)
 }
 
 /// setfsuid(2), for putting back an id that differed from the effective one.
 pub(crate) fn setfsuid(id: u32) -> Result<()> {
     // SAFETY: takes a number.
-    unsafe { call!(libc::SYS_setfsuid, id) }.map(drop)
+    replaced_id(unsafe { call!(numbers::SYS_setfsuid, id) }, id, getfsuid)
 }
 
 /// setfsgid(2), as [`setfsuid`].
 pub(crate) fn setfsgid(id: u32) -> Result<()> {
     // SAFETY: takes a number.
-    unsafe { call!(libc::SYS_setfsgid, id) }.map(drop)
+    replaced_id(unsafe { call!(numbers::SYS_setfsgid, id) }, id, getfsgid)
 }
 
 /// getgroups(2): how many there are; with room for them, they are written.
 pub(crate) fn getgroups(room: &mut [u32]) -> Result<usize> {
     // SAFETY: the kernel writes at most as many ids as it is told there is room for.
-    unsafe { call!(libc::SYS_getgroups, room.len(), room.as_mut_ptr()) }
+    unsafe { call!(numbers::SYS_getgroups, room.len(), room.as_mut_ptr()) }
 }
 
 /// setgroups(2) on the calling thread alone.
 pub(crate) fn setgroups(groups: &[u32]) -> Result<()> {
     // SAFETY: the kernel reads that many ids.
-    unsafe { call!(libc::SYS_setgroups, groups.len(), groups.as_ptr()) }.map(drop)
+    unsafe { call!(numbers::SYS_setgroups, groups.len(), groups.as_ptr()) }.map(drop)
 }
 
 const LINUX_CAPABILITY_VERSION_3: u32 = 0x2008_0522;

@@ -44,11 +44,17 @@ pub(crate) fn openat(folder: c_int, path: &CStr, flags: c_int) -> Result<Fd> {
     unsafe { call!(libc::SYS_openat, folder, path.as_ptr(), flags | libc::O_CLOEXEC, 0) }.map(|fd| Fd(fd as c_int))
 }
 
+// Of 64 bits everywhere: glibc's plain ones fail with EOVERFLOW on a 32-bit machine, for a large inode, file or file system.
+#[cfg(not(all(target_env = "gnu", target_pointer_width = "32")))]
+use libc::{fstat as libc_fstat, fstatfs as libc_fstatfs, stat as Stat, statfs as StatFs};
+#[cfg(all(target_env = "gnu", target_pointer_width = "32"))]
+use libc::{fstat64 as libc_fstat, fstatfs64 as libc_fstatfs, stat64 as Stat, statfs64 as StatFs};
+
 /// fstat(2).
-pub(crate) fn fstat(fd: c_int) -> Result<libc::stat> {
-    let mut stat = MaybeUninit::<libc::stat>::zeroed();
+pub(crate) fn fstat(fd: c_int) -> Result<Stat> {
+    let mut stat = MaybeUninit::<Stat>::zeroed();
     // SAFETY: room for one stat; libc's wrapper knows which call this kernel has. It takes no lock.
-    if unsafe { libc::fstat(fd, stat.as_mut_ptr()) } != 0 {
+    if unsafe { libc_fstat(fd, stat.as_mut_ptr()) } != 0 {
         return Err(Errno(errno()));
     }
     // SAFETY: written on success, and zeros are valid for it.
@@ -156,9 +162,9 @@ pub(crate) fn shares(resource: Resource, tid: i32) -> Result<bool> {
 
 /// Whether the descriptor is on a proc file system (fstatfs(2)).
 pub(crate) fn is_on_proc(fd: c_int) -> Result<bool> {
-    let mut stat = MaybeUninit::<libc::statfs>::zeroed();
+    let mut stat = MaybeUninit::<StatFs>::zeroed();
     // SAFETY: room for one statfs.
-    if unsafe { libc::fstatfs(fd, stat.as_mut_ptr()) } != 0 {
+    if unsafe { libc_fstatfs(fd, stat.as_mut_ptr()) } != 0 {
         return Err(Errno(errno()));
     }
     // SAFETY: written on success, and zeros are valid for it.
@@ -178,7 +184,7 @@ pub(crate) fn read(fd: c_int, room: &mut [u8]) -> Result<usize> {
 /// poll(2) for room to write: whether there is some before the time is up. ppoll(2), since some architectures have no other.
 pub(crate) fn wait_until_writable(fd: c_int, at_most: Duration) -> bool {
     let mut poll = libc::pollfd { fd, events: libc::POLLOUT, revents: 0 };
-    let limit = super::futex::timespec(at_most);
+    let limit = super::futex::Timespec::from(at_most);
     // SAFETY: one pollfd, and a time; no mask of signals.
     let ready = unsafe { call!(libc::SYS_ppoll, &raw mut poll, 1, &raw const limit, 0, 8) };
     // Where it cannot be asked, the write is tried.

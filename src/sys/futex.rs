@@ -20,7 +20,7 @@ pub(crate) fn futex_wait_for_child(word: &AtomicU32, expected: u32, at_most: Opt
 }
 
 fn wait(word: &AtomicU32, how: c_int, expected: u32, at_most: Option<Duration>) {
-    let limit = at_most.map(timespec);
+    let limit = at_most.map(Timespec::from);
     let limit = limit.as_ref().map_or(core::ptr::null(), core::ptr::from_ref);
     // SAFETY: the word is ours and aligned; the time is a timespec or NULL. Every result means: look again.
     let _ = unsafe { call!(libc::SYS_futex, word.as_ptr(), how, expected, limit) };
@@ -32,17 +32,25 @@ pub(crate) fn futex_wake(word: &AtomicU32, how_many: u32) {
     let _ = unsafe { call!(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG, how_many) };
 }
 
-pub(super) fn timespec(time: Duration) -> libc::timespec {
-    // SAFETY: zeros are valid for a timespec, whatever padding this libc gives it.
-    let mut spec: libc::timespec = unsafe { MaybeUninit::zeroed().assume_init() };
-    spec.tv_sec = time.as_secs() as libc::time_t;
-    spec.tv_nsec = c_long::from(time.subsec_nanos() as i32);
-    spec
+/// The kernel's timespec of futex(2) and timer_settime(2): two longs. libc's may be of 64 bits on a 32-bit machine, which is for other
+/// calls (futex_time64).
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(super) struct Timespec {
+    sec: c_long,
+    nsec: c_long,
+}
+
+impl From<Duration> for Timespec {
+    fn from(time: Duration) -> Timespec {
+        Timespec { sec: c_long::try_from(time.as_secs()).unwrap_or(c_long::MAX), nsec: time.subsec_nanos() as c_long }
+    }
 }
 
 /// clock_gettime(2), CLOCK_MONOTONIC.
 pub(crate) fn now() -> Duration {
-    let mut spec = timespec(Duration::ZERO);
+    // SAFETY: zeros are valid for a timespec, whatever padding this libc gives it.
+    let mut spec: libc::timespec = unsafe { MaybeUninit::zeroed().assume_init() };
     // SAFETY: room for one timespec.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut spec) };
     Duration::new(spec.tv_sec as u64, spec.tv_nsec as u32)

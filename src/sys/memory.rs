@@ -1,13 +1,13 @@
 //! Memory of our own.
 
-use super::call::{Result, call};
+use super::arch::map_anonymous;
+use super::call::{Errno, Result, call};
 
 /// mmap(2): zeroed pages of our own, shared with children if asked.
 pub(crate) fn map(bytes: usize, shared: bool) -> Result<*mut u8> {
     let kind = if shared { libc::MAP_SHARED } else { libc::MAP_PRIVATE };
     let access = libc::PROT_READ | libc::PROT_WRITE;
-    // SAFETY: a new mapping, where the kernel likes.
-    unsafe { call!(libc::SYS_mmap, 0, bytes, access, kind | libc::MAP_ANONYMOUS, -1isize, 0) }.map(|at| at as *mut u8)
+    map_anonymous(bytes, access, kind | libc::MAP_ANONYMOUS).map(|at| at as *mut u8).map_err(Errno)
 }
 
 /// munmap(2).

@@ -11,8 +11,11 @@ mod memory;
 mod process;
 mod signal;
 
-pub(crate) use arch::{SignalMask, stack_pointer};
+pub(crate) use arch::{SignalMask, handler_entry};
+#[allow(unused_imports)]
+pub(crate) use arch::stack_pointer;
 pub use call::Result;
+#[allow(unused_imports)]
 pub(crate) use call::{INTERRUPTIONS, call_on_stack, clone_call, insist, uninterrupted};
 pub(crate) use creds::{
     ambient_clear, ambient_has, ambient_lower, ambient_raise, bounding_drop, bounding_has, capget, capset, dumpable,
@@ -32,6 +35,7 @@ pub(crate) use process::{
     reap, restore_cancellation, sched_yield,
 };
 pub use process::{errno, set_errno};
+#[allow(unused_imports)]
 pub(crate) use signal::{
     KernelSigaction, Payload, SIGNAL, SigInfo, alternate_stack_of, on_alternate_stack, queue_signal, set_signal_mask,
     sigaction, tgkill,

@@ -5,7 +5,7 @@ use core::mem::MaybeUninit;
 use core::time::Duration;
 
 use super::call::{NOTHING_WRITTEN, Result, call};
-use super::futex::timespec;
+use super::futex::Timespec;
 use super::signal::{KernelSigaction, set_signal_mask, sigaction};
 
 /// The calling thread's errno.
@@ -122,7 +122,7 @@ impl Timer {
             return Err(NOTHING_WRITTEN);
         }
         let timer = Timer(timer);
-        let spec = [timespec(again), timespec(after)];
+        let spec = [Timespec::from(again), Timespec::from(after)];
         // SAFETY: an itimerspec is two timespecs: interval and value.
         unsafe { call!(libc::SYS_timer_settime, timer.0, 0, spec.as_ptr(), 0) }?;
         Ok(timer)

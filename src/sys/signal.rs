@@ -5,6 +5,7 @@ use core::mem::MaybeUninit;
 use core::ops::Range;
 
 pub(crate) use super::arch::KernelSigaction;
+use super::arch::SignalMask;
 use super::call::{NOTHING_WRITTEN, Result, call};
 
 /// The signal of the rendezvous. libc keeps those below SIGRTMIN from applications, so no thread blocks them: glibc has 32
@@ -24,11 +25,12 @@ pub(crate) fn sigaction(signal: c_int, action: Option<&KernelSigaction>) -> Resu
 
 /// rt_sigprocmask(2): sets the calling thread's mask, all 64 signals of it, and returns the one before.
 pub(crate) fn set_signal_mask(mask: u64) -> Result<u64> {
+    let new = SignalMask::from(mask);
     // No mask has SIGKILL.
-    let mut old = u64::MAX;
+    let mut old = SignalMask::from(u64::MAX);
     // SAFETY: masks of eight bytes.
-    unsafe { call!(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const mask, &raw mut old, 8) }?;
-    if old == u64::MAX { Err(NOTHING_WRITTEN) } else { Ok(old) }
+    unsafe { call!(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const new, &raw mut old, 8) }?;
+    if old == SignalMask::from(u64::MAX) { Err(NOTHING_WRITTEN) } else { Ok(old.into()) }
 }
 
 /// Whether the calling thread runs on its alternate signal stack (sigaltstack(2)).
@@ -48,6 +50,7 @@ pub(crate) fn on_alternate_stack() -> bool {
 ///
 /// # Safety
 /// `context` is what the kernel passed to a handler that is still running.
+#[cfg_attr(target_arch = "x86_64", allow(dead_code))]
 pub(crate) unsafe fn alternate_stack_of(context: *const c_void) -> Option<Range<usize>> {
     #[repr(C)]
     struct Head {

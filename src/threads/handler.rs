@@ -25,7 +25,14 @@ const STACK_NEEDED: usize = 8 << 10;
 /// The stack that a thread gets whose alternate one is smaller.
 const SPARE_STACK: usize = 32 << 10;
 
-pub(super) extern "C" fn handler(signal: c_int, info: *mut SigInfo, context: *mut c_void) {
+sys::handler_entry!(entry, handler, STACK_NEEDED, SPARE_STACK);
+
+/// The address of the handler.
+pub(super) fn address() -> usize {
+    entry()
+}
+
+extern "C" fn handler(signal: c_int, info: *mut SigInfo, context: *mut c_void) {
     // SAFETY: the kernel passes a siginfo to a handler installed with SA_SIGINFO.
     let queued = unsafe { (*info).queued() };
     match (shared(), queued) {
@@ -52,7 +59,8 @@ struct Stop<'a> {
     tid: i32,
 }
 
-/// An alternate signal stack may have no room for more than the kernel's frame.
+/// An alternate signal stack may have no room for more than the kernel's frame; where the entry has not seen to that, this does.
+#[cfg(not(target_arch = "x86_64"))]
 fn stop_on_fitting_stack(session: &Session, slot: &Slot, tid: i32, context: *const c_void) {
     let stop = Stop { session, slot, tid };
     let here = sys::stack_pointer();
@@ -79,9 +87,15 @@ fn stop_on_fitting_stack(session: &Session, slot: &Slot, tid: i32, context: *con
     }
 }
 
+#[cfg(not(target_arch = "x86_64"))]
 extern "C" fn stop_there(stop: *mut c_void) {
     // SAFETY: `stop_on_fitting_stack` passes a Stop that outlives the call.
     stop_here(unsafe { &*stop.cast::<Stop<'_>>() });
+}
+
+#[cfg(target_arch = "x86_64")]
+fn stop_on_fitting_stack(session: &Session, slot: &Slot, tid: i32, _: *const c_void) {
+    stop_here(&Stop { session, slot, tid });
 }
 
 #[inline(never)]

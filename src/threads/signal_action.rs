@@ -10,7 +10,7 @@ use core::sync::atomic::AtomicUsize;
 use core::sync::atomic::Ordering::{Acquire, Release, SeqCst};
 
 use super::call_lock::{CallLock, Shared};
-use super::handler::handler;
+use super::handler;
 use crate::sys::{self, KernelSigaction, SIGNAL, SigInfo, SignalMask};
 
 // The action before ours, for signals that are not ours. A child of a fork that happens meanwhile needs it as well.
@@ -32,8 +32,7 @@ const UNDER_WAY: SignalMask = SignalMask::ALL.without(SIGNAL);
 
 fn ours() -> KernelSigaction {
     let flags = (libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK) as usize;
-    let entry: extern "C" fn(c_int, *mut SigInfo, *mut c_void) = handler;
-    KernelSigaction::new(entry as usize, flags)
+    KernelSigaction::new(handler::address(), flags)
 }
 
 /// Whether a call of another copy of the library is under way. The kernel takes SIGKILL and SIGSTOP out of a mask.

@@ -1,33 +1,56 @@
-//! Conventions and layouts that several architectures share.
+//! Types that the architectures fill in, and what several of them share.
 
-use core::ffi::{c_int, c_void};
+use core::ffi::{c_int, c_long, c_void};
 
 /// What a system call gives: a value, or the number of an error.
-pub(super) type Outcome = Result<usize, c_int>;
+pub(crate) type Outcome = Result<usize, c_int>;
 
 /// What a child made by `clone_call` runs: it must end by exit(2).
 pub(crate) type Body = extern "C" fn(*mut c_void) -> c_int;
 
-/// The last 4095 values are errors (include/linux/err.h).
+/// The last 4095 values are errors (include/linux/err.h). Not so on every architecture.
 #[inline(always)]
+#[allow(dead_code)]
 pub(super) fn outcome(value: usize) -> Outcome {
     if value > -4096isize as usize { Err(-(value as isize) as c_int) } else { Ok(value) }
 }
 
-/// A signal mask as the kernel has it: signal 1 is the lowest bit of the first word.
+/// How mmap(2) takes its six arguments. A number is a constant of libc's.
+#[allow(dead_code)]
+pub(super) enum Mmap {
+    /// As any call. The last is an offset in bytes or in pages; it is 0 here.
+    Registers(c_long),
+    /// By the address of six longs.
+    Memory(c_long),
+}
+
+const WORDS: usize = 64 / usize::BITS as usize;
+
+/// A signal mask as the kernel has it: words, the first of which has signal 1 as its lowest bit.
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SignalMask([usize; 64 / usize::BITS as usize]);
+pub(crate) struct SignalMask([usize; WORDS]);
 
 impl SignalMask {
-    pub(crate) const NONE: SignalMask = SignalMask([0; 64 / usize::BITS as usize]);
-    pub(crate) const ALL: SignalMask = SignalMask([usize::MAX; 64 / usize::BITS as usize]);
+    pub(crate) const ALL: SignalMask = SignalMask([usize::MAX; WORDS]);
 
     /// Without one signal.
     pub(crate) const fn without(mut self, signal: c_int) -> SignalMask {
         let bit = signal as u32 - 1;
         self.0[(bit / usize::BITS) as usize] &= !(1 << (bit % usize::BITS));
         self
+    }
+}
+
+impl From<u64> for SignalMask {
+    fn from(mask: u64) -> SignalMask {
+        SignalMask(core::array::from_fn(|word| (mask >> (word as u32 * usize::BITS)) as usize))
+    }
+}
+
+impl From<SignalMask> for u64 {
+    fn from(SignalMask(words): SignalMask) -> u64 {
+        words.iter().enumerate().fold(0, |mask, (word, &bits)| mask | (bits as u64) << (word as u32 * usize::BITS))
     }
 }
 
@@ -44,5 +67,18 @@ pub(crate) struct Sigaction<const RESTORERS: usize> {
 
 impl<const RESTORERS: usize> Sigaction<RESTORERS> {
     pub(crate) const DEFAULT: Self =
-        Sigaction { handler: libc::SIG_DFL, flags: 0, restorer: [0; RESTORERS], mask: SignalMask::NONE };
+        Sigaction { handler: libc::SIG_DFL, flags: 0, restorer: [0; RESTORERS], mask: SignalMask([0; WORDS]) };
 }
+
+/// For architectures without a `handler_entry` of their own: the handler itself looks at its stack, and has used some of it by then.
+#[cfg(not(target_arch = "x86_64"))]
+macro_rules! handler_entry {
+    ($name:ident, $handler:path, $needed:expr, $spare:expr) => {
+        fn $name() -> usize {
+            let entry: extern "C" fn(core::ffi::c_int, *mut $crate::sys::SigInfo, *mut core::ffi::c_void) = $handler;
+            entry as usize
+        }
+    };
+}
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) use handler_entry;

@@ -2,38 +2,66 @@
 //!
 //! - `syscall6`: the registers of a system call, and how the kernel tells an error;
 //! - `clone_call`, `call_on_stack`, `stack_pointer`: what only assembly can say;
-//! - `SA_RESTORER` and `restorer`: the flag and the address of the signal restorer, none where struct sigaction has no place for it.
+//! - `RESTORERS`, `SA_RESTORER`, `restorer`: how many signal restorers struct sigaction has a place for, the flag that says there is
+//!   one, and its address;
+//! - `MMAP`: how mmap(2) takes its arguments;
+//! - `handler_entry`: the entry of a signal handler, before anything is pushed.
 //!
-//! `layout.rs` has what several share.
+//! `layout.rs` has the types of these and what several architectures share, `numbers.rs` the calls whose plain number is not the one
+//! to make. docs/architectures.md says how to add an architecture.
 
 mod layout;
+pub(super) mod numbers;
 
 #[cfg(target_arch = "aarch64")]
 #[path = "aarch64.rs"]
 mod this;
+#[cfg(target_arch = "arm")]
+#[path = "arm.rs"]
+mod this;
 #[cfg(target_arch = "loongarch64")]
 #[path = "loongarch64.rs"]
+mod this;
+#[cfg(all(target_arch = "powerpc64", target_endian = "little"))]
+#[path = "powerpc64.rs"]
 mod this;
 #[cfg(target_arch = "riscv64")]
 #[path = "riscv64.rs"]
 mod this;
-#[cfg(target_arch = "x86_64")]
+#[cfg(target_arch = "s390x")]
+#[path = "s390x.rs"]
+mod this;
+#[cfg(target_arch = "x86")]
+#[path = "x86.rs"]
+mod this;
+#[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
 #[path = "x86_64.rs"]
 mod this;
 
 #[cfg(not(any(
     target_arch = "aarch64",
+    target_arch = "arm",
     target_arch = "loongarch64",
+    all(target_arch = "powerpc64", target_endian = "little"),
     target_arch = "riscv64",
-    target_arch = "x86_64"
+    target_arch = "s390x",
+    target_arch = "x86",
+    all(target_arch = "x86_64", target_pointer_width = "64"),
 )))]
 compile_error!(
     "libec_security: this architecture has no file in src/sys/arch; docs/architectures.md says what goes in there"
 );
 
+use core::ffi::c_int;
+
+pub(super) use layout::Outcome;
 pub(crate) use layout::{Body, SignalMask};
 #[allow(unused_imports)]
 pub(crate) use this::stack_pointer;
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) use layout::handler_entry;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use this::handler_entry;
 pub(super) use this::{call_on_stack, clone_call, syscall6};
 
 /// The kernel's struct sigaction.
@@ -42,17 +70,25 @@ pub(crate) type KernelSigaction = layout::Sigaction<{ this::RESTORERS }>;
 impl KernelSigaction {
     /// A handler that runs with all signals blocked.
     pub(crate) fn new(handler: usize, flags: usize) -> KernelSigaction {
-        KernelSigaction {
-            handler,
-            flags: flags | this::SA_RESTORER,
-            restorer: this::restorer(),
-            mask: layout::SignalMask::ALL,
-        }
+        KernelSigaction { handler, flags: flags | this::SA_RESTORER, restorer: this::restorer(), mask: SignalMask::ALL }
     }
 
     /// The same with another mask. The signal itself is blocked while the handler runs in any case.
     pub(crate) fn with_mask(self, mask: SignalMask) -> KernelSigaction {
         KernelSigaction { mask, ..self }
+    }
+}
+
+/// mmap(2) of a new mapping that is no file's, where the kernel likes.
+pub(super) fn map_anonymous(bytes: usize, access: c_int, flags: c_int) -> Outcome {
+    let arguments = [0, bytes, access as usize, flags as usize, usize::MAX, 0];
+    // SAFETY: a mapping where nothing is; the six longs that one of the two takes the address of.
+    unsafe {
+        match this::MMAP {
+            layout::Mmap::Registers(number) => syscall6(number as usize, arguments),
+            #[allow(dead_code)]
+            layout::Mmap::Memory(number) => syscall6(number as usize, [arguments.as_ptr() as usize, 0, 0, 0, 0, 0]),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use core::arch::{asm, global_asm};
 use core::ffi::c_void;
 
-use super::layout::{Body, Outcome, outcome};
+use super::layout::{Body, Mmap, Outcome, outcome};
 
 #[inline(always)]
 pub(crate) unsafe fn syscall6(number: usize, a: [usize; 6]) -> Outcome {
@@ -39,6 +39,7 @@ pub(crate) unsafe fn clone_call(
 }
 
 #[inline(always)]
+#[cfg_attr(target_arch = "x86_64", allow(dead_code))]
 pub(crate) unsafe fn call_on_stack(top: usize, function: extern "C" fn(*mut c_void), argument: *mut c_void) {
     // SAFETY: r12 is the function's to keep. Neither stack's red zone is touched: that of this one, since the block may push.
     unsafe {
@@ -81,3 +82,73 @@ pub(crate) const SA_RESTORER: usize = 0x0400_0000;
 pub(crate) fn restorer() -> [usize; RESTORERS] {
     [ec_restore_rt as *const () as usize]
 }
+
+pub(crate) const MMAP: Mmap = Mmap::Registers(libc::SYS_mmap);
+
+/// Defines a function that gives the entry of a signal handler which calls `$handler`, on a stack of its own where the thread's
+/// alternate one has less than `$needed` bytes left: nothing may be pushed before that is known. Without memory for that the signal
+/// is lost. All registers are the handler's to use: rt_sigreturn(2) puts them back.
+macro_rules! handler_entry {
+    ($name:ident, $handler:path, $needed:expr, $spare:expr) => {
+        core::arch::global_asm!(
+            ".pushsection .text.ec_handler_entry,\"ax\",@progbits",
+            ".balign 16",
+            ".hidden ec_handler_entry",
+            ".globl ec_handler_entry",
+            ".type ec_handler_entry,@function",
+            "ec_handler_entry:",
+            // struct ucontext: ss_sp at 16, ss_size at 32, 0 where there is no alternate stack
+            "mov rcx, rsp",
+            "sub rcx, [rdx + 16]",
+            "mov r8, [rdx + 32]",
+            "cmp rcx, r8",
+            "jae 2f",
+            "cmp rcx, {needed}",
+            "jae 2f",
+            "mov r12, rdi",
+            "mov r13, rsi",
+            "mov r14, rdx",
+            "mov r15, rsp",
+            // mmap(NULL, spare, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+            "xor edi, edi",
+            "mov esi, {spare}",
+            "mov edx, 3",
+            "mov r10d, 0x22",
+            "mov r8, -1",
+            "xor r9d, r9d",
+            "mov eax, 9",
+            "syscall",
+            "cmp rax, -4095",
+            "jae 3f",
+            "mov rbx, rax",
+            "lea rsp, [rax + {spare}]",
+            "mov rdi, r12",
+            "mov rsi, r13",
+            "mov rdx, r14",
+            "call {handler}",
+            "mov rsp, r15",
+            // munmap
+            "mov rdi, rbx",
+            "mov esi, {spare}",
+            "mov eax, 11",
+            "syscall",
+            "3:",
+            "ret",
+            "2:",
+            "jmp {handler}",
+            ".size ec_handler_entry, .-ec_handler_entry",
+            ".popsection",
+            handler = sym $handler,
+            needed = const $needed,
+            spare = const $spare,
+        );
+
+        fn $name() -> usize {
+            unsafe extern "C" {
+                fn ec_handler_entry();
+            }
+            ec_handler_entry as *const () as usize
+        }
+    };
+}
+pub(crate) use handler_entry;

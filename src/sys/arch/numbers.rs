@@ -1,0 +1,21 @@
+//! System calls whose plain number is another call on some architectures. On i386 and arm the plain numbers of those with ids take
+//! and give 16 bits: they would cut an id in silence (kernel/uid16.c).
+
+#[cfg(not(any(target_arch = "arm", target_arch = "x86")))]
+mod ids {
+    pub(crate) use libc::{
+        SYS_getgroups, SYS_getresgid, SYS_getresuid, SYS_setfsgid, SYS_setfsuid, SYS_setgroups, SYS_setresgid,
+        SYS_setresuid,
+    };
+}
+
+#[cfg(any(target_arch = "arm", target_arch = "x86"))]
+mod ids {
+    pub(crate) use libc::{
+        SYS_getgroups32 as SYS_getgroups, SYS_getresgid32 as SYS_getresgid, SYS_getresuid32 as SYS_getresuid,
+        SYS_setfsgid32 as SYS_setfsgid, SYS_setfsuid32 as SYS_setfsuid, SYS_setgroups32 as SYS_setgroups,
+        SYS_setresgid32 as SYS_setresgid, SYS_setresuid32 as SYS_setresuid,
+    };
+}
+
+pub(crate) use ids::*;

@@ -1,0 +1,240 @@
+/* What differs from architecture to architecture: ids of all 32 bits, errors, signal actions and masks, stacks, seen from outside. */
+
+#include "outside.h"
+
+#include <ec_security.h>
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* On i386 and arm the plain numbers are those of calls that know 16 bits of an id. */
+#ifdef SYS_setresuid32
+#define NR_SETRESUID SYS_setresuid32
+#else
+#define NR_SETRESUID SYS_setresuid
+#endif
+
+#define THREADS 8
+
+struct request {
+    const char *user, *group, *groups, *caps;
+    int refused; /* a system call that a seccomp filter refuses, or 0 */
+    const char *deadline;
+};
+
+static ec_security_policy *policy_of(const struct request *request)
+{
+    ec_security_policy *policy = ec_security_policy_new();
+    const char *options[][2] = {
+        {"user", request->user},   {"group", request->group},       {"supplemental_groups", request->groups},
+        {"capabilities", request->caps}, {"deadline", request->deadline},
+    };
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        if (options[i][1] != NULL && ec_security_policy_set(policy, options[i][0], options[i][1]) != 0) {
+            fprintf(stderr, "%s: %s\n", options[i][0], ec_security_last_error());
+            abort();
+        }
+    return policy;
+}
+
+static void applies(void *arg)
+{
+    const struct request *request = arg;
+    if (request->refused != 0) {
+        struct sock_filter code[] = {
+            BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)request->refused, 0, 1),
+            BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+            BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        };
+        struct sock_fprog program = {sizeof code / sizeof *code, code};
+        if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+            abort();
+    }
+    idle_threads(THREADS - 1);
+    ec_security_policy *policy = policy_of(request);
+    for (;;) {
+        ready();
+        int status = ec_security_policy_apply(policy);
+        report(status, ec_security_last_error());
+    }
+}
+
+static void ids_arrive_whole(void *arg)
+{
+    if (!can_change_ids() || !has_uid(4294967290u)) {
+        skip("ids cannot be changed here");
+        return;
+    }
+    const unsigned *ids = arg;
+    char user[16], group[16], groups[64];
+    snprintf(user, sizeof user, "%u", ids[0]);
+    snprintf(group, sizeof group, "%u", ids[1]);
+    snprintf(groups, sizeof groups, "%u %u", ids[2], ids[3]);
+    struct request request = {user, group, groups, "cap_net_bind_service+ep", 0, NULL};
+    struct child *child = start(applies, &request);
+    struct process *before = look(child->pid);
+    struct thread want =
+        after_drop(&before->threads[0], ids[0], ids[1], &ids[2], 2, BIT(10), BIT(10), 0);
+    /* Once more: what is held must be read as it is, or the call asks for what it has not the right to. */
+    for (int times = 0; times < 2; times++) {
+        struct answer *answer = go(child);
+        expect(answer->came && answer->status == EC_SECURITY_OK, "apply %d: %d %s", times, answer->status, answer->text);
+        expect_threads(look(child->pid), &want, FIELDS_ALL, THREADS);
+        want.bnd = BIT(10);
+    }
+}
+
+static void changes_nothing(void *arg)
+{
+    struct request *request = arg;
+    struct child *child = start(applies, request);
+    struct process *before = look(child->pid);
+    struct answer *answer = go(child);
+    expect(answer->came && answer->status != EC_SECURITY_OK, "apply: %d %s", answer->status, answer->text);
+    if (request->refused != 0)
+        expect(strstr(answer->text, "EPERM") != NULL, "apply: %d %s", answer->status, answer->text);
+    expect_unchanged(before, look(child->pid));
+}
+
+static void unknown_names(void *unused)
+{
+    (void)unused;
+    struct request request = {"65534", "65534", NULL, NULL, 0, NULL};
+    struct child *child = start(applies, &request);
+    struct process *before = look(child->pid);
+    end(child);
+    expect(before != NULL, "nothing seen");
+    struct {
+        const char *user, *caps;
+        int status;
+    } const wrong[] = {
+        {"65534", "cap_nonsense+ep", EC_SECURITY_ESYNTAX},
+        {"no-such-user-here", "", EC_SECURITY_EUSER},
+    };
+    uid_t ids[3];
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        int status = ec_security_apply(wrong[i].user, NULL, wrong[i].caps);
+        expect(status == wrong[i].status, "%s, %s: %d %s", wrong[i].user, wrong[i].caps, status, ec_security_last_error());
+        expect(getresuid(&ids[0], &ids[1], &ids[2]) == 0 && ids[0] == getuid(), "ids have changed");
+    }
+}
+
+/* The kernel's struct sigaction of a signal that libc keeps for itself, whatever its layout. */
+static void action_of(int number, unsigned char out[64])
+{
+    memset(out, 0xa5, 64);
+    syscall(SYS_rt_sigaction, number, NULL, out, 8);
+}
+
+static long joins_in(void *unused)
+{
+    (void)unused;
+    return 1;
+}
+
+static void keeps_actions(void *unused)
+{
+    (void)unused;
+    struct crew *others = crew(THREADS - 1);
+    /* libc installs its own action for its set*id signal, with all that the layout has a place for. */
+    gid_t gid = getegid();
+    int first = setegid(gid);
+    unsigned char before[65][64], after[64];
+    for (int number = 1; number <= 64; number++)
+        action_of(number, before[number]);
+    ready();
+    int status = ec_security_apply(NULL, NULL, "cap_setgid,cap_setuid+ep");
+    char text[512];
+    snprintf(text, sizeof text, "apply: %d %s", status, status != 0 ? ec_security_last_error() : "");
+    for (int number = 1; number <= 64; number++) {
+        action_of(number, after);
+        if (memcmp(before[number], after, sizeof after) != 0) {
+            status = -1;
+            snprintf(text, sizeof text, "the action of signal %d is another one now", number);
+        }
+    }
+    /* libc's broadcast reaches every thread. */
+    if (first != 0 || setegid(gid) != 0) {
+        status = -1;
+        snprintf(text, sizeof text, "setegid failed");
+    }
+    if (each(others, joins_in, NULL) != THREADS - 1)
+        status = -1;
+    report(status, text);
+}
+
+static void actions_are_put_back(void *unused)
+{
+    (void)unused;
+    struct child *child = start(keeps_actions, NULL);
+    struct answer *answer = go(child);
+    expect(answer->came && answer->status == 0, "%d %s", answer->status, answer->text);
+}
+
+static long blocks_everything(void *unused)
+{
+    (void)unused;
+    /* 8 bytes of ones: all signals, those of libc as well. */
+    unsigned char mask[8];
+    memset(mask, 0xff, sizeof mask);
+    return syscall(SYS_rt_sigprocmask, SIG_SETMASK, mask, NULL, sizeof mask);
+}
+
+static void waits_for_a_deaf_thread(void *arg)
+{
+    struct crew *deaf = crew(1);
+    each(deaf, blocks_everything, NULL);
+    applies(arg);
+}
+
+/* Every signal but SIGKILL and SIGSTOP, which no mask has. */
+#define ALL_SIGNALS (~(BIT(SIGKILL - 1) | BIT(SIGSTOP - 1)))
+
+static void stopped_threads_block_all(void *unused)
+{
+    (void)unused;
+    struct request request = {NULL, NULL, NULL, "", 0, "3"};
+    struct child *child = start(waits_for_a_deaf_thread, &request);
+    struct process *before = look(child->pid);
+    unsigned open = 0, stopped = 0;
+    for (size_t i = 0; i < before->len; i++)
+        open += before->threads[i].blocked != ALL_SIGNALS;
+    expect(open >= THREADS, "only %u threads have signals open before", open);
+    go_on(child);
+    for (int tries = 0; tries < 20 && stopped != before->len; tries++) {
+        usleep(100000);
+        struct process *during = look(child->pid);
+        stopped = 0;
+        for (size_t i = 0; i < during->len; i++)
+            stopped += during->threads[i].blocked == ALL_SIGNALS;
+    }
+    expect(stopped == before->len, "%u of %zu threads block every signal while they are stopped", stopped, before->len);
+    struct answer *answer = hear(child);
+    expect(answer->came && answer->status == EC_SECURITY_ETHREAD, "apply: %d %s", answer->status, answer->text);
+    expect_unchanged(before, look(child->pid));
+}
+
+int main(int argc, char **argv)
+{
+    static const unsigned above_29[] = {0x20000001u, 0x30000001u, 1000000007u, 0x40000001u};
+    static const unsigned like_errors[] = {4294967290u, 4294967258u, 4294963201u, 4294967294u};
+    struct request setresuid = {"65534", "65534", NULL, "cap_net_bind_service+ep", NR_SETRESUID, NULL};
+    only(argc, argv);
+    if (!private_users())
+        perror("private_users");
+    test("ids above 2^29 arrive whole in eight threads, twice", 30, ids_arrive_whole, (void *)above_29);
+    test("ids that look like errors arrive whole in eight threads, twice", 30, ids_arrive_whole, (void *)like_errors);
+    test("unknown names change nothing", 20, unknown_names, NULL);
+    test("setresuid refused by a filter: an error, and nothing has changed", 20, changes_nothing, &setresuid);
+    test("signal actions are put back, whatever their layout", 20, actions_are_put_back, NULL);
+    test("stopped threads block all 64 signals", 20, stopped_threads_block_all, NULL);
+    return finish();
+}
