@@ -26,29 +26,36 @@ const LOST_AFTER: u32 = 50;
 /// How long a stopped thread may take to follow, or to leave. The deadline is for stopping, and may be a millisecond.
 const COMMIT_DEADLINE: Duration = Duration::from_secs(5);
 
-/// A bound in real time. A wait that overslept by more than a quarter of it counts as a quarter, each time: the process was stopped
-/// (SIGSTOP, a debugger, a frozen cgroup) or got no processor, and no thread could answer.
+/// A bound in real time. The caller looks at the clock between all that it does; where more than a quarter of the limit has passed
+/// unexpectedly, that counts as a quarter, each time: the process was stopped (SIGSTOP, a debugger, a frozen cgroup) or got no
+/// processor, and no thread could answer.
 struct Deadline {
-    start: Duration,
     limit: Duration,
-    forgiven: Duration,
+    spent: Duration,
+    last: Duration,
 }
 
 impl Deadline {
     fn new(limit: Duration) -> Deadline {
-        Deadline { start: sys::now(), limit, forgiven: Duration::ZERO }
+        Deadline { limit, spent: Duration::ZERO, last: sys::now() }
     }
 
-    fn is_over(&self) -> bool {
-        sys::now().saturating_sub(self.start).saturating_sub(self.forgiven) >= self.limit
+    fn advance(&mut self, expected: Duration) {
+        let now = sys::now();
+        self.spent += now.saturating_sub(self.last).min(expected + self.limit / 4);
+        self.last = now;
+    }
+
+    fn is_over(&mut self) -> bool {
+        self.advance(Duration::ZERO);
+        self.spent >= self.limit
     }
 
     /// Makes a wait of at most `slice`.
     fn wait(&mut self, slice: Duration, wait: impl FnOnce(Duration)) {
-        let before = sys::now();
+        self.advance(Duration::ZERO);
         wait(slice);
-        let overslept = sys::now().saturating_sub(before).saturating_sub(slice);
-        self.forgiven += overslept.saturating_sub(self.limit / 4);
+        self.advance(slice);
     }
 }
 

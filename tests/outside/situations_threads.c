@@ -1329,7 +1329,6 @@ void situations_of_threads(void)
          .call = drop_one_after_another,
          .outcomes = REFUSED,
          .status = EC_SECURITY_ETHREAD,
-         .names_thread = true,
          .says = {"did not stop within the deadline"}},
         {.name = "one of 300 threads ends when it has its signal",
          .make = make_300_and_one_ends,
