@@ -199,15 +199,15 @@ static void values(void *unused)
         {"chroot", "/mnt/jail", EC_SECURITY_OK, NULL},
         {"chroot", "/mnt/./jail/../jail/", EC_SECURITY_OK, NULL},
         {"chroot", "/mnt/link", EC_SECURITY_OK, NULL},
-        {"chroot", "/mnt/file", EC_SECURITY_ECHROOT, "chroot: \"/mnt/file\": is not a folder"},
+        {"chroot", "/mnt/file", EC_SECURITY_ECHROOT, "chroot: \"/mnt/file\": is not a directory"},
         {"chroot", "/mnt/file/x", EC_SECURITY_ECHROOT, "chroot: \"/mnt/file/x\": ENOTDIR: not a directory"},
-        {"chroot", "/mnt/fifo", EC_SECURITY_ECHROOT, "chroot: \"/mnt/fifo\": is not a folder"},
+        {"chroot", "/mnt/fifo", EC_SECURITY_ECHROOT, "chroot: \"/mnt/fifo\": is not a directory"},
         {"chroot", "/mnt/open", EC_SECURITY_ECHROOT,
-         "chroot: \"/mnt/open\": others can write to it (mode 0777, owner 0); chmod go-w and chown root it"},
+         "chroot: \"/mnt/open\": other users can write to it (mode 0777, owner 0): use chmod go-w and chown root"},
         {"chroot", "/mnt/sticky", EC_SECURITY_ECHROOT,
-         "chroot: \"/mnt/sticky\": others can write to it (mode 1777, owner 0); chmod go-w and chown root it"},
+         "chroot: \"/mnt/sticky\": other users can write to it (mode 1777, owner 0): use chmod go-w and chown root"},
         {"chroot", "/mnt/group", EC_SECURITY_ECHROOT,
-         "chroot: \"/mnt/group\": others can write to it (mode 0775, owner 0); chmod go-w and chown root it"},
+         "chroot: \"/mnt/group\": other users can write to it (mode 0775, owner 0): use chmod go-w and chown root"},
     };
     ec_security_policy *policy = ec_security_policy_new();
     if (!expect(policy != NULL, "policy_new: %s", ec_security_last_error()))
@@ -332,8 +332,8 @@ static void get_errors(void *unused)
         const char *text;
     } rows[] = {
         {"usr", EC_SECURITY_EOPTION, "unknown option \"usr\" (nearest: user)"},
-        {"gid", EC_SECURITY_EUSER, "user: id 4998 has no entry in the user database, so its group is unknown; give a group as well"},
-        {"groups", EC_SECURITY_EUSER, "user: id 4998 has no entry in the user database, so its group is unknown; give a group as well"},
+        {"gid", EC_SECURITY_EUSER, "user: id 4998 has no entry in the user database, so its group is not known: set group as well"},
+        {"groups", EC_SECURITY_EUSER, "user: id 4998 has no entry in the user database, so its group is not known: set group as well"},
         {NULL, EC_SECURITY_EARGUMENT, "option: NULL; a string is needed"},
     };
     expect(ec_security_policy_set(policy, "user", "4998") == 0, "%s", ec_security_policy_error(policy));
@@ -373,7 +373,7 @@ static void others_folder(void *unused)
     ec_security_policy *policy = ec_security_policy_new();
     expect(ec_security_policy_set(policy, "chroot", "/mnt/other") == EC_SECURITY_ECHROOT, "taken");
     expect(!strcmp(ec_security_last_error(),
-                   "chroot: \"/mnt/other\": others can write to it (mode 0755, owner 4711); chmod go-w and chown root it"),
+                   "chroot: \"/mnt/other\": other users can write to it (mode 0755, owner 4711): use chmod go-w and chown root"),
            "%s", ec_security_last_error());
     ec_security_policy_free(policy);
 }
@@ -457,7 +457,7 @@ static const struct row rows[] = {
     {"user without an entry or group",
      {{"user", "4998"}},
      .status = EC_SECURITY_EUSER,
-     .text = "user: id 4998 has no entry in the user database, so its group is unknown; give a group as well"},
+     .text = "user: id 4998 has no entry in the user database, so its group is not known: set group as well"},
     {"groups alone", {{"supplemental_groups", "ecextra 8,  eclogs ecextra 0008 4713"}}, IDS(STAYS, STAYS, LIST)},
     {"no groups", {{"supplemental_groups", ""}}, .uid = STAYS, .gid = STAYS, .groups = NONE},
     {"user and groups",
