@@ -88,15 +88,13 @@ build/libec_security.a: $(CARGO_LIB) include/ec_security.h Makefile
 
 # Linked by the C compiler, since rustc hands the linker a version script of its own, which leaves symbols unversioned.
 # --whole-archive and --gc-sections: all that the map exports, and what that needs; nothing else.
-# nodelete: dlclose must not unmap a signal handler. static-libgcc: the unwinder, which tells a call from a signal handler, costs
-# 25 kB here, and a second library to load, twice the time of dlopen, elsewhere.
+# nodelete: dlclose must not unmap a signal handler. Nothing here unwinds a stack (tests/elf.sh), so libgcc_s is not needed.
 build/$(SONAME): $(CARGO_LIB) ec_security.map
 	$(CC) -shared -o $@ -Wl,--whole-archive $(CARGO_LIB) -Wl,--no-whole-archive \
 	    -Wl,--version-script=ec_security.map -Wl,-soname,$(SONAME) -Wl,--no-undefined -Wl,--gc-sections -Wl,--as-needed \
-	    -Wl,-z,nodelete -Wl,-z,now -Wl,-z,relro -Wl,-z,noexecstack -static-libgcc $(LDFLAGS) $(LIBS_PRIVATE)
+	    -Wl,-z,nodelete -Wl,-z,now -Wl,-z,relro -Wl,-z,noexecstack $(LDFLAGS) $(LIBS_PRIVATE)
 
-# What the static library needs from the system, for ec_security.pc. The unwinder is in what a C compiler links by itself:
-# libgcc_s.so, or libgcc_eh.a for a program without shared libraries; named here, the one would be wrong for the other.
+# What the static library needs from the system, for ec_security.pc.
 LIBS_PRIVATE := -pthread -Wl,-z,nodelete
 
 build/libec_security.so: build/$(SONAME)

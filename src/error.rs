@@ -1,7 +1,7 @@
-//! What went wrong, as values: the stage, the step, its arguments and the errno. Text is made of them at the edge only,
-//! by `Display`, and statuses by [`Error::status`].
+//! All errors of a call, gathered from the modules, and the statuses of the C interface.
 //!
-//! Every message says what was found, where, what was expected and, where that helps, what to do.
+//! An error holds values: the step, its arguments, the errno. `Display` makes the message, and [`Error::status`] the status. A message
+//! says what was found, where, what was expected and, where that helps, what to do.
 
 use crate::alloc_util::OutOfMemory;
 pub use crate::apply::error::ApplyError;
@@ -16,7 +16,7 @@ use crate::text::Nearest;
 pub use crate::threads::{StopError, ThreadProblem, ThreadState};
 pub use crate::text::{Errno, Excerpt};
 
-/// The numbered results of the C interface. Append-only: a number never changes its meaning.
+/// The results of the C interface. Append-only: a number never changes its meaning.
 #[repr(i32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
@@ -38,7 +38,7 @@ pub enum Status {
     Capability = 7,
     /// The rehearsal was refused by the kernel, a seccomp filter, a security module, a user namespace or a limit.
     Refused = 8,
-    /// A thread could not be brought along.
+    /// A thread could not be stopped or could not follow.
     Thread = 9,
     /// /proc is missing, or is not this process's.
     Proc = 10,
@@ -48,13 +48,13 @@ pub enum Status {
     Resource = 12,
     /// A file could not be read, or others may write to it.
     File = 13,
-    /// The file holds no `Security` stanza.
+    /// The file has no `Security` stanza.
     NoStanza = 14,
-    /// The folder for chroot cannot be used.
+    /// The directory for chroot cannot be used.
     Chroot = 15,
     /// No such process.
     NoProcess = 16,
-    /// A defect of this library, caught; nothing was changed.
+    /// A defect of this library was caught.
     Internal = 17,
 }
 
@@ -99,22 +99,22 @@ impl Status {
             Status::User => c"unknown user, or a user id without an entry and without a group",
             Status::Group => c"unknown group, or too many groups",
             Status::LookUp => c"the user or group database could not be read",
-            Status::Capability => c"the capabilities asked for cannot be had here",
+            Status::Capability => c"a capability asked for is not available",
             Status::Refused => c"refused by the kernel, seccomp, a security module, a user namespace or a limit",
-            Status::Thread => c"a thread could not be brought along",
+            Status::Thread => c"a thread could not be stopped or could not follow",
             Status::Proc => c"/proc is missing or shows another process",
-            Status::Busy => c"called from a signal handler, or while a call is under way in this thread",
+            Status::Busy => c"called from a signal handler, or while another call of this thread is in progress",
             Status::Resource => c"out of memory, descriptors or processes",
-            Status::File => c"the file could not be read, or others may write to it",
-            Status::NoStanza => c"the file holds no Security stanza",
-            Status::Chroot => c"the chroot folder cannot be used",
+            Status::File => c"the file cannot be read, or other users can write to it",
+            Status::NoStanza => c"the file has no Security stanza",
+            Status::Chroot => c"the chroot directory cannot be used",
             Status::NoProcess => c"no such process",
-            Status::Internal => c"defect inside libec_security; nothing was changed",
+            Status::Internal => c"defect in libec_security",
         }
     }
 }
 
-/// Everything that can go wrong before a change that cannot be taken back.
+/// Every error of a call: something failed before a change that cannot be undone.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -123,7 +123,7 @@ pub enum Error {
     Argument {
         /// The argument's or option's name.
         name: &'static str,
-        /// What is wrong with it and what would do.
+        /// What is wrong, and what to do.
         problem: &'static str,
     },
     /// An option's name that is not known.
@@ -159,7 +159,7 @@ pub enum Error {
         word: Excerpt,
     },
     /// A user id with no entry, and no group given.
-    #[error("user: id {uid} has no entry in the user database, so its group is unknown; give a group as well")]
+    #[error("user: id {uid} has no entry in the user database, so its group is not known: set group as well")]
     UserNeedsGroup {
         /// The id.
         uid: u32,
@@ -182,14 +182,14 @@ pub enum Error {
         /// How many are allowed.
         max: usize,
     },
-    /// A data base that could not be read, which is not the same as "no such name".
-    #[error("{option}: looking up {word} failed ({errno})")]
+    /// A database that could not be read. The name may exist.
+    #[error("{option}: the lookup of {word} failed ({errno}): a source named in /etc/nsswitch.conf cannot be read or reached")]
     LookUp {
         /// `user`, `group` or `supplemental_groups`.
         option: &'static str,
         /// The name looked up.
         word: Excerpt,
-        /// What the look-up returned.
+        /// What the lookup returned.
         errno: Errno,
     },
     /// The plan says it cannot work.
@@ -227,10 +227,10 @@ pub enum Error {
         /// Where it was called.
         problem: &'static str,
     },
-    /// The folder for chroot.
+    /// The directory for chroot cannot be used.
     #[error("chroot: {path}: {problem}")]
     Chroot {
-        /// The folder as it was written.
+        /// The path as it was written.
         path: Excerpt,
         /// What is wrong with it.
         problem: ChrootProblem,
@@ -264,14 +264,14 @@ pub enum Error {
         error: alloc::boxed::Box<Error>,
     },
     /// A defect of this library.
-    #[error("defect inside libec_security ({what}); nothing was changed")]
+    #[error("defect in libec_security ({what})")]
     Internal {
         /// What was found to be impossible.
         what: &'static str,
     },
 }
 
-/// Why a folder cannot be a root.
+/// Why a directory cannot become the root directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChrootProblem {
     /// Cannot be opened or entered.
@@ -281,10 +281,10 @@ pub enum ChrootProblem {
     #[error("is not an absolute path")]
     Relative,
     /// Exists, but is something else.
-    #[error("is not a folder")]
+    #[error("is not a directory")]
     NotFolder,
     /// Others than root and the caller can write to it.
-    #[error("others can write to it (mode {mode:04o}, owner {owner}); chmod go-w and chown root it")]
+    #[error("other users can write to it (mode {mode:04o}, owner {owner}): use chmod go-w and chown root")]
     Writable {
         /// Permission bits.
         mode: u32,

@@ -35,7 +35,7 @@ ABIDW = ["abidw", "--no-corpus-path", "--no-comp-dir-path", "--no-show-locs", "-
 ABIDIFF_FAILED, ABIDIFF_CHANGE = 1 | 2, 4 | 8
 
 PROTOTYPE = re.compile(r"^([a-z][a-z_ ]*[ *])(ec_security_\w+)(\([^;{]*\));", re.MULTILINE)
-CONSTANT = re.compile(r"^#define (EC_SECURITY_[A-Z_]+) (\d+)$", re.MULTILINE)
+CONSTANT = re.compile(r"^#define (EC_SECURITY_(?!VERSION_)[A-Z_]+) (\d+)$", re.MULTILINE)
 
 
 class Failure(Exception):

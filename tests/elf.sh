@@ -54,6 +54,10 @@ needed=$(field NEEDED | tr '\n' ' ')
 echo "it needs: $needed"
 verdict "it needs libc and nothing else" "$(field NEEDED | grep -vE '^(libc\.so\.[0-9]+|libc\.musl-.*|ld-linux.*\.so\.[0-9]+)$')"
 
+# An unwinder is 25 kB, does not exist on every architecture, and crashes on the stack of a coroutine.
+verdict "no unwinder is linked or called" \
+    "$(nm -D --undefined-only $so | grep -E '_Unwind_|_dl_find_object'; nm $so | grep -E ' [tT] _Unwind_')"
+
 # A constructor would run in every program that links it, before main and before that program has a say.
 arrays=$(readelf -SW $so | grep -oE '\.(init|preinit)_array' | sort -u)
 counted=$(readelf -dW $so | sed -n 's/.*(INIT_ARRAYSZ) *\([0-9]*\) (bytes)/\1/p')

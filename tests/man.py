@@ -109,7 +109,9 @@ def every_status_and_constant_is_documented():
     expect(len(constants) >= 19, constants)
     text = TEXTS["ec_security_apply.3"]
     for name, number in constants:
-        if name == "EC_SECURITY_TEXT_MAX":
+        if name.startswith("EC_SECURITY_VERSION_"):
+            expect(f".Dv {name}" in TEXTS["ec_security_strerror.3"], name)
+        elif name == "EC_SECURITY_TEXT_MAX":
             expect(f".Dv {name}\n({number})" in text, name)
         else:
             expect(re.search(rf"^\.It Dv {name}\n{number}:", text, re.M), name)

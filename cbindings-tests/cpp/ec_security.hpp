@@ -13,7 +13,7 @@ namespace ec_security {
 // A call was refused, and nothing about the process has changed. what() is the whole story.
 class error : public std::runtime_error {
 public:
-    explicit error(int status) : std::runtime_error(ec_security_last_error()), status_(status) {}
+    explicit error(int status, const char *message = ec_security_last_error()) : std::runtime_error(message), status_(status) {}
 
     // One of EC_SECURITY_E…
     int status() const noexcept { return status_; }
@@ -42,23 +42,45 @@ public:
         // A NUL inside would cut the value short, and a shorter one may mean something else.
         if (option.find('\0') != std::string::npos || value.find('\0') != std::string::npos)
             throw std::invalid_argument("ec_security: a NUL byte in " + option);
-        check(ec_security_policy_set(made_.get(), option.c_str(), value.c_str()));
+        checked(ec_security_policy_set(made_.get(), option.c_str(), value.c_str()));
         return *this;
     }
 
     policy &load(const std::string &path)
     {
-        check(ec_security_policy_load(made_.get(), path.c_str()));
+        checked(ec_security_policy_load(made_.get(), path.c_str()));
         return *this;
     }
 
     // What apply() would find wrong; changes nothing.
-    void check_only() { check(ec_security_policy_check(made_.get())); }
+    void check_only() { checked(ec_security_policy_check(made_.get())); }
 
     // Every thread of the process ends as asked, or this throws and nothing has changed.
-    void apply() { check(ec_security_policy_apply(made_.get())); }
+    void apply() { checked(ec_security_policy_apply(made_.get())); }
+
+    // What an option has come to, as set() takes it; also "uid", "gid" and "groups", as numbers.
+    std::string get(const std::string &option) const
+    {
+        std::string text;
+        int len = ec_security_policy_get(made_.get(), option.c_str(), nullptr, 0);
+        if (len >= 0) {
+            text.resize(static_cast<std::size_t>(len) + 1);
+            len = ec_security_policy_get(made_.get(), option.c_str(), &text[0], text.size());
+        }
+        if (len < 0)
+            checked(-len);
+        text.resize(static_cast<std::size_t>(len));
+        return text;
+    }
 
 private:
+    // A policy has a message of its own.
+    void checked(int status) const
+    {
+        if (status != EC_SECURITY_OK)
+            throw error(status, ec_security_policy_error(made_.get()));
+    }
+
     struct release {
         void operator()(ec_security_policy *made) const noexcept { ec_security_policy_free(made); }
     };

@@ -118,6 +118,8 @@ public final class Busy {
                     policy.apply();
                 }
                 return "ok";
+            case "get":
+                return new EcSecurity.Policy().set("user", first).get(words.get(2));
             case "parse":
                 new EcSecurity.Policy().parse(first).apply();
                 return "ok";

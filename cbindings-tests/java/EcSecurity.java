@@ -6,6 +6,7 @@ import com.sun.jna.Pointer;
 import java.lang.ref.Cleaner;
 import java.lang.ref.Reference;
 import java.util.Map;
+import java.util.function.IntFunction;
 import java.util.function.Supplier;
 
 /**
@@ -17,8 +18,8 @@ import java.util.function.Supplier;
  * A call that is refused throws a {@link Refused}, whose message is the whole story, and nothing about the process has
  * changed. libec_security.so.0 is what the loader must find; the environment variable EC_SECURITY_LIB may name another file.
  *
- * The message of a failure belongs to the thread of the operating system it happened in: call from a platform thread, since
- * a virtual one may change its own between two calls.
+ * A {@link Policy} has a message of its own. The message of any other failure belongs to the thread of the operating system it
+ * happened in: call from a platform thread, since a virtual one may change its own between two calls.
  */
 public final class EcSecurity {
     /** The EC_SECURITY_E… of ec_security.h. Numbers are never given away again; a newer library may have more. */
@@ -68,7 +69,11 @@ public final class EcSecurity {
         public final String kind;
 
         private Refused(int number) {
-            super(C.ec_security_last_error());
+            this(number, C.ec_security_last_error());
+        }
+
+        private Refused(int number, String message) {
+            super(message);
             this.number = number;
             status = Status.of(number);
             kind = C.ec_security_strerror(number);
@@ -91,6 +96,10 @@ public final class EcSecurity {
         int ec_security_policy_check(Pointer policy);
 
         int ec_security_policy_apply(Pointer policy);
+
+        int ec_security_policy_get(Pointer policy, String option, Pointer buf, NativeLong len);
+
+        String ec_security_policy_error(Pointer policy);
 
         int ec_security_caps_from_text(String text, Pointer out);
 
@@ -144,11 +153,15 @@ public final class EcSecurity {
 
     /** What a function like snprintf writes: it is asked again with more room until all of it fits. */
     private static String written(Filling filling) {
+        return written(filling, Refused::new);
+    }
+
+    private static String written(Filling filling, IntFunction<Refused> refusal) {
         for (int room = 256; ; ) {
             Memory buffer = new Memory(room);
             int needed = filling.fill(buffer, new NativeLong(room, true));
             if (needed < 0) {
-                throw new Refused(-needed);
+                throw refusal.apply(-needed);
             }
             if (needed < room) {
                 return buffer.getString(0, ENCODING);
@@ -179,13 +192,29 @@ public final class EcSecurity {
         }
 
         private Policy checked(int status) {
+            if (status != 0) {
+                throw refused(status);
+            }
             // Not to be released while the library still has it in hand.
             Reference.reachabilityFence(this);
-            EcSecurity.check(status);
             return this;
         }
 
-        /** Sets one option; null puts it back to its default. */
+        private Refused refused(int status) {
+            try {
+                return new Refused(status, C.ec_security_policy_error(policy));
+            } finally {
+                Reference.reachabilityFence(this);
+            }
+        }
+
+        /** What an option has come to, as set() takes it; also "uid", "gid" and "groups", as numbers. */
+        public String get(String option) {
+            String name = text(option);
+            return written((buffer, room) -> C.ec_security_policy_get(policy, name, buffer, room), this::refused);
+        }
+
+        /** Sets one option; null sets it to its default. */
         public Policy set(String option, String value) {
             return checked(C.ec_security_policy_set(policy, text(option), text(value)));
         }

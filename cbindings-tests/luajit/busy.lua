@@ -127,6 +127,9 @@ local commands = {
         policy[verb](policy)
         return "ok"
     end,
+    get = function(user, option)
+        return security.policy({ user = user }):get(option)
+    end,
     parse = function(text)
         return policy_from("parse", text)
     end,

@@ -19,6 +19,8 @@ int ec_security_policy_load(ec_security_policy *policy, const char *path);
 int ec_security_policy_parse(ec_security_policy *policy, const char *text);
 int ec_security_policy_check(ec_security_policy *policy);
 int ec_security_policy_apply(ec_security_policy *policy);
+int ec_security_policy_get(ec_security_policy *policy, const char *option, char *buf, size_t len);
+const char *ec_security_policy_error(const ec_security_policy *policy);
 int ec_security_caps_from_text(const char *text, ec_security_caps *out);
 int ec_security_caps_to_text(const ec_security_caps *caps, char *buf, size_t len);
 int ec_security_status(int pid, char *buf, size_t len);
@@ -66,8 +68,9 @@ security.Error = {
     end,
 }
 
-local function fail(status)
-    local message = ffi.string(C.ec_security_last_error())
+-- A policy has a message of its own.
+local function fail(status, policy)
+    local message = ffi.string(policy and C.ec_security_policy_error(policy) or C.ec_security_last_error())
     error(
         setmetatable({
             status = status,
@@ -79,9 +82,9 @@ local function fail(status)
     )
 end
 
-local function check(status)
+local function check(status, policy)
     if status ~= 0 then
-        fail(math.abs(status))
+        fail(math.abs(status), policy)
     end
 end
 
@@ -103,13 +106,13 @@ local function text(value)
 end
 
 -- What a function like snprintf writes: it is asked again with more room until all of it fits.
-local function written(fill)
+local function written(fill, policy)
     local room = 256
     while true do
         local buffer = ffi.new("char[?]", room)
         local needed = fill(buffer, room)
         if needed < 0 then
-            fail(-needed)
+            fail(-needed, policy)
         end
         if needed < room then
             return ffi.string(buffer, needed)
@@ -139,29 +142,37 @@ function security.policy(options)
     return self
 end
 
---- Sets one option; nil puts it back to its default.
+--- What an option has come to, as set() takes it; also "uid", "gid" and "groups", as numbers.
+function Policy:get(option)
+    local name = text(option)
+    return written(function(buffer, room)
+        return C.ec_security_policy_get(self._policy, name, buffer, room)
+    end, self._policy)
+end
+
+--- Sets one option; nil sets it to its default.
 function Policy:set(option, value)
-    check(C.ec_security_policy_set(self._policy, text(option), text(value)))
+    check(C.ec_security_policy_set(self._policy, text(option), text(value)), self._policy)
 end
 
 --- Sets the options of the Security stanza of a configuration file.
 function Policy:load(path)
-    check(C.ec_security_policy_load(self._policy, text(path)))
+    check(C.ec_security_policy_load(self._policy, text(path)), self._policy)
 end
 
 --- As load(), of a text.
 function Policy:parse(configuration)
-    check(C.ec_security_policy_parse(self._policy, text(configuration)))
+    check(C.ec_security_policy_parse(self._policy, text(configuration)), self._policy)
 end
 
 --- Raises what apply() would raise; changes nothing.
 function Policy:check()
-    check(C.ec_security_policy_check(self._policy))
+    check(C.ec_security_policy_check(self._policy), self._policy)
 end
 
 --- Every thread of the process ends as asked, or this raises an error and nothing has changed.
 function Policy:apply()
-    check(C.ec_security_policy_apply(self._policy))
+    check(C.ec_security_policy_apply(self._policy), self._policy)
 end
 
 --- The sets that a text in the format of cap_from_text(3) describes: effective, permitted and inheritable, as uint64_t.

@@ -109,10 +109,11 @@ async function main() {
       security.apply(user, group, caps);
       return 'ok';
     },
-    policy: (verb, ...options) => {
-      new security.Policy(Object.fromEntries(options.map((option) => option.split(/=(.*)/s))))[verb]();
+    policy: async (verb, ...options) => {
+      await new security.Policy(Object.fromEntries(options.map((option) => option.split(/=(.*)/s))))[verb]();
       return 'ok';
     },
+    get: (user, option) => new security.Policy({ user }).get(option),
     parse: (text) => {
       const policy = new security.Policy();
       policy.parse(text);

@@ -9,8 +9,8 @@
  * A call that is refused throws a SecurityError, whose message is the whole story, and nothing about the process has
  * changed. libec_security.so.0 is what the loader must find; EC_SECURITY_LIB may name another file.
  *
- * All calls are synchronous: the message of a failure belongs to the thread it happened in, and koffi's asynchronous calls
- * run in any thread of libuv's pool.
+ * Policies have checkAsync() and applyAsync() too, which run in a thread of libuv's pool: a policy keeps the message of its last
+ * failure, whatever thread it happened in. One call at a time may use a policy.
  */
 const koffi = require('koffi');
 
@@ -51,6 +51,8 @@ const c = {
   policy_parse: library.func('ec_security_policy_parse', 'int', ['void *', 'str']),
   policy_check: library.func('ec_security_policy_check', 'int', ['void *']),
   policy_apply: library.func('ec_security_policy_apply', 'int', ['void *']),
+  policy_get: library.func('ec_security_policy_get', 'int', ['void *', 'str', 'void *', 'size_t']),
+  policy_error: library.func('ec_security_policy_error', 'str', ['void *']),
   caps_from_text: library.func('ec_security_caps_from_text', 'int', ['str', CapsOut]),
   caps_to_text: library.func('ec_security_caps_to_text', 'int', [CapsIn, 'void *', 'size_t']),
   status: library.func('ec_security_status', 'int', ['int', 'void *', 'size_t']),
@@ -63,8 +65,8 @@ const c = {
 
 /** A call was refused, and nothing has changed. `status` is the number, `code` its name, `kind` its fixed text. */
 class SecurityError extends Error {
-  constructor(status) {
-    super(c.last_error());
+  constructor(status, message = c.last_error()) {
+    super(message);
     this.name = 'SecurityError';
     this.status = status;
     this.code = NAMES.get(status) ?? String(status);
@@ -96,12 +98,12 @@ function text(value) {
 }
 
 /** What a function like snprintf writes: it is asked again with more room until all of it fits. */
-function written(fill) {
+function written(fill, failed = (status) => new SecurityError(status)) {
   for (let room = 256; ; ) {
     const buffer = Buffer.alloc(room);
     const needed = fill(buffer, room);
     if (needed < 0) {
-      throw new SecurityError(-needed);
+      throw failed(-needed);
     }
     if (needed < room) {
       return buffer.toString('utf8', 0, needed);
@@ -132,29 +134,67 @@ class Policy {
     }
   }
 
-  /** Sets one option; null puts it back to its default. */
+  #error(status) {
+    return new SecurityError(status, c.policy_error(this.#policy));
+  }
+
+  #check(status) {
+    if (status !== 0) {
+      throw this.#error(status);
+    }
+  }
+
+  #async(call) {
+    return new Promise((resolve, reject) => {
+      call.async(this.#policy, (failure, status) => {
+        if (failure || status !== 0) {
+          reject(failure || this.#error(status));
+        } else {
+          resolve();
+        }
+      });
+    });
+  }
+
+  /** What an option has come to, as set() takes it; also 'uid', 'gid' and 'groups', as numbers. */
+  get(option) {
+    const name = text(option);
+    return written((buffer, room) => c.policy_get(this.#policy, name, buffer, room), (status) => this.#error(status));
+  }
+
+  /** Sets one option; null sets it to its default. */
   set(option, value) {
-    check(c.policy_set(this.#policy, text(option), text(value)));
+    this.#check(c.policy_set(this.#policy, text(option), text(value)));
   }
 
   /** Sets the options of the Security stanza of a configuration file. */
   load(path) {
-    check(c.policy_load(this.#policy, text(path)));
+    this.#check(c.policy_load(this.#policy, text(path)));
   }
 
   /** As load(), of a text. */
   parse(configuration) {
-    check(c.policy_parse(this.#policy, text(configuration)));
+    this.#check(c.policy_parse(this.#policy, text(configuration)));
   }
 
   /** Throws what apply() would throw; changes nothing. */
   check() {
-    check(c.policy_check(this.#policy));
+    this.#check(c.policy_check(this.#policy));
+  }
+
+  /** As check(); the event loop goes on meanwhile. */
+  checkAsync() {
+    return this.#async(c.policy_check);
+  }
+
+  /** As apply(), from a thread of libuv's pool. */
+  applyAsync() {
+    return this.#async(c.policy_apply);
   }
 
   /** Every thread of the process ends as asked, or this throws and nothing has changed. */
   apply() {
-    check(c.policy_apply(this.#policy));
+    this.#check(c.policy_apply(this.#policy));
   }
 }
 

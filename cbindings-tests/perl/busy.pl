@@ -74,6 +74,7 @@ my %commands = (
         EC::Security::Policy->new( map { split /=/, $_, 2 } @options )->$verb;
         'ok';
     },
+    get    => sub { EC::Security::Policy->new( user => $_[0] )->get( $_[1] ) },
     parse  => sub { policy_from( parse => @_ ) },
     load   => sub { policy_from( load  => @_ ) },
     raised => sub {

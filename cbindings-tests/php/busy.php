@@ -39,6 +39,7 @@ $commands = [
         (new Policy(...$options))->$verb();
         return 'ok';
     },
+    'get' => fn (string $user, string $option) => (new Policy(user: $user))->get($option),
     'parse' => fn (string $text) => policy_from('parse', $text),
     'load' => fn (string $path) => policy_from('load', $path),
     'raised' => fn (string $caps) => EcSecurity\raised($caps, function () {

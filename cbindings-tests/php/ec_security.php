@@ -45,9 +45,11 @@ final class SecurityException extends \RuntimeException
     public readonly ?Status $status;
     public readonly string $kind;
 
-    public function __construct(int $number)
+    /** A policy has a message of its own. */
+    public function __construct(int $number, ?FFI\CData $policy = null)
     {
-        parent::__construct(Library::c()->ec_security_last_error(), $number);
+        $c = Library::c();
+        parent::__construct($policy ? $c->ec_security_policy_error($policy) : $c->ec_security_last_error(), $number);
         $this->status = Status::tryFrom($number);
         $this->kind = Library::c()->ec_security_strerror($number);
     }
@@ -72,6 +74,8 @@ final class Library
             int ec_security_policy_parse(ec_security_policy *policy, const char *text);
             int ec_security_policy_check(ec_security_policy *policy);
             int ec_security_policy_apply(ec_security_policy *policy);
+            int ec_security_policy_get(ec_security_policy *policy, const char *option, char *buf, size_t len);
+            const char *ec_security_policy_error(const ec_security_policy *policy);
             int ec_security_caps_from_text(const char *text, ec_security_caps *out);
             int ec_security_caps_to_text(const ec_security_caps *caps, char *buf, size_t len);
             int ec_security_status(int pid, char *buf, size_t len);
@@ -83,10 +87,10 @@ final class Library
             C, getenv('EC_SECURITY_LIB') ?: 'libec_security.so.0');
     }
 
-    public static function check(int $status): void
+    public static function check(int $status, ?FFI\CData $policy = null): void
     {
         if ($status !== 0) {
-            throw new SecurityException(abs($status));
+            throw new SecurityException(abs($status), $policy);
         }
     }
 
@@ -104,13 +108,13 @@ final class Library
     }
 
     /** What a function like snprintf writes: it is asked again with more room until all of it fits. */
-    public static function written(callable $fill): string
+    public static function written(callable $fill, ?FFI\CData $policy = null): string
     {
         for ($room = 256; ; $room = $needed + 1) {
             $buffer = self::c()->new("char[$room]");
             $needed = $fill($buffer, $room);
             if ($needed < 0) {
-                throw new SecurityException(-$needed);
+                throw new SecurityException(-$needed, $policy);
             }
             if ($needed < $room) {
                 return FFI::string($buffer, $needed);
@@ -177,34 +181,44 @@ final class Policy
         // Two objects would release one policy.
     }
 
-    /** Sets one option; null puts it back to its default. */
+    /** What an option has come to, as set() takes it; also "uid", "gid" and "groups", as numbers. */
+    public function get(string $option): string
+    {
+        $name = Library::text($option);
+        return Library::written(
+            fn ($buffer, $room) => Library::c()->ec_security_policy_get($this->policy, $name, $buffer, $room),
+            $this->policy
+        );
+    }
+
+    /** Sets one option; null sets it to its default. */
     public function set(string $option, string|int|null $value): void
     {
-        Library::check(Library::c()->ec_security_policy_set($this->policy, Library::text($option), Library::text($value)));
+        Library::check(Library::c()->ec_security_policy_set($this->policy, Library::text($option), Library::text($value)), $this->policy);
     }
 
     /** Sets the options of the Security stanza of a configuration file. */
     public function load(string $path): void
     {
-        Library::check(Library::c()->ec_security_policy_load($this->policy, Library::text($path)));
+        Library::check(Library::c()->ec_security_policy_load($this->policy, Library::text($path)), $this->policy);
     }
 
     /** As load(), of a text. */
     public function parse(string $configuration): void
     {
-        Library::check(Library::c()->ec_security_policy_parse($this->policy, Library::text($configuration)));
+        Library::check(Library::c()->ec_security_policy_parse($this->policy, Library::text($configuration)), $this->policy);
     }
 
     /** Throws what apply() would throw; changes nothing. */
     public function check(): void
     {
-        Library::check(Library::c()->ec_security_policy_check($this->policy));
+        Library::check(Library::c()->ec_security_policy_check($this->policy), $this->policy);
     }
 
     /** Every thread of the process ends as asked, or this throws and nothing has changed. */
     public function apply(): void
     {
-        Library::check(Library::c()->ec_security_policy_apply($this->policy));
+        Library::check(Library::c()->ec_security_policy_apply($this->policy), $this->policy);
     }
 }
 

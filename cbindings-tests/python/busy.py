@@ -83,6 +83,8 @@ def answer(command, *words):
         policy = ec_security.Policy(**dict(word.split("=", 1) for word in words[1:]))
         getattr(policy, words[0])()
         return "ok"
+    if command == "get":
+        return ec_security.Policy(user=words[0]).get(words[1])
     if command in ("parse", "load"):
         policy = ec_security.Policy()
         getattr(policy, command)(words[0])

@@ -68,6 +68,8 @@ def _declared():
         ("policy_parse", ctypes.c_int, _policy_p, text),
         ("policy_check", ctypes.c_int, _policy_p),
         ("policy_apply", ctypes.c_int, _policy_p),
+        ("policy_get", ctypes.c_int, _policy_p, text, text, ctypes.c_size_t),
+        ("policy_error", text, _policy_p),
         ("caps_from_text", ctypes.c_int, text, ctypes.POINTER(_Caps)),
         ("caps_to_text", ctypes.c_int, ctypes.POINTER(_Caps), text, ctypes.c_size_t),
         ("status", ctypes.c_int, ctypes.c_int, text, ctypes.c_size_t),
@@ -89,8 +91,8 @@ _library = _declared()
 class Error(Exception):
     """A call was refused, and nothing has changed. `status` is a Status (or a newer number), `kind` its fixed text."""
 
-    def __init__(self, status):
-        super().__init__(os.fsdecode(_library.ec_security_last_error()))
+    def __init__(self, status, message=None):
+        super().__init__(os.fsdecode(_library.ec_security_last_error() if message is None else message))
         self.status = Status(status) if status in Status._value2member_map_ else status
         self.kind = _library.ec_security_strerror(status).decode()
 
@@ -112,14 +114,14 @@ def _bytes(value):
     return value
 
 
-def _text(fill):
+def _text(fill, failed=Error):
     """What a function like snprintf writes: it is asked again with more room until all of it fits."""
     room = 256
     while True:
         buffer = ctypes.create_string_buffer(room)
         needed = fill(buffer, room)
         if needed < 0:
-            raise Error(-needed)
+            raise failed(-needed)
         if needed < room:
             return os.fsdecode(buffer.value)
         room = needed + 1
@@ -145,25 +147,38 @@ class Policy:
             _library.ec_security_policy_free(self._policy)
             self._policy = None
 
+    def _error(self, status):
+        # The policy's own message: another thread may have failed meanwhile, and a task may have moved to another thread.
+        return Error(status, _library.ec_security_policy_error(self._policy))
+
+    def _check(self, status):
+        if status != 0:
+            raise self._error(status)
+
+    def get(self, option):
+        """What an option has come to, as set() takes it; also "uid", "gid" and "groups", as numbers."""
+        option = _bytes(option)
+        return _text(lambda buffer, room: _library.ec_security_policy_get(self._policy, option, buffer, room), self._error)
+
     def set(self, option, value):
-        """Sets one option; None puts it back to its default."""
-        _check(_library.ec_security_policy_set(self._policy, _bytes(option), _bytes(value)))
+        """Sets one option; None sets it to its default."""
+        self._check(_library.ec_security_policy_set(self._policy, _bytes(option), _bytes(value)))
 
     def load(self, path):
         """Sets the options of the Security stanza of a configuration file."""
-        _check(_library.ec_security_policy_load(self._policy, _bytes(path)))
+        self._check(_library.ec_security_policy_load(self._policy, _bytes(path)))
 
     def parse(self, text):
         """As load(), of a text."""
-        _check(_library.ec_security_policy_parse(self._policy, _bytes(text)))
+        self._check(_library.ec_security_policy_parse(self._policy, _bytes(text)))
 
     def check(self):
         """Raises what apply() would raise; changes nothing."""
-        _check(_library.ec_security_policy_check(self._policy))
+        self._check(_library.ec_security_policy_check(self._policy))
 
     def apply(self):
         """Every thread of the process ends as asked, or this raises and nothing has changed."""
-        _check(_library.ec_security_policy_apply(self._policy))
+        self._check(_library.ec_security_policy_apply(self._policy))
 
 
 def caps_from_text(text):

@@ -72,6 +72,7 @@ def answer(command, *words)
   when "policy"
     ECSecurity::Policy.new(**words[1..].to_h { |word| word.split("=", 2) }.transform_keys(&:to_sym)).public_send(words[0])
     "ok"
+  when "get" then ECSecurity::Policy.new(user: words[0]).get(words[1])
   when "parse", "load" then policy_from(command, words)
   when "raised"
     ECSecurity.raised(words[0]) do

@@ -11,8 +11,8 @@ require "fiddle"
 # changed. Needs nothing but the standard library and libec_security.so.0, which the loader must find; EC_SECURITY_LIB may
 # name another file.
 #
-# The message of a failure belongs to the thread of the operating system. Where Ruby threads may change theirs
-# (RUBY_MN_THREADS=1, a Ractor), call from the main thread, which never does.
+# A policy has a message of its own. The message of any other failure belongs to the thread of the operating system. Where Ruby
+# threads may change theirs (RUBY_MN_THREADS=1, a Ractor), use a policy, or call from the main thread, which never does.
 module ECSecurity
   # The EC_SECURITY_E… of ec_security.h. Numbers are never given away again; a newer library may have more.
   STATUS = {
@@ -54,6 +54,8 @@ module ECSecurity
       policy_parse: [int, policy, text],
       policy_check: [int, policy],
       policy_apply: [int, policy],
+      policy_get: [int, policy, text, buffer, Fiddle::TYPE_SIZE_T],
+      policy_error: [text, policy],
       caps_from_text: [int, text, Fiddle::TYPE_VOIDP],
       caps_to_text: [int, Fiddle::TYPE_VOIDP, buffer, Fiddle::TYPE_SIZE_T],
       status: [int, int, buffer, Fiddle::TYPE_SIZE_T],
@@ -76,8 +78,10 @@ module ECSecurity
   class Error < StandardError
     attr_reader :status, :name, :kind
 
-    def initialize(status)
-      super(C.last_error.force_encoding(Encoding.default_external))
+    def initialize(status, policy = nil)
+      # A policy has a message of its own, whatever thread the failure happened in.
+      message = policy ? C.policy_error(policy) : C.last_error
+      super(message.force_encoding(Encoding.default_external))
       @status = status
       @name = STATUS.key(status)
       @kind = C.strerror(status)
@@ -98,29 +102,35 @@ module ECSecurity
     # Two objects would release one policy.
     undef_method :initialize_copy
 
-    # Sets one option; nil puts it back to its default.
+    # What an option has come to, as set takes it; also "uid", "gid" and "groups", as numbers.
+    def get(option)
+      name = text(option)
+      ECSecurity.send(:written, @policy) { |buffer, room| C.policy_get(@policy, name, buffer, room) }
+    end
+
+    # Sets one option; nil sets it to its default.
     def set(option, value)
-      ECSecurity.send(:check, C.policy_set(@policy, text(option), text(value)))
+      ECSecurity.send(:check, C.policy_set(@policy, text(option), text(value)), @policy)
     end
 
     # Sets the options of the Security stanza of a configuration file.
     def load(path)
-      ECSecurity.send(:check, C.policy_load(@policy, text(path)))
+      ECSecurity.send(:check, C.policy_load(@policy, text(path)), @policy)
     end
 
     # As load, of a text.
     def parse(configuration)
-      ECSecurity.send(:check, C.policy_parse(@policy, text(configuration)))
+      ECSecurity.send(:check, C.policy_parse(@policy, text(configuration)), @policy)
     end
 
     # Raises what apply would raise; changes nothing.
     def check
-      ECSecurity.send(:check, C.policy_check(@policy))
+      ECSecurity.send(:check, C.policy_check(@policy), @policy)
     end
 
     # Every thread of the process ends as asked, or this raises and nothing has changed.
     def apply
-      ECSecurity.send(:check, C.policy_apply(@policy))
+      ECSecurity.send(:check, C.policy_apply(@policy), @policy)
     end
 
     private
@@ -178,8 +188,8 @@ module ECSecurity
 
     private
 
-    def check(status)
-      raise Error, status.abs unless status.zero?
+    def check(status, policy = nil)
+      raise Error.new(status.abs, policy) unless status.zero?
     end
 
     # Numbers become decimal ids.
@@ -188,12 +198,12 @@ module ECSecurity
     end
 
     # What a function like snprintf writes: it is asked again with more room until all of it fits.
-    def written
+    def written(policy = nil)
       room = 256
       loop do
         buffer = Fiddle::Pointer.malloc(room, Fiddle::RUBY_FREE)
         needed = yield(buffer, room)
-        raise Error, -needed if needed.negative?
+        raise Error.new(-needed, policy) if needed.negative?
         return buffer.to_s if needed < room
 
         room = needed + 1

@@ -90,6 +90,14 @@ fn of_this_thread() -> Option<&'static mut LastError> {
 
 /// A buffer for the calling thread. Not malloc(3): a failure must not wait for a lock that the caller may hold.
 fn new_for_this_thread() -> Option<&'static mut LastError> {
+    // Of dlopen(3) and pthread_setspecific(3).
+    let errno = sys::errno();
+    let made = map_for_this_thread();
+    sys::set_errno(errno);
+    made
+}
+
+fn map_for_this_thread() -> Option<&'static mut LastError> {
     let key = key()?;
     let buffer = sys::map(size_of::<LastError>(), false).ok()?.cast::<LastError>();
     // SAFETY: a mapping of our own, so long and aligned to a page.
@@ -112,9 +120,10 @@ pub(super) fn remember(error: &Error) {
     }
 }
 
-/// The text of the calling thread's last error; without a buffer, that of the last status for which there was none.
+/// The text of the calling thread's last error; without a buffer, that of the last status for which there was none. A thread that
+/// has not failed yet gets its buffer now: a call and the question may be arguments of one function, in any order of evaluation.
 pub(super) fn text() -> *const c_char {
-    match of_this_thread() {
+    match of_this_thread().or_else(new_for_this_thread) {
         Some(buffer) => buffer.text(),
         None => match WITHOUT_BUFFER.load(SeqCst) {
             0 => c"".as_ptr(),

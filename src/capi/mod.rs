@@ -21,11 +21,11 @@ use crate::caps::{self, CapSets};
 use crate::error::{Error, Status};
 use crate::{apply, effective, status, sys};
 
-/// The version of this header; ec_security_version() is that of the library that is loaded.
+/// The version of this header. ec_security_version() returns the version of the library that is loaded.
 pub const EC_SECURITY_VERSION_MAJOR: c_int = 0;
-/// As EC_SECURITY_VERSION_MAJOR.
+/// See EC_SECURITY_VERSION_MAJOR.
 pub const EC_SECURITY_VERSION_MINOR: c_int = 1;
-/// As EC_SECURITY_VERSION_MAJOR.
+/// See EC_SECURITY_VERSION_MAJOR.
 pub const EC_SECURITY_VERSION_PATCH: c_int = 0;
 
 const fn number(text: &str) -> c_int {
@@ -43,39 +43,39 @@ const _: () = {
 
 /// Success.
 pub const EC_SECURITY_OK: c_int = 0;
-/// An argument is NULL where it must not be, empty, or otherwise unusable.
+/// An argument is NULL where it must not be, or is empty, too long or otherwise unusable.
 pub const EC_SECURITY_EARGUMENT: c_int = 1;
 /// A capability text or a configuration text does not follow its grammar.
 pub const EC_SECURITY_ESYNTAX: c_int = 2;
-/// No such option, or a value the option does not take.
+/// There is no such option, or it does not take this value.
 pub const EC_SECURITY_EOPTION: c_int = 3;
-/// No such user, or a decimal user id that has no entry in the user database, without a group.
+/// There is no such user, or a user id has no entry in the user database and no group is given.
 pub const EC_SECURITY_EUSER: c_int = 4;
-/// No such group, or more groups than the kernel takes (NGROUPS_MAX, 65536).
+/// There is no such group, or there are more groups than the kernel takes (NGROUPS_MAX, 65536).
 pub const EC_SECURITY_EGROUP: c_int = 5;
-/// The user or group database could not be read: not the same as "no such name", and worth a retry.
+/// The user or group database could not be read. The name may exist; a later call may succeed.
 pub const EC_SECURITY_ELOOKUP: c_int = 6;
-/// The capabilities asked for cannot be had: this kernel lacks one, or this process does not hold it.
+/// A capability asked for does not exist in this kernel, or this process does not hold it.
 pub const EC_SECURITY_ECAPABILITY: c_int = 7;
-/// The rehearsal was refused: by the kernel, a seccomp filter, a security module, a user namespace or a limit.
+/// A step was refused by the kernel, a seccomp filter, a security module, a user namespace or a limit.
 pub const EC_SECURITY_EREFUSED: c_int = 8;
-/// A thread could not be brought along; the message names it and says why.
+/// A thread could not be stopped or could not follow. The message names the thread and the reason.
 pub const EC_SECURITY_ETHREAD: c_int = 9;
-/// /proc is missing, or shows another pid namespace.
+/// /proc is missing, or belongs to another pid namespace.
 pub const EC_SECURITY_EPROC: c_int = 10;
-/// Called from a signal handler, or while a call is under way in this thread.
+/// Called from a signal handler, or while another call of this thread is in progress.
 pub const EC_SECURITY_EBUSY: c_int = 11;
-/// Memory, descriptors or processes have run out.
+/// Out of memory, file descriptors or processes.
 pub const EC_SECURITY_ERESOURCE: c_int = 12;
-/// A configuration file could not be read, or others than root and the caller may write to it.
+/// A configuration file cannot be read, or users other than root and the caller can write to it.
 pub const EC_SECURITY_EFILE: c_int = 13;
-/// The configuration holds no `Security` stanza.
+/// The configuration has no `Security` stanza.
 pub const EC_SECURITY_ENOSTANZA: c_int = 14;
-/// The folder for chroot cannot be used.
+/// The directory for chroot cannot be used.
 pub const EC_SECURITY_ECHROOT: c_int = 15;
-/// No such process, or one that may not be read.
+/// There is no such process, or it cannot be read.
 pub const EC_SECURITY_ENOPROCESS: c_int = 16;
-/// A defect inside this library was caught; nothing was changed.
+/// A defect of this library was caught. Do not go on: what the process holds is not known.
 pub const EC_SECURITY_EINTERNAL: c_int = 17;
 
 const _: () = {
@@ -83,49 +83,52 @@ const _: () = {
     assert!(Status::ALL.len() as c_int == EC_SECURITY_EINTERNAL + 1);
 };
 
-/// Longest text taken in an argument, in bytes without the terminating NUL: a longer one is EC_SECURITY_EARGUMENT. The texts
+/// The longest string that an argument takes, in bytes without the terminating NUL. A longer one is EC_SECURITY_EARGUMENT. The texts
 /// of ec_security_policy_parse() and ec_security_caps_from_text() may be longer.
 pub const EC_SECURITY_TEXT_MAX: usize = 65535;
 
-/// A policy: all options of the `Security` stanza. Opaque; made by ec_security_policy_new(), released by
-/// ec_security_policy_free(). Any thread may use a policy, but one at a time; two threads may use two policies.
+/// A policy: a value for each option of the `Security` stanza. The type is opaque. ec_security_policy_new() makes a policy,
+/// ec_security_policy_free() releases it. A policy may be used by any thread, but only by one at a time.
 #[allow(non_camel_case_types)]
 pub struct ec_security_policy {
     // A name for C only: behind such a pointer is a Policy.
     _opaque: [u8; 0],
 }
 
-/// Becomes `user` and `group`, keeping just the capabilities `caps_text` names, in every thread of the process.
+/// Changes every thread of the process to `user` and `group`, with the capabilities in `caps_text` and no others.
 ///
-/// On return with 0 every thread has the new ids, groups and capability sets, keep-caps is off, the ambient set is empty,
-/// no_new_privs is set, and the bounding set is trimmed to what is permitted or inheritable, if CAP_SETPCAP was held. On
-/// return with any other value nothing about the process has changed. If something goes wrong after the first change that
-/// cannot be taken back, one line is written to standard error and the process is aborted: there is no state in between.
+/// When it returns 0, every thread has the new user ids, group ids and capability sets; keep-caps is off; the ambient set is
+/// empty; no_new_privs is set. The bounding set is trimmed to the permitted and inheritable sets if CAP_SETPCAP was held. When it
+/// returns another value, nothing about the process has changed. If a step fails after the first change that cannot be undone, the
+/// function writes one line to standard error and aborts the process.
 ///
-/// user: a name, or a decimal id (which needs no entry in the user database, but then needs `group`). NULL: user ids and
-/// supplementary groups stay as they are. "": EC_SECURITY_EARGUMENT, since a variable not set must not mean "stay root".
+/// user: a name or a decimal id. A decimal id needs no entry in the user database if `group` is given. "+1000" is the id 1000 and is
+/// never looked up. NULL: the user ids and the supplementary groups stay. "": EC_SECURITY_EARGUMENT, because an unset variable must
+/// not mean "stay root".
 ///
-/// group: a name or a decimal id. NULL: the user's primary group; without a user, the group ids stay. "":
-/// EC_SECURITY_EARGUMENT. With a user, the supplementary groups become those of the group database for it and the group
-/// above, as initgroups(3) has it; where the list is already what is wanted, setgroups(2) is not called.
+/// group: a name or a decimal id, as for user. NULL: the primary group of the user; without a user, the group ids stay. "":
+/// EC_SECURITY_EARGUMENT. With a user, the supplementary groups become the groups of the group database for that user and `group`, as
+/// with initgroups(3). setgroups(2) is not called if the list is that one already.
 ///
-/// caps_text: the text format of cap_from_text(3), for instance "cap_net_bind_service+ep". Exclusive: the permitted,
-/// effective and inheritable sets become exactly what it says, whatever was held. NULL or "": nothing is retained.
+/// caps_text: a text in the format of cap_from_text(3), such as "cap_net_bind_service+ep". The permitted, effective and inheritable
+/// sets become exactly what the text says. NULL or "": no capability is retained.
 ///
-/// Returns EC_SECURITY_OK (0), or one of EC_SECURITY_E…, of which ec_security_last_error() has the whole story:
-/// EARGUMENT, ESYNTAX, EUSER, EGROUP and ELOOKUP for an argument; ECAPABILITY for what this kernel or this process does not
-/// have; EREFUSED for what the rehearsal was refused; ETHREAD, EPROC, EBUSY and ERESOURCE for what stood in the way.
+/// Returns EC_SECURITY_OK (0) or a status; ec_security_last_error() has the message. EARGUMENT, ESYNTAX, EUSER, EGROUP or ELOOKUP: an
+/// argument. ECAPABILITY: a capability is not available. EREFUSED: a step was refused. ETHREAD, EPROC, EBUSY or ERESOURCE: the
+/// threads could not be changed. EOPTION: an id is out of range.
 ///
-/// Threads: may be called from any thread, with any number of others running; two calls at once take turns. The other
-/// threads are stopped by a signal libc keeps for itself (33 on Linux) for the time of the call; slow system calls there
-/// are restarted as with SA_RESTART (signal(7) lists those that fail with EINTR all the same). Not async-signal-safe:
-/// from a signal handler it returns EC_SECURITY_EBUSY. A thread that does not stop within 5 seconds makes the call fail.
-/// A forked child may call it, before execve(2) too, but not a child of vfork(2), which shares its parent's memory. pthread_cancel(3) of the calling thread waits for its end.
+/// Threads: any thread may call it, with any number of other threads running. Two calls at a time run one after the other. The call
+/// stops the other threads by a signal that the C library reserves for itself (33 with glibc, 34 with musl). System calls that the
+/// signal interrupts are restarted as with SA_RESTART; signal(7) lists those that fail with EINTR nevertheless. If a thread does not
+/// stop within 5 seconds of real time, the call fails. pthread_cancel(3) of the calling thread takes effect after the call.
 ///
-/// Memory: arguments are copied and stay the caller's; they may lie in the static buffers of getpwnam(3) or getgrnam(3).
+/// Not async-signal-safe. Where it can tell that it was called from a signal handler, it returns EC_SECURITY_EBUSY. A child of fork(2)
+/// may call it, also before execve(2). A child of vfork(2) must not: it shares the memory of its parent.
 ///
-/// Needs: CAP_SETUID and CAP_SETGID to change ids, and /proc unless the process has one thread. What is already as asked
-/// needs no privilege.
+/// Memory: the arguments are copied. They may be in the static buffers of getpwnam(3) or getgrnam(3).
+///
+/// Needs: CAP_SETUID and CAP_SETGID to change ids; /proc, unless the process has one thread. A state that is there already needs no
+/// privilege.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn ec_security_apply(
@@ -141,16 +144,16 @@ pub unsafe extern "C" fn ec_security_apply(
     })
 }
 
-/// Makes a policy with every option at its default: ids, groups and root folder stay, no capability is retained, the
-/// ambient set is emptied, the bounding set is trimmed, no_new_privs is set.
+/// Makes a policy with every option at its default: the ids, the groups and the root directory stay, no capability is retained, the
+/// ambient set is emptied, the bounding set is trimmed and no_new_privs is set.
 ///
-/// The policy opens what it needs of /proc, so that a daemon may make it, chroot(2) by itself, and apply it afterwards.
-/// The descriptor has close-on-exec set, and a forked child may use the policy. A host that closes all descriptors may
-/// close this one too; /proc is then opened again when it is needed. As long as the policy lives the descriptor leads out of a
-/// root folder that the daemon has made for itself: release the policy when it has been applied.
+/// The policy opens what it needs of /proc, so a daemon may make the policy, call chroot(2), and then apply the policy. The descriptor
+/// has close-on-exec set. A child of fork(2) may use the policy. If the program closes the descriptor, /proc is opened again when it
+/// is needed. While the policy exists, the descriptor leads out of a root directory that the daemon has changed by itself: release
+/// the policy after it was applied.
 ///
-/// Returns the policy, which is the caller's, to be released with ec_security_policy_free(); or NULL when there is no memory
-/// for it, with the reason in ec_security_last_error(). Safe in any thread.
+/// Returns the policy, which the caller releases with ec_security_policy_free(); or NULL if memory has run out, with the message in
+/// ec_security_last_error(). Safe in any thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn ec_security_policy_new() -> *mut ec_security_policy {
     let mut made = ptr::null_mut();
@@ -161,8 +164,8 @@ pub extern "C" fn ec_security_policy_new() -> *mut ec_security_policy {
     made
 }
 
-/// Releases a policy. NULL is allowed and does nothing. What was applied stays applied. No other thread may be using the
-/// policy, and nobody may use it afterwards.
+/// Releases a policy. What was applied stays applied. NULL does nothing. No other thread may be using the policy, and nobody may use it
+/// afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ec_security_policy_free(policy: *mut ec_security_policy) {
     if !policy.is_null() {
@@ -174,32 +177,42 @@ pub unsafe extern "C" fn ec_security_policy_free(policy: *mut ec_security_policy
     }
 }
 
-/// Sets one option of a policy, as the `Security` stanza does. Names are case-insensitive; a later value replaces an
-/// earlier one; a value is checked, and names are looked up, here and now.
+/// Sets one option of a policy, as the `Security` stanza does. Option names are case-insensitive. A later value replaces an earlier
+/// one. The value is checked, and names are looked up, before the function returns.
 ///
-///     user                   name or decimal id
-///     group                  name or decimal id
-///     capabilities           text of cap_from_text(3), or "keep": the sets stay as each thread has them
-///     optional_capabilities  same format; retained only where held
-///     supplemental_groups    names and decimal ids, separated by blanks or commas: the whole list; "" is the empty list
-///     chroot                 absolute path of a folder that none but root and the caller can write to; every thread's root
-///                            and working directory, also of those that have their own (unshare(2), CLONE_FS)
+///     user                   name, decimal id, or "+" and a decimal id that is never looked up
+///     group                  the same
+///     capabilities           text of cap_from_text(3); "keep": each thread keeps its sets
+///     optional_capabilities  text of cap_from_text(3): capabilities that are retained only where they are held
+///     supplemental_groups    groups, separated by blanks or commas: the whole list; "" is the empty list; "keep": the list stays
+///     chroot                 absolute path of a directory that only root and the caller can write to; it becomes the root
+///                            and working directory of every thread, also of one that has its own (unshare(2), CLONE_FS)
 ///     no_new_privs           on (default) | off
 ///     bounding               trim (default) | keep
 ///     ambient                names of capabilities that executed programs get, separated by blanks or commas
-///     securebits             names of capabilities(7), such as "noroot noroot_locked", separated by blanks or commas
-///     deadline               seconds that every thread has to stop in, 0.001 to 3600 (default 5)
+///     securebits             names of capabilities(7), such as "noroot noroot_locked", separated by blanks or commas; "keep"
+///                            (default): they stay
+///     deadline               seconds within which every thread must stop, 0.001 to 3600 (default 5)
 ///     privileges             the Solaris key of the same stanza: accepted and ignored
+///     dumpable               keep (default): as the kernel leaves it, which clears it with a change of ids | on: set it again
+///     parent_death_signal    clear (default): as the kernel leaves it, which clears it with a change of ids | keep: set it
+///                            again in every thread that had one
 ///
-/// value: NULL puts the option back to its default. "" is EC_SECURITY_EARGUMENT for user, group and chroot.
+/// The memberships of a user are looked up together with the user, unless supplemental_groups has a value. To avoid that lookup, set
+/// supplemental_groups before user; in a stanza the order does not matter.
 ///
-/// option, value: copied; they stay the caller's, and may lie in the static buffers of getpwnam(3) or getgrnam(3).
+/// If the user database cannot be read, a decimal id is accepted. The error follows when the policy is applied, if the group or the
+/// memberships of the user are needed.
 ///
-/// Returns EC_SECURITY_OK, or an error; then the policy is as it was. EC_SECURITY_EOPTION for an unknown option (the message
-/// has the nearest known one) or a value the option does not take; ESYNTAX for a capability text; EUSER, EGROUP or ELOOKUP
-/// for a name; ECHROOT for the folder. policy or option NULL: EC_SECURITY_EARGUMENT.
+/// value: NULL sets the option to its default. "": EC_SECURITY_EARGUMENT for user, group and chroot.
 ///
-/// Threads: none is stopped, nothing of the process changes. Not for signal handlers: names may be looked up.
+/// option, value: copied. They may be in the static buffers of getpwnam(3) or getgrnam(3).
+///
+/// Returns EC_SECURITY_OK or an error; on error the policy is as it was. EOPTION: the option is unknown (the message has the nearest
+/// name), or it does not take the value. ESYNTAX: a capability text. EUSER, EGROUP or ELOOKUP: a name. ECHROOT: the directory.
+/// EARGUMENT: policy or option is NULL.
+///
+/// Threads: stops none and changes nothing about the process. Not for signal handlers.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn ec_security_policy_set(
@@ -211,15 +224,15 @@ pub unsafe extern "C" fn ec_security_policy_set(
     unsafe { policy_call(policy, |policy| policy.set(bytes("option", option)?, opt_bytes("value", value)?)) }
 }
 
-/// Sets the options of a policy from the `Security` stanza of a configuration file (ec_security.conf(5)), with all it
-/// includes. Other scopes are stepped over. Where several stanzas set an option, the last one counts.
+/// Sets the options of a policy from the `Security` stanza of a configuration file (ec_security.conf(5)) and of the files that it
+/// includes. Other blocks are skipped. If several stanzas set an option, the last value counts.
 ///
-/// path: the file; a relative one is taken from the working directory. The file, and every file included, must not be
-/// writable by others than root and the caller. NULL, for path or policy: EC_SECURITY_EARGUMENT.
+/// path: the file. A relative path is taken from the working directory. The file, and each file that it includes, must be writable by
+/// nobody but root and the caller. path or policy NULL: EC_SECURITY_EARGUMENT.
 ///
-/// Returns EC_SECURITY_OK; EC_SECURITY_ENOSTANZA when there is no such stanza (a server may take that as it likes);
-/// EC_SECURITY_EFILE for a file; EC_SECURITY_ESYNTAX, or what ec_security_policy_set() returns for an option, with a message
-/// that begins with FILE:LINE:COLUMN. On any error the policy is as it was. Threads: as for ec_security_policy_set().
+/// Returns EC_SECURITY_OK or an error; on error the policy is as it was. ENOSTANZA: there is no such stanza; the caller decides whether
+/// that is an error. EFILE: a file. ESYNTAX, or what ec_security_policy_set() returns: a value; the message begins with
+/// FILE:LINE:COLUMN. Threads: as for ec_security_policy_set().
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn ec_security_policy_load(policy: *mut ec_security_policy, path: *const c_char) -> c_int {
@@ -227,9 +240,9 @@ pub unsafe extern "C" fn ec_security_policy_load(policy: *mut ec_security_policy
     unsafe { policy_call(policy, |policy| policy.load(bytes("path", path)?)) }
 }
 
-/// As ec_security_policy_load(), from a text in memory: a whole configuration file, not only the stanza's inside. Files it
-/// includes are looked for in the working directory. The text may be of any length up to 16 MiB, and stays the caller's;
-/// messages call it (text). Results, NULL and threads are as there.
+/// The same as ec_security_policy_load(), from a text in memory. The text is a whole configuration file, not only the inside of the
+/// stanza. Files that it includes are taken from the working directory. The text may be up to 16 MiB long and stays the caller's.
+/// Messages call it "(text)".
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn ec_security_policy_parse(policy: *mut ec_security_policy, text: *const c_char) -> c_int {
@@ -237,12 +250,15 @@ pub unsafe extern "C" fn ec_security_policy_parse(policy: *mut ec_security_polic
     unsafe { policy_call(policy, |policy| policy.parse(unbounded_bytes("text", text)?)) }
 }
 
-/// Finds out, by rehearsal in a throw-away child, whether ec_security_policy_apply() would work now, and changes nothing.
-/// For a server's --check-config. What names mean was found out when they were set.
+/// Tests whether ec_security_policy_apply() would succeed now, for the --check-config of a server. It runs the plan in a child process
+/// with memory of its own and changes nothing. Names keep the ids that they had when they were set.
 ///
-/// Threads: all are stopped and let go again, as in ec_security_apply(), since whether they can be is part of the answer.
+/// It finds what can be found without stopping a thread. It cannot see the securebits, the alternate stacks and the seccomp filters of
+/// other threads.
 ///
 /// Returns EC_SECURITY_OK or what ec_security_policy_apply() would return. policy NULL: EC_SECURITY_EARGUMENT.
+///
+/// Threads: stops none and signals none.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn ec_security_policy_check(policy: *mut ec_security_policy) -> c_int {
@@ -250,10 +266,11 @@ pub unsafe extern "C" fn ec_security_policy_check(policy: *mut ec_security_polic
     unsafe { policy_call(policy, apply::check) }
 }
 
-/// Applies a policy to every thread of the process. Promise, threads, signals and errors are those of
-/// ec_security_apply(), which is a policy of three options; with a chroot, EC_SECURITY_ECHROOT is one more. The policy stays
-/// the caller's and may be applied again. With a chroot it has then closed its descriptor of /proc, which would lead out: to
-/// apply again, a process of several threads needs a /proc inside. policy NULL: EC_SECURITY_EARGUMENT.
+/// Applies a policy to every thread of the process. What ec_security_apply() says of results, threads and signals is true of this
+/// function as well; ec_security_apply() is a policy of three options. With chroot it may also return ECHROOT.
+///
+/// The policy stays the caller's and may be applied again. With chroot it has then closed its descriptor of /proc, which would lead out
+/// of the new root directory: to apply again, a process with several threads needs /proc there. policy NULL: EC_SECURITY_EARGUMENT.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn ec_security_policy_apply(policy: *mut ec_security_policy) -> c_int {
@@ -261,26 +278,27 @@ pub unsafe extern "C" fn ec_security_policy_apply(policy: *mut ec_security_polic
     unsafe { policy_call(policy, apply::apply) }
 }
 
-/// Writes what an option of a policy has come to, NUL-terminated, as ec_security_policy_set() takes it. Three more can be asked
-/// for, for a server that gives files away before it drops its privileges: `uid`, `gid` and `groups`, as decimal numbers, the last
-/// with commas between them. "-1" means that the ids or the list stay, as -1 does in chown(2).
+/// Writes the value of an option, NUL-terminated, as ec_security_policy_set() takes it. Three more names are known, for a server that
+/// changes the owner of its files before it drops its privileges: `uid`, `gid` and `groups` (separated by commas), as decimal numbers.
+/// "-1" there means that the ids or the list stay, as -1 does in chown(2).
 ///
-///     user, group            as they were given; "" when they were not
+///     user, group            as they were set; "" if they were not
 ///     capabilities           text of cap_to_text(3), or "keep"
 ///     optional_capabilities  text of cap_to_text(3)
-///     supplemental_groups    numbers as "+27,+1000", also where they come from the group database; or "keep"
-///     chroot                 as it was given; "" when it was not
-///     ambient, securebits    names with commas between them, or "keep"
+///     supplemental_groups    numbers such as "+27,+1000", also if they come from the group database; or "keep"
+///     chroot                 as it was set; "" if it was not
+///     ambient                names, separated by commas; "keep" if it stays because of capabilities = keep
+///     securebits             names, separated by commas; or "keep"
 ///     deadline               seconds, such as "5" or "0.25"
-///     no_new_privs, bounding, dumpable, parent_death_signal
-///                            the word that stands for the value
 ///     privileges             ""
+///     no_new_privs, bounding, dumpable, parent_death_signal
+///                            one of the words that ec_security_policy_set() lists
 ///
-/// buf: at least `len` bytes; NULL only with `len` 0.
+/// buf: at least `len` bytes. NULL only with `len` 0.
 ///
-/// Returns the length of the whole text without the NUL, as snprintf(3) does: if that is `len` or more, the text was cut to fit.
-/// Negative: minus a status, and buf is as it was. EOPTION for an unknown option; EUSER or ELOOKUP when the user's group or groups
-/// are asked for and not known; EARGUMENT for policy or option NULL, or buf NULL with a len.
+/// Returns the length of the whole text without the NUL, as snprintf(3) does. If that is `len` or more, the text was cut. A negative
+/// result is minus a status, and buf is as it was: EOPTION, the option is unknown; EUSER or ELOOKUP, the group or the groups of the
+/// user are not known; EARGUMENT, policy or option is NULL, or buf is NULL and len is not 0.
 ///
 /// Threads: as for ec_security_policy_set().
 #[unsafe(no_mangle)]
@@ -296,13 +314,13 @@ pub unsafe extern "C" fn ec_security_policy_get(
     }
 }
 
-/// The whole message of the last failure of a call on a policy: one line, at most 1023 bytes, NUL-terminated; "" when none has
-/// failed. For languages whose tasks move between threads, where ec_security_last_error() may be another task's.
+/// The message of the last call on a policy that failed: one line of at most 1023 bytes, NUL-terminated; "" if none has failed. It is
+/// for languages whose tasks move between threads, where ec_security_last_error() may be the error of another task.
 ///
-/// policy: NULL gives what ec_security_last_error() returns, since ec_security_policy_new() may have failed.
+/// policy: NULL returns ec_security_last_error(), because ec_security_policy_new() may have failed.
 ///
-/// The text belongs to the policy. It changes with the next failure of a call on the policy, and ends with
-/// ec_security_policy_free(). Any thread may ask, while no other uses the policy.
+/// The text belongs to the policy. It changes with the next call on the policy that fails, and ends with ec_security_policy_free(). Any
+/// thread may call this function while no other thread uses the policy.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ec_security_policy_error(policy: *const ec_security_policy) -> *const c_char {
     // SAFETY: the caller passes NULL, or a live policy that no other thread uses now.
@@ -312,15 +330,15 @@ pub unsafe extern "C" fn ec_security_policy_error(policy: *const ec_security_pol
     }
 }
 
-/// Reads a capability text in the format of cap_from_text(3): any case of names, numbers, `all`, chained actions.
+/// Reads a capability text in the format of cap_from_text(3): names in any case, numbers, `all`, chained actions.
 ///
-/// text: NUL-terminated. NULL: EC_SECURITY_EARGUMENT, as cap_from_text(3) has it. "" is three empty sets.
+/// text: of any length. NULL: EC_SECURITY_EARGUMENT, as in cap_from_text(3). "": three empty sets.
 ///
-/// out: written on success only. NULL: EC_SECURITY_EARGUMENT.
+/// out: written only on success. NULL: EC_SECURITY_EARGUMENT.
 ///
-/// Returns EC_SECURITY_OK, or EC_SECURITY_ESYNTAX with column, word and nearest name in ec_security_last_error(). Takes any
-/// number below 64, whether the running kernel has it or not: ec_security_apply() is what refuses those it lacks. The text
-/// may be of any length. Allocates nothing; safe in any thread; needs no privilege and changes none.
+/// Returns EC_SECURITY_OK, or EC_SECURITY_ESYNTAX with the column, the word and the nearest name in ec_security_last_error(). Takes
+/// every number below 64, whether or not the running kernel has such a capability: ec_security_apply() refuses those that the kernel
+/// lacks. Does not use the heap. Safe in any thread. Needs no privilege and changes none.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn ec_security_caps_from_text(text: *const c_char, out: *mut CapSets) -> c_int {
@@ -338,15 +356,15 @@ pub unsafe extern "C" fn ec_security_caps_from_text(text: *const c_char, out: *m
     })
 }
 
-/// Writes three sets as cap_to_text(3) does, NUL-terminated: what ec_security_caps_from_text() reads as the same sets.
+/// Writes three sets as cap_to_text(3) does, NUL-terminated. ec_security_caps_from_text() reads the text as the same sets.
 ///
-/// caps: read, and the caller's. NULL: minus EC_SECURITY_EARGUMENT.
+/// caps: the sets. NULL: minus EC_SECURITY_EARGUMENT.
 ///
-/// buf: at least `len` bytes; NULL only with `len` 0.
+/// buf: at least `len` bytes. NULL only with `len` 0.
 ///
-/// Returns the length of the whole text without the NUL, as snprintf(3) does: if that is `len` or more, the text was cut
-/// to fit. 1024 bytes are enough for any sets. Negative: minus a status (caps NULL, or buf NULL with a len); buf is as it
-/// was then. Allocates nothing; safe in any thread.
+/// Returns the length of the whole text without the NUL, as snprintf(3) does. If that is `len` or more, the text was cut. 1024 bytes are
+/// enough for any sets. A negative result is minus EC_SECURITY_EARGUMENT (caps is NULL, or buf is NULL and len is not 0), and buf is as
+/// it was. Does not use the heap. Safe in any thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ec_security_caps_to_text(caps: *const CapSets, buf: *mut c_char, len: usize) -> c_int {
     // SAFETY: the caller vouches for `len` bytes at `buf`.
@@ -363,31 +381,33 @@ pub unsafe extern "C" fn ec_security_caps_to_text(caps: *const CapSets, buf: *mu
     }
 }
 
-/// Writes what each thread of a process holds now, as text, NUL-terminated: one line for the leader and all threads like
-/// it, one more for each that differs, and one for each that no call can bring along (kernel workers).
+/// Writes what each thread of a process holds now, as text, NUL-terminated: one line for the main thread and all threads that hold the
+/// same, one line for each thread that differs, and one for each that no call can change (kernel workers).
 ///
-/// pid: a process id; 0 is the calling process.
+/// pid: a process id. 0 is the calling process.
 ///
-/// buf: at least `len` bytes; NULL only with `len` 0.
+/// buf: at least `len` bytes. NULL only with `len` 0.
 ///
-/// Returns the length of the whole text without the NUL, as snprintf(3) does: if that is `len` or more, the text was cut
-/// to fit (and may have another length next time: threads come and go). Negative: minus a status: ENOPROCESS for a process
-/// that does not exist or may not be read, EPROC without /proc, ERESOURCE, EARGUMENT for buf NULL with a len; buf is as it
-/// was then. Stops no thread; allocates; safe in any thread, not in signal handlers.
+/// Returns the length of the whole text without the NUL, as snprintf(3) does. If that is `len` or more, the text was cut; since threads
+/// come and go, the next text may have another length. A negative result is minus a status, and buf is as it was: ENOPROCESS, there is no
+/// such process or it cannot be read; EPROC, there is no /proc; ERESOURCE; EARGUMENT, buf is NULL and len is not 0.
+///
+/// Threads: stops none. Safe in any thread, not in signal handlers. Uses the heap.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ec_security_status(pid: libc::pid_t, buf: *mut c_char, len: usize) -> c_int {
     // SAFETY: the caller vouches for `len` bytes at `buf`.
     unsafe { write_to_buffer(ptr::null_mut(), buf, len, |out| status::describe(pid, out)) }
 }
 
-/// Raises capabilities in the calling thread's effective set, within its permitted set, for a server that holds "cap_x+p"
-/// and raises it round one call. Other threads, and the other sets, stay as they are.
+/// Raises capabilities in the effective set of the calling thread. They must be in its permitted set. A server that holds "cap_x+p" can
+/// so raise the capability for one call. The other sets, and the other threads, stay as they are.
 ///
-/// caps_text: clauses that add effective flags only, such as "cap_net_bind_service+e" or "cap_net_raw,cap_net_admin=e".
-/// NULL: EC_SECURITY_EARGUMENT.
+/// caps_text: clauses that add only the effective flag, such as "cap_net_bind_service+e" or "cap_net_raw,cap_net_admin=e". NULL:
+/// EC_SECURITY_EARGUMENT.
 ///
-/// Returns EC_SECURITY_OK (also when it was raised already), or an error; then nothing has changed: ECAPABILITY for one that
-/// is not permitted, ESYNTAX or EARGUMENT for the text. Async-signal-safe; allocates nothing; errno is kept.
+/// Returns EC_SECURITY_OK, also if the capabilities were raised already; or an error, and nothing has changed. ECAPABILITY: one is not
+/// permitted. EOPTION: the text asks for another set. ESYNTAX or EARGUMENT: the text. EREFUSED: the kernel refused the change. Does not
+/// use the heap. Not for signal handlers.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn ec_security_raise(caps_text: *const c_char) -> c_int {
@@ -397,8 +417,10 @@ pub unsafe extern "C" fn ec_security_raise(caps_text: *const c_char) -> c_int {
     })
 }
 
-/// Lowers capabilities in the calling thread's effective set; they stay permitted and can be raised again. The text, the
-/// results and the guarantees are those of ec_security_raise(): "cap_net_bind_service+e" names what is to be lowered.
+/// Lowers capabilities in the effective set of the calling thread. They stay permitted and can be raised again.
+///
+/// caps_text: the capabilities to lower, as for ec_security_raise(): "cap_net_bind_service+e". Returns what ec_security_raise() returns,
+/// but not ECAPABILITY. Does not use the heap. Not for signal handlers.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn ec_security_lower(caps_text: *const c_char) -> c_int {
@@ -408,27 +430,26 @@ pub unsafe extern "C" fn ec_security_lower(caps_text: *const c_char) -> c_int {
     })
 }
 
-/// The fixed text of a status; "unknown status" of a number that is none. Never NULL, belongs to the library, never freed;
-/// safe in any thread and in signal handlers.
+/// The fixed text of a status; "unknown status" for any other number. Never NULL. The text belongs to the library and is never freed.
+/// Safe in any thread and in signal handlers.
 #[unsafe(no_mangle)]
 pub extern "C" fn ec_security_strerror(status: c_int) -> *const c_char {
     Status::fixed_text(status).as_ptr()
 }
 
-/// The full story of the last failure of a function of this library in the calling thread: what, where, what was expected.
-/// One line, at most 1023 bytes, NUL-terminated; "" when none has failed. As errno, it is meaningful after a failure only:
-/// success leaves it. Belongs to the library and to the calling thread; the next failure there overwrites it, at the same
-/// address, so that a call and this one may be arguments of one function, in any order of evaluation. Async-signal-safe: a
-/// handler that fails finds its own story, and leaves it to what it has interrupted, unless that fails after it, or is being
-/// told an earlier one; a handler that has not failed may find half of what it has interrupted. In a child of vfork(2) a failure
-/// becomes the last error of a thread of the parent.
+/// The message of the last function of this library that failed in the calling thread: what failed, where, and what was expected. One
+/// line of at most 1023 bytes, NUL-terminated; "" if none has failed. As with errno, success leaves it as it is.
+///
+/// The text belongs to the library. It is valid until the next failure in this thread, which writes to the same address, or until the
+/// thread ends. If the thread cannot have a buffer, because memory or the keys of pthread_key_create(3) have run out, the text is that
+/// of ec_security_strerror() for the last failure of such a thread. Safe in any thread; not in signal handlers.
 #[unsafe(no_mangle)]
 pub extern "C" fn ec_security_last_error() -> *const c_char {
     last_error::text()
 }
 
-/// The version of the library that is loaded, such as "0.1.0". Never NULL, belongs to the library, never freed; safe in any
-/// thread and in signal handlers.
+/// The version of the library that is loaded, such as "0.1.0". Never NULL. The text belongs to the library and is never freed. Safe in
+/// any thread and in signal handlers.
 #[unsafe(no_mangle)]
 pub extern "C" fn ec_security_version() -> *const c_char {
     const VERSION: &CStr = match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {

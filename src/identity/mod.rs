@@ -324,7 +324,7 @@ mod tests {
         assert_eq!(lookup_error("user", Excerpt::new(b"x"), Failure::OutOfMemory), Error::OutOfMemory);
         assert_eq!(
             lookup_error("group", Excerpt::new(b"x"), Failure::Errno(libc::EIO)).to_string(),
-            "group: looking up \"x\" failed (EIO: input/output error)"
+            "group: the lookup of \"x\" failed (EIO: input/output error): a source named in /etc/nsswitch.conf cannot be read or reached"
         );
     }
 

@@ -59,8 +59,9 @@ const MOST_ROOM: usize = 512 << 20;
 /// More groups than any kernel takes; a list that is said to be longer is a defect of the look-up.
 const MOST_GROUPS: usize = 1 << 24;
 
-const PASSWD: &CStr = c"/etc/passwd";
-const GROUP: &CStr = c"/etc/group";
+/// A file that is a source, and what nsswitch.conf(5) calls the database.
+const PASSWD: (&CStr, &[u8]) = (c"/etc/passwd", b"passwd");
+const GROUP: (&CStr, &[u8]) = (c"/etc/group", b"group");
 
 /// getpwnam_r(3).
 pub fn user_by_name(name: &CStr) -> Result<Option<Passwd>, Failure> {
@@ -112,7 +113,7 @@ pub fn group_by_id(gid: u32) -> Result<Option<Group>, Failure> {
 
 /// getgrouplist(3): the groups `name` is a member of, and `gid`, in whatever order and however often they are listed.
 pub fn group_list(name: &CStr, gid: u32) -> Result<Vec<u32>, Failure> {
-    readable(GROUP)?;
+    readable(GROUP.0)?;
     let mut room: usize = 64;
     let mut interruptions = 0;
     loop {
@@ -155,7 +156,7 @@ pub fn group_list(name: &CStr, gid: u32) -> Result<Vec<u32>, Failure> {
 /// Calls one of the four functions, which read `file` among others, with more and more room. `E` is `passwd` or `group`:
 /// plain old data of pointers and numbers, for which all zeros is a value.
 fn look_up<E: PlainEntry, T>(
-    file: &CStr,
+    (file, database): (&CStr, &[u8]),
     call: impl Fn(*mut E, *mut c_char, usize, *mut *mut E) -> c_int,
     take: impl Fn(&E) -> Result<T, Failure>,
 ) -> Result<Option<T>, Failure> {
@@ -175,7 +176,7 @@ fn look_up<E: PlainEntry, T>(
             // counts: an id without an entry is taken as it is.
             0 if !missed => missed = true,
             0 => return readable(file).map(|()| None),
-            libc::ENOENT if is_only_source(file) => return Ok(None),
+            libc::ENOENT if is_missing_only_source(file, database)? => return Ok(None),
             libc::EINTR if interruptions < INTERRUPTIONS => interruptions += 1,
             libc::ERANGE if room < MOST_ROOM => room *= 2,
             libc::ENOMEM => return Err(Failure::OutOfMemory),
@@ -184,14 +185,52 @@ fn look_up<E: PlainEntry, T>(
     }
 }
 
-/// Whether there is neither the file nor anything that names another source, as in a container that holds a program and little
-/// else: then there are no entries, which is no failure.
-fn is_only_source(file: &CStr) -> bool {
-    let is_missing = |path| {
-        sys::uninterrupted(|| sys::openat(sys::CWD, path, libc::O_PATH)).is_err_and(|why| why == Errno(libc::ENOENT))
-    };
+/// Whether a file is missing that is the only source, as in a container that holds a program and little else: then there are no
+/// entries, which is no failure.
+fn is_missing_only_source(file: &CStr, database: &[u8]) -> Result<bool, Failure> {
+    match sys::uninterrupted(|| sys::openat(sys::CWD, file, libc::O_PATH)) {
+        Err(Errno(libc::ENOENT)) => {}
+        _ => return Ok(false),
+    }
     // musl has no other sources.
-    is_missing(file) && (cfg!(target_env = "musl") || is_missing(c"/etc/nsswitch.conf"))
+    if cfg!(target_env = "musl") {
+        return Ok(true);
+    }
+    let mut text = Vec::new();
+    match sys::uninterrupted(|| sys::openat(sys::CWD, c"/etc/nsswitch.conf", libc::O_RDONLY)) {
+        Ok(fd) => {
+            let mut part = [0; 4096];
+            // Nobody's is longer.
+            while text.len() < 1 << 20 {
+                match sys::uninterrupted(|| sys::read(fd.raw(), &mut part)) {
+                    Ok(0) => return Ok(!names_other_source(&text, database)),
+                    Ok(len) => {
+                        text.try_reserve(len).map_err(|_| Failure::OutOfMemory)?;
+                        text.extend_from_slice(&part[..len]);
+                    }
+                    Err(_) => return Ok(false),
+                }
+            }
+            Ok(false)
+        }
+        Err(Errno(libc::ENOENT)) => Ok(true),
+        Err(_) => Ok(false),
+    }
+}
+
+/// Whether nsswitch.conf(5) names another source than files for a database. Without a line for it, files is the source.
+fn names_other_source(text: &[u8], database: &[u8]) -> bool {
+    let mut lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_start);
+    let Some(line) = lines.find_map(|line| line.strip_prefix(database)?.trim_ascii_start().strip_prefix(b":")) else {
+        return false;
+    };
+    let line = line.split(|byte| *byte == b'#').next().unwrap_or_default();
+    let mut in_brackets = false;
+    line.split(u8::is_ascii_whitespace).any(|word| {
+        let is_action = in_brackets || word.starts_with(b"[");
+        in_brackets = is_action && !word.ends_with(b"]");
+        !is_action && !word.is_empty() && word != b"files"
+    })
 }
 
 /// "Not found" in a file that is there and cannot be read means nothing. One that is not there has no entries.
@@ -244,4 +283,27 @@ fn copied(name: *const c_char) -> Result<CString, Failure> {
     // SAFETY: a successful look-up leaves a NUL-terminated string in the buffer, which `look_up` keeps during `take`.
     let bytes = unsafe { CStr::from_ptr(name) }.to_bytes();
     try_cstring(bytes)?.ok_or(Failure::Errno(libc::EINVAL))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_of_nsswitch_conf() {
+        for (text, other) in [
+            ("", false),
+            ("hosts: files dns\n", false),
+            ("passwd: files\n", false),
+            ("  passwd :\tfiles [NOTFOUND=return]  # sss\n", false),
+            ("passwd: files [UNAVAIL=continue NOTFOUND=continue] files", false),
+            ("passwd: files systemd\n", true),
+            ("group: sss\npasswd: files\n", false),
+            ("#passwd: sss\npasswd: sss files", true),
+            ("passwd: files [SUCCESS=merge] sss", true),
+            ("passwd_compat: nis\n", false),
+        ] {
+            assert_eq!(names_other_source(text.as_bytes(), b"passwd"), other, "{text}");
+        }
+    }
 }

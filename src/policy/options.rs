@@ -385,11 +385,12 @@ impl Options {
         }
     }
 
+    /// What the options come to, and the supplementary groups.
     pub(crate) fn target(&self) -> Result<(Target, Vec<u32>), Error> {
         let uid = self.user.as_ref().map(|user| user.user.uid);
         let gid = self.gid()?;
         let groups = self.groups()?;
-        let wanted = Target {
+        let target = Target {
             uid,
             gid,
             groups: groups.is_some(),
@@ -404,7 +405,7 @@ impl Options {
             keep_dumpable: self.dumpable,
             last_cap: sys::last_cap(),
         };
-        Ok((wanted, groups.unwrap_or_default()))
+        Ok((target, groups.unwrap_or_default()))
     }
 }
 

@@ -30,6 +30,8 @@
 
 /* --- databases ----------------------------------------------------------------------------------------------------- */
 
+#define FAILING "passwd: files ecfail\ngroup: files ecfail\n"
+
 struct database {
     const char *path;
     char *text;
@@ -38,6 +40,7 @@ struct database {
 
 struct scenario {
     const char *user, *group;
+    const char *list; /* of supplementary groups; then a stanza says all that */
     /* What stands in the databases; `more` is written behind what is always there. */
     const char *more_passwd, *more_group, *nsswitch;
     void (*write_passwd)(FILE *), (*write_group)(FILE *);
@@ -50,6 +53,7 @@ struct scenario {
     const unsigned *groups;   /* in ascending order */
     size_t groups_len;
     unsigned many;            /* so many more, from FIRST */
+    bool keeps_groups;
 };
 
 static void must(bool done, const char *what)
@@ -91,8 +95,18 @@ static void applies(void *arg)
     const struct scenario *scenario = arg;
     surroundings(scenario);
     ready();
-    int status = ec_security_apply(scenario->user, scenario->group, NULL);
-    report(status, ec_security_last_error());
+    if (!scenario->list) {
+        report(ec_security_apply(scenario->user, scenario->group, NULL), ec_security_last_error());
+        return;
+    }
+    char stanza[500];
+    snprintf(stanza, sizeof stanza, "Security { user = %s group = %s supplemental_groups = \"%s\" }", scenario->user,
+             scenario->group, scenario->list);
+    ec_security_policy *policy = ec_security_policy_new();
+    int status = ec_security_policy_parse(policy, stanza);
+    if (!status)
+        status = ec_security_policy_apply(policy);
+    report(status, ec_security_policy_error(policy));
 }
 
 static void expect_outcome(struct child *child, const struct scenario *scenario)
@@ -113,7 +127,10 @@ static void expect_outcome(struct child *child, const struct scenario *scenario)
     unsigned *groups = calloc(len + 1, sizeof *groups);
     for (size_t at = 0; at < len; at++)
         groups[at] = at < scenario->groups_len ? scenario->groups[at] : FIRST + (unsigned)(at - scenario->groups_len);
-    struct thread want = after_drop(&before->threads[0], scenario->uid, scenario->gid, groups, len, 0, 0, 0);
+    const struct thread *was = &before->threads[0];
+    struct thread want = scenario->keeps_groups
+                             ? after_drop(was, scenario->uid, scenario->gid, was->groups, was->groups_len, 0, 0, 0)
+                             : after_drop(was, scenario->uid, scenario->gid, groups, len, 0, 0, 0);
     free(groups);
     expect_threads(after, &want, FIELDS_ALL, 1);
 }
@@ -208,6 +225,24 @@ static void finds_nothing(void) { setenv("EC_NSS", "notfound 0", 1); }
 static void changes_twice(void) { setenv("EC_NSS", "changes 2", 1); }
 static void changes_all_the_time(void) { setenv("EC_NSS", "changes 1000", 1); }
 static void has_no_server(void) { setenv("EC_NSS", "unavail 2", 1); }
+static void refuses_connections(void) { setenv("EC_NSS", "unavail 111", 1); }
+static void hangs(void) { setenv("EC_NSS", "hangs 0", 1); }
+
+/* /etc with nothing but a line of nsswitch.conf. */
+static void etc_with(const char *nsswitch)
+{
+    no_etc();
+    FILE *out = fopen("/etc/nsswitch.conf", "we");
+    must(out && fputs(nsswitch, out) >= 0 && !fclose(out), "/etc/nsswitch.conf");
+}
+
+static void no_databases_but_hosts(void) { etc_with("hosts: files dns\n"); }
+
+static void no_databases_and_no_server(void)
+{
+    has_no_server();
+    etc_with(FAILING);
+}
 
 /* fstat(3) says of every file that it is not there. */
 static void hides_lengths(void)
@@ -268,7 +303,6 @@ static void static_buffers(void *unused)
 #define IDS(...) .groups = (const unsigned[]){__VA_ARGS__}, .groups_len = sizeof((unsigned[]){__VA_ARGS__}) / sizeof(unsigned)
 #define BECOMES(uid_, gid_, ...) .uid = uid_, .gid = gid_, IDS(__VA_ARGS__)
 #define REFUSES(status_, says_) .status = EC_SECURITY_##status_, .says = says_
-#define FAILING "passwd: files ecfail\ngroup: files ecfail\n"
 #define NO_ID_SAYS "\" is not a decimal id from 0 to 4294967294"
 
 static struct row {
@@ -290,13 +324,18 @@ static struct row {
     {"a number with leading zeros", {"0004711", "0004713", BECOMES(4711, 4713, 4713, 4714)}},
     {"the number of a user without an entry, with a group", {"54321", "54322", BECOMES(54321, 54322, 54322)}},
     {"the number of a user without an entry, with a group's name", {"54321", "ecextra", BECOMES(54321, 4713, 4713)}},
-    {"the number of a user without an entry or a group", {"54321", NULL, REFUSES(EUSER, "user: id 54321 has no entry in the user database, so its group is unknown; give a group as well")}},
+    {"the number of a user without an entry or a group", {"54321", NULL, REFUSES(EUSER, "user: id 54321 has no entry in the user database, so its group is not known: set group as well")}},
     {"the highest id", {"4294967294", "4294967294", BECOMES(4294967294u, 4294967294u, 4294967294u)}},
     {"user 4294967295", {"4294967295", "0", REFUSES(EOPTION, "user: \"4294967295" NO_ID_SAYS)}},
     {"user 4294967296", {"4294967296", "0", REFUSES(EOPTION, "user: \"4294967296" NO_ID_SAYS)}},
     {"user 18446744073709551616", {"18446744073709551616", "0", REFUSES(EOPTION, "user: \"18446744073709551616" NO_ID_SAYS)}},
     {"user -1", {"-1", "0", REFUSES(EUSER, "user: no user \"-1\"")}},
-    {"user +4711", {"+4711", "0", REFUSES(EUSER, "user: no user \"+4711\"")}},
+    {"user +4711, which is not looked up", {"+4711", "0", BECOMES(4711, 0, 0)}},
+    {"user +4711 without a group", {"+4711", NULL, REFUSES(EUSER, "user: id 4711 has no entry")}},
+    {"user +4294967295", {"+4294967295", "0", REFUSES(EOPTION, "user: \"+4294967295" NO_ID_SAYS)}},
+    {"user +ecuser", {"+ecuser", "0", REFUSES(EOPTION, "user: \"+ecuser" NO_ID_SAYS)}},
+    {"user +", {"+", "0", REFUSES(EOPTION, "user: \"+" NO_ID_SAYS)}},
+    {"user and group in one", {"ecuser:ecuser", NULL, REFUSES(EOPTION, "user: \"ecuser:ecuser\" is not the name of a user: `group` is an option of its own")}},
     {"user with a blank before it", {" 4711", "0", REFUSES(EUSER, "user: no user \" 4711\"")}},
     {"user with a blank after it", {"4711 ", "0", REFUSES(EUSER, "user: no user \"4711 \"")}},
     {"user 0x0", {"0x0", "0", REFUSES(EUSER, "user: no user \"0x0\"")}},
@@ -304,7 +343,10 @@ static struct row {
     {"group 4294967295", {"ecuser", "4294967295", REFUSES(EOPTION, "group: \"4294967295" NO_ID_SAYS)}},
     {"group 4294967296", {"ecuser", "4294967296", REFUSES(EOPTION, "group: \"4294967296" NO_ID_SAYS)}},
     {"group -1", {"ecuser", "-1", REFUSES(EGROUP, "group: no group \"-1\"")}},
-    {"group +4712", {"ecuser", "+4712", REFUSES(EGROUP, "group: no group \"+4712\"")}},
+    {"group +4713, which is not looked up", {"ecuser", "+4713", BECOMES(4711, 4713, 4713, 4714)}},
+    {"group +", {"ecuser", "+", REFUSES(EOPTION, "group: \"+" NO_ID_SAYS)}},
+    {"a list with numbers that are not looked up", {"ecuser", "ecuser", "+5000, +4713 eclogs", .more_group = "5000:x:5001:\n", BECOMES(4711, 4712, 4713, 4714, 5000)}},
+    {"a number that is a name without its sign", {"+4000", "+5000", "", .more_passwd = "4000:x:4001:4002:::\n", .more_group = "5000:x:5001:\n", .uid = 4000, .gid = 5000}},
     {"group with a blank after it", {"ecuser", "4712 ", REFUSES(EGROUP, "group: no group \"4712 \"")}},
     {"group \"\"", {"ecuser", "", REFUSES(EARGUMENT, "group: empty")}},
     {"a user that the database gives the id 4294967295", {"ecminus", NULL, .more_passwd = "ecminus:x:4294967295:4712:::\n", REFUSES(EOPTION, "user: \"ecminus\" is not a user to become")}},
@@ -323,31 +365,42 @@ static struct row {
     {"a user twice in the database: the first counts", {"ectwo", NULL, .more_passwd = "ectwo:x:4120:4121:::\nectwo:x:4122:4123:::\n", BECOMES(4120, 4121, 4121)}},
 
     /* sources that fail, which is not "not found" */
-    {"a user database that cannot be read", {"ecuser", NULL, .change = unreadable_passwd, REFUSES(ELOOKUP, "user: looking up \"ecuser\" failed (EACCES")}},
-    {"a group database that cannot be read, for a group", {NULL, "ecextra", .change = unreadable_group, REFUSES(ELOOKUP, "group: looking up \"ecextra\" failed (EACCES")}},
-    {"a group database that cannot be read, for the list", {"ecuser", NULL, .change = unreadable_group, REFUSES(ELOOKUP, "user: looking up \"ecuser\" failed (EACCES")}},
-    {"a group database that cannot be read, for the list, one source behind it", {"ecuser", NULL, .nsswitch = FAILING, .change = unreadable_group, REFUSES(ELOOKUP, "user: looking up \"ecuser\" failed (")}},
-    {"a group database that cannot be read, before a source that finds nothing", {"ecuser", NULL, .nsswitch = FAILING, .change = unreadable_group_and_nothing, REFUSES(ELOOKUP, "user: looking up \"ecuser\" failed (EACCES")}},
-    {"a user database that cannot be read, before a source that finds nothing", {"4711", "4712", .nsswitch = FAILING, .change = unreadable_passwd_and_nothing, REFUSES(ELOOKUP, "user: looking up \"4711\" failed (EACCES")}},
-    {"databases whose length is not told, numbers", {"4711", "4712", .change = hides_lengths, REFUSES(ELOOKUP, "user: looking up \"4711\" failed (ENOENT")}},
+    {"a user database that cannot be read", {"ecuser", NULL, .change = unreadable_passwd, REFUSES(ELOOKUP, "user: the lookup of \"ecuser\" failed (EACCES")}},
+    {"a group database that cannot be read, for a group", {NULL, "ecextra", .change = unreadable_group, REFUSES(ELOOKUP, "group: the lookup of \"ecextra\" failed (EACCES")}},
+    {"a group database that cannot be read, for the list", {"ecuser", NULL, .change = unreadable_group, REFUSES(ELOOKUP, "user: the lookup of \"ecuser\" failed (EACCES")}},
+    {"a group database that cannot be read, for the list, one source behind it", {"ecuser", NULL, .nsswitch = FAILING, .change = unreadable_group, REFUSES(ELOOKUP, "user: the lookup of \"ecuser\" failed (")}},
+    {"a group database that cannot be read, before a source that finds nothing", {"ecuser", NULL, .nsswitch = FAILING, .change = unreadable_group_and_nothing, REFUSES(ELOOKUP, "user: the lookup of \"ecuser\" failed (EACCES")}},
+    {"a user database that cannot be read, before a source that finds nothing", {"4711", "4712", .nsswitch = FAILING, .change = unreadable_passwd_and_nothing, REFUSES(ELOOKUP, "user: the lookup of \"4711\" failed (EACCES")}},
+    {"databases whose length is not told, numbers", {"4711", "4712", .change = hides_lengths, REFUSES(ELOOKUP, "user: the lookup of \"4711\" failed (ENOENT")}},
     {"no databases at all, numbers", {"4711", "4712", .change = no_etc, BECOMES(4711, 4712, 4712)}},
     {"no databases at all, a number without a group", {"4711", NULL, .change = no_etc, REFUSES(EUSER, "user: id 4711 has no entry")}},
     {"no databases at all, a name", {"ecuser", NULL, .change = no_etc, REFUSES(EUSER, "user: no user \"ecuser\"")}},
+    {"no databases, and sources named for others, a number", {"4711", "4712", .change = no_databases_but_hosts, BECOMES(4711, 4712, 4712)}},
+    {"no databases, and sources named for others, a name", {"ecuser", NULL, .change = no_databases_but_hosts, REFUSES(EUSER, "user: no user \"ecuser\"")}},
+    {"no databases, and a second source whose server does not run", {"ecuser", NULL, .change = no_databases_and_no_server, REFUSES(ELOOKUP, "user: the lookup of \"ecuser\" failed (ENOENT")}},
     {"empty databases", {"ecuser", NULL, .only_more = true, REFUSES(EUSER, "user: no user \"ecuser\"")}},
-    {"no descriptor left", {"ecuser", NULL, .change = no_descriptors, REFUSES(ELOOKUP, "user: looking up \"ecuser\" failed (EMFILE")}},
-    {"a second source fails with EIO", {"no-such-user", NULL, .nsswitch = FAILING, .change = fails_with_eio, REFUSES(ELOOKUP, "user: looking up \"no-such-user\" failed (EIO")}},
-    {"a second source times out", {"no-such-user", NULL, .nsswitch = FAILING, .change = fails_with_etimedout, REFUSES(ELOOKUP, "user: looking up \"no-such-user\" failed (ETIMEDOUT")}},
-    {"a second source says: try again", {"no-such-user", NULL, .nsswitch = FAILING, .change = asks_to_try_again, REFUSES(ELOOKUP, "user: looking up \"no-such-user\" failed (EAGAIN")}},
-    {"a second source is interrupted each time", {"no-such-user", NULL, .nsswitch = FAILING, .change = is_interrupted_for_ever, REFUSES(ELOOKUP, "user: looking up \"no-such-user\" failed (EINTR")}},
+    {"no descriptor left", {"ecuser", NULL, .change = no_descriptors, REFUSES(ELOOKUP, "user: the lookup of \"ecuser\" failed (EMFILE")}},
+    {"a second source fails with EIO", {"no-such-user", NULL, .nsswitch = FAILING, .change = fails_with_eio, REFUSES(ELOOKUP, "user: the lookup of \"no-such-user\" failed (EIO")}},
+    {"a second source times out", {"no-such-user", NULL, .nsswitch = FAILING, .change = fails_with_etimedout, REFUSES(ELOOKUP, "user: the lookup of \"no-such-user\" failed (ETIMEDOUT")}},
+    {"a second source says: try again", {"no-such-user", NULL, .nsswitch = FAILING, .change = asks_to_try_again, REFUSES(ELOOKUP, "user: the lookup of \"no-such-user\" failed (EAGAIN")}},
+    {"a second source is interrupted each time", {"no-such-user", NULL, .nsswitch = FAILING, .change = is_interrupted_for_ever, REFUSES(ELOOKUP, "user: the lookup of \"no-such-user\" failed (EINTR")}},
     {"a second source has no memory", {"no-such-user", NULL, .nsswitch = FAILING, .change = has_no_memory, REFUSES(ERESOURCE, "out of memory")}},
-    {"a second source fails for a number", {"54321", "54322", .nsswitch = FAILING, .change = fails_with_eio, REFUSES(ELOOKUP, "user: looking up \"54321\" failed (EIO")}},
-    {"a second source fails for a group", {NULL, "no-such-group", .nsswitch = FAILING, .change = fails_with_eio, REFUSES(ELOOKUP, "group: looking up \"no-such-group\" failed (EIO")}},
-    {"a second source fails for the list", {"ecuser", NULL, .nsswitch = FAILING, .change = fails_with_eio, REFUSES(ELOOKUP, "user: looking up \"ecuser\" failed (EIO")}},
-    {"a second source says: try again, for the list of a user in no group", {"eclone", NULL, .more_passwd = "eclone:x:4110:4111:::\n", .nsswitch = FAILING, .change = asks_to_try_again, REFUSES(ELOOKUP, "user: looking up \"eclone\" failed (EAGAIN")}},
+    {"a second source fails for a number", {"54321", "54322", .nsswitch = FAILING, .change = fails_with_eio, REFUSES(ELOOKUP, "user: the lookup of \"54321\" failed (EIO")}},
+    {"a second source fails for a group", {NULL, "no-such-group", .nsswitch = FAILING, .change = fails_with_eio, REFUSES(ELOOKUP, "group: the lookup of \"no-such-group\" failed (EIO")}},
+    {"a second source fails for the list", {"ecuser", NULL, .nsswitch = FAILING, .change = fails_with_eio, REFUSES(ELOOKUP, "user: the lookup of \"ecuser\" failed (EIO")}},
+    {"a second source says: try again, for the list of a user in no group", {"eclone", NULL, .more_passwd = "eclone:x:4110:4111:::\n", .nsswitch = FAILING, .change = asks_to_try_again, REFUSES(ELOOKUP, "user: the lookup of \"eclone\" failed (EAGAIN")}},
     {"the list changes while it is read", {"ecuser", NULL, .nsswitch = FAILING, .change = changes_twice, BECOMES(4711, 4712, 4712, 4713, 4714)}},
-    {"the list changes all the time", {"ecuser", NULL, .nsswitch = FAILING, .change = changes_all_the_time, REFUSES(ELOOKUP, "user: looking up \"ecuser\" failed (EAGAIN")}},
+    {"the list changes all the time", {"ecuser", NULL, .nsswitch = FAILING, .change = changes_all_the_time, REFUSES(ELOOKUP, "user: the lookup of \"ecuser\" failed (EAGAIN")}},
     {"a second source finds nothing, for a user", {"no-such-user", NULL, .nsswitch = FAILING, .change = finds_nothing, REFUSES(EUSER, "user: no user \"no-such-user\"")}},
     {"a second source finds nothing, for the list", {"ecuser", NULL, .nsswitch = FAILING, .change = finds_nothing, BECOMES(4711, 4712, 4712, 4713, 4714)}},
+    {"a second source whose server does not run", {"no-such-user", NULL, .nsswitch = FAILING, .change = has_no_server, REFUSES(ELOOKUP, "user: the lookup of \"no-such-user\" failed (ENOENT")}},
+    {"a second source whose server does not run, for a group", {NULL, "no-such-group", .nsswitch = FAILING, .change = has_no_server, REFUSES(ELOOKUP, "group: the lookup of \"no-such-group\" failed (ENOENT")}},
+    {"a second source that refuses connections", {"no-such-user", NULL, .nsswitch = FAILING, .change = refuses_connections, REFUSES(ELOOKUP, "user: the lookup of \"no-such-user\" failed (ECONNREFUSED")}},
+    {"a second source fails, and numbers need nothing of it", {"54321", "54322", "4713", .nsswitch = FAILING, .change = fails_with_eio, BECOMES(54321, 54322, 4713)}},
+    {"a second source fails, and a list is given", {"ecuser", "ecuser", "eclogs", .nsswitch = FAILING, .change = fails_with_eio, BECOMES(4711, 4712, 4714)}},
+    {"a second source hangs for the list, and a list is given", {"ecuser", "ecuser", "eclogs", .nsswitch = FAILING, .change = hangs, BECOMES(4711, 4712, 4714)}},
+    {"a second source hangs for the list, and the list stays", {"ecuser", "ecuser", "keep", .nsswitch = FAILING, .change = hangs, .keeps_groups = true, .uid = 4711, .gid = 4712}},
+    {"a list whose first name is keep", {"ecuser", "ecuser", "Keep it", .nsswitch = FAILING, .change = fails_with_eio, REFUSES(ELOOKUP, "supplemental_groups: the lookup of \"Keep\" failed (EIO")}},
     {"a second source whose server does not run, for the list", {"ecuser", NULL, .nsswitch = FAILING, .change = has_no_server, BECOMES(4711, 4712, 4712, 4713, 4714)}},
 };
 

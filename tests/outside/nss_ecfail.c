@@ -1,5 +1,5 @@
 /* A source for nsswitch.conf(5) that fails as the environment variable EC_NSS says: "unavail 5" is NSS_STATUS_UNAVAIL with
- * errno 5. With "changes 3" it has every user in a group that is another one each time, three times, and in none from then on. */
+ * errno 5. "hangs" never returns when it is asked for the groups of a user. With "changes 3" it has every user in a group that is another one each time, three times, and in none from then on. */
 
 #include <errno.h>
 #include <grp.h>
@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static enum nss_status failing(int *error)
 {
@@ -60,6 +61,9 @@ enum nss_status _nss_ecfail_initgroups_dyn(const char *user, gid_t group, long *
     const char *how = getenv("EC_NSS");
     int times;
     (void)user, (void)group, (void)limit;
+    if (how && !strncmp(how, "hangs", 5))
+        for (;;)
+            pause();
     if (!how || sscanf(how, "changes %d", &times) != 1)
         return failing(error);
     if (asked++ < times) {

@@ -43,7 +43,11 @@ static void values(void *unused)
         {"user", " root", EC_SECURITY_EUSER, "user: no user \" root\" in the user database"},
         {"user", "root ", EC_SECURITY_EUSER, "user: no user \"root \" in the user database"},
         {"user", "0x0", EC_SECURITY_EUSER, "user: no user \"0x0\" in the user database"},
-        {"user", "+0", EC_SECURITY_EUSER, "user: no user \"+0\" in the user database"},
+        {"user", "+0", EC_SECURITY_OK, NULL},
+        {"user", "+x", EC_SECURITY_EOPTION, "user: \"+x\" is not a decimal id from 0 to 4294967294"},
+        {"user", "nobody:nogroup", EC_SECURITY_EOPTION,
+         "user: \"nobody:nogroup\" is not the name of a user: `group` is an option of its own"},
+        {"user", "ro\xe2\x80\xaeot", EC_SECURITY_EUSER, "user: no user \"ro\\u{202e}ot\" in the user database"},
         {"user", "1e3", EC_SECURITY_EUSER, "user: no user \"1e3\" in the user database"},
         {"group", "root", EC_SECURITY_OK, NULL},
         {"group", "0", EC_SECURITY_OK, NULL},
@@ -83,6 +87,8 @@ static void values(void *unused)
          "optional_capabilities: unknown name \"cap_foo\" at column 1"},
         {"supplemental_groups", "", EC_SECURITY_OK, NULL},
         {"supplemental_groups", " , ,", EC_SECURITY_OK, NULL},
+        {"supplemental_groups", " Keep ", EC_SECURITY_OK, NULL},
+        {"supplemental_groups", "+0,+4711", EC_SECURITY_OK, NULL},
         {"supplemental_groups", "root", EC_SECURITY_OK, NULL},
         {"supplemental_groups", "0,0 0", EC_SECURITY_OK, NULL},
         {"supplemental_groups", "root 4711,17", EC_SECURITY_OK, NULL},
@@ -137,6 +143,13 @@ static void values(void *unused)
          "securebits: \"1\"" NO_SECUREBIT},
         {"securebits", "noroot noroott", EC_SECURITY_EOPTION,
          "securebits: \"noroott\"" NO_SECUREBIT},
+        {"securebits", "keep", EC_SECURITY_OK, NULL},
+        {"dumpable", "keep", EC_SECURITY_OK, NULL},
+        {"dumpable", "On", EC_SECURITY_OK, NULL},
+        {"dumpable", "off", EC_SECURITY_EOPTION, "dumpable: \"off\" is not keep or on"},
+        {"parent_death_signal", "clear", EC_SECURITY_OK, NULL},
+        {"parent_death_signal", "KEEP", EC_SECURITY_OK, NULL},
+        {"parent_death_signal", "9", EC_SECURITY_EOPTION, "parent_death_signal: \"9\" is not clear or keep"},
         {"deadline", "1", EC_SECURITY_OK, NULL},
         {"deadline", "0.001", EC_SECURITY_OK, NULL},
         {"deadline", "3600", EC_SECURITY_OK, NULL},
@@ -186,15 +199,15 @@ static void values(void *unused)
         {"chroot", "/mnt/jail", EC_SECURITY_OK, NULL},
         {"chroot", "/mnt/./jail/../jail/", EC_SECURITY_OK, NULL},
         {"chroot", "/mnt/link", EC_SECURITY_OK, NULL},
-        {"chroot", "/mnt/file", EC_SECURITY_ECHROOT, "chroot: \"/mnt/file\": is not a folder"},
+        {"chroot", "/mnt/file", EC_SECURITY_ECHROOT, "chroot: \"/mnt/file\": is not a directory"},
         {"chroot", "/mnt/file/x", EC_SECURITY_ECHROOT, "chroot: \"/mnt/file/x\": ENOTDIR: not a directory"},
-        {"chroot", "/mnt/fifo", EC_SECURITY_ECHROOT, "chroot: \"/mnt/fifo\": is not a folder"},
+        {"chroot", "/mnt/fifo", EC_SECURITY_ECHROOT, "chroot: \"/mnt/fifo\": is not a directory"},
         {"chroot", "/mnt/open", EC_SECURITY_ECHROOT,
-         "chroot: \"/mnt/open\": others can write to it (mode 0777, owner 0); chmod go-w and chown root it"},
+         "chroot: \"/mnt/open\": other users can write to it (mode 0777, owner 0): use chmod go-w and chown root"},
         {"chroot", "/mnt/sticky", EC_SECURITY_ECHROOT,
-         "chroot: \"/mnt/sticky\": others can write to it (mode 1777, owner 0); chmod go-w and chown root it"},
+         "chroot: \"/mnt/sticky\": other users can write to it (mode 1777, owner 0): use chmod go-w and chown root"},
         {"chroot", "/mnt/group", EC_SECURITY_ECHROOT,
-         "chroot: \"/mnt/group\": others can write to it (mode 0775, owner 0); chmod go-w and chown root it"},
+         "chroot: \"/mnt/group\": other users can write to it (mode 0775, owner 0): use chmod go-w and chown root"},
     };
     ec_security_policy *policy = ec_security_policy_new();
     if (!expect(policy != NULL, "policy_new: %s", ec_security_last_error()))
@@ -221,6 +234,134 @@ static void values(void *unused)
     ec_security_policy_free(NULL);
 }
 
+/* What an option has come to, and the last failure of a policy. */
+static void gets(void *unused)
+{
+    (void)unused;
+    static const struct {
+        const char *set[4][2], *option, *text;
+    } rows[] = {
+        {{{0}}, "user", ""},
+        {{{0}}, "group", ""},
+        {{{0}}, "uid", "-1"},
+        {{{0}}, "gid", "-1"},
+        {{{0}}, "groups", "-1"},
+        {{{0}}, "capabilities", "="},
+        {{{0}}, "optional_capabilities", "="},
+        {{{0}}, "supplemental_groups", "keep"},
+        {{{0}}, "chroot", ""},
+        {{{0}}, "no_new_privs", "on"},
+        {{{0}}, "bounding", "trim"},
+        {{{0}}, "ambient", ""},
+        {{{0}}, "securebits", "keep"},
+        {{{0}}, "deadline", "5"},
+        {{{0}}, "privileges", ""},
+        {{{0}}, "dumpable", "keep"},
+        {{{0}}, "parent_death_signal", "clear"},
+        {{{"user", "ecuser"}}, "USER", "ecuser"},
+        {{{"user", "ecuser"}}, "uid", "4711"},
+        {{{"user", "ecuser"}}, "gid", "4712"},
+        {{{"user", "ecuser"}}, "groups", "4712,4713,4714"},
+        {{{"user", "ecuser"}}, "supplemental_groups", "+4712,+4713,+4714"},
+        {{{"user", "ecuser"}, {"group", "eclogs"}}, "gid", "4714"},
+        {{{"user", "ecuser"}, {"group", "eclogs"}}, "group", "eclogs"},
+        {{{"user", "ecuser"}, {"group", "eclogs"}}, "groups", "4713,4714"},
+        {{{"user", "ecuser"}, {"supplemental_groups", ""}}, "groups", ""},
+        {{{"user", "ecuser"}, {"supplemental_groups", "keep"}}, "groups", "-1"},
+        {{{"supplemental_groups", ""}, {"user", "ecuser"}, {"supplemental_groups", NULL}}, "groups", "4712,4713,4714"},
+        {{{"supplemental_groups", "eclogs 8"}}, "supplemental_groups", "+8,+4714"},
+        {{{"user", "+4998"}, {"group", "+4999"}}, "groups", "4999"},
+        {{{"user", "+4998"}}, "uid", "4998"},
+        {{{"user", "+4998"}}, "user", "+4998"},
+        {{{"capabilities", "keep"}}, "capabilities", "keep"},
+        {{{"capabilities", "keep"}}, "ambient", "keep"},
+        {{{"capabilities", "cap_net_raw+ep"}}, "capabilities", "cap_net_raw=ep"},
+        {{{"optional_capabilities", "cap_kill+p"}}, "optional_capabilities", "cap_kill=p"},
+        {{{"ambient", "CAP_KILL cap_chown 63"}}, "ambient", "cap_chown,cap_kill,63"},
+        {{{"securebits", "noroot_locked noroot"}}, "securebits", "noroot,noroot_locked"},
+        {{{"securebits", ""}}, "securebits", ""},
+        {{{"chroot", "/mnt/jail"}}, "chroot", "/mnt/jail"},
+        {{{"no_new_privs", "no"}}, "no_new_privs", "off"},
+        {{{"bounding", "KEEP"}}, "bounding", "keep"},
+        {{{"deadline", "0.250"}}, "deadline", "0.25"},
+        {{{"deadline", "3.000000001"}}, "deadline", "3.000000001"},
+        {{{"deadline", "10"}}, "deadline", "10"},
+        {{{"dumpable", "ON"}}, "dumpable", "on"},
+        {{{"parent_death_signal", "Keep"}}, "parent_death_signal", "keep"},
+    };
+    for (size_t at = 0; at < sizeof rows / sizeof *rows; at++) {
+        ec_security_policy *policy = ec_security_policy_new();
+        for (size_t nth = 0; rows[at].set[nth][0]; nth++)
+            expect(ec_security_policy_set(policy, rows[at].set[nth][0], rows[at].set[nth][1]) == 0, "row %zu: %s", at,
+                   ec_security_policy_error(policy));
+        char text[200] = "untouched", cut[4] = "abc";
+        int want = (int)strlen(rows[at].text), len = ec_security_policy_get(policy, rows[at].option, text, sizeof text);
+        expect(len == want && !strcmp(text, rows[at].text), "row %zu: %s is \"%s\" (%d), not \"%s\"", at, rows[at].option,
+               text, len, rows[at].text);
+        expect(ec_security_policy_get(policy, rows[at].option, NULL, 0) == want, "row %zu: the length alone", at);
+        expect(ec_security_policy_get(policy, rows[at].option, cut, sizeof cut) == want &&
+                   !strncmp(cut, rows[at].text, 3) && strlen(cut) == (want < 3 ? (size_t)want : 3),
+               "row %zu: cut to \"%.3s\"", at, cut);
+        /* It is what set takes, and comes to the same. */
+        static const char *const NUMBERS = " uid gid groups ";
+        char key[40];
+        snprintf(key, sizeof key, " %s ", rows[at].option);
+        bool unset = !want && strcmp(rows[at].option, "securebits") && strcmp(rows[at].option, "ambient") &&
+                     strcmp(rows[at].option, "privileges");
+        if (!strstr(NUMBERS, key) && !unset && !(strstr(key, "ambient") && !strcmp(text, "keep"))) {
+            char again[200] = "";
+            expect(ec_security_policy_set(policy, rows[at].option, text) == 0 &&
+                       ec_security_policy_get(policy, rows[at].option, again, sizeof again) == want && !strcmp(again, text),
+                   "row %zu: set to \"%s\", it is \"%s\": %s", at, text, again, ec_security_policy_error(policy));
+        }
+        expect(!*ec_security_policy_error(policy), "row %zu: an error without a failure: %s", at,
+               ec_security_policy_error(policy));
+        ec_security_policy_free(policy);
+    }
+}
+
+static void get_errors(void *unused)
+{
+    (void)unused;
+    char buf[8] = "as it is";
+    ec_security_policy *policy = ec_security_policy_new(), *other = ec_security_policy_new();
+    expect(!*ec_security_policy_error(policy), "a new policy has the error %s", ec_security_policy_error(policy));
+    static const struct {
+        const char *option;
+        int status;
+        const char *text;
+    } rows[] = {
+        {"usr", EC_SECURITY_EOPTION, "unknown option \"usr\" (nearest: user)"},
+        {"gid", EC_SECURITY_EUSER, "user: id 4998 has no entry in the user database, so its group is not known: set group as well"},
+        {"groups", EC_SECURITY_EUSER, "user: id 4998 has no entry in the user database, so its group is not known: set group as well"},
+        {NULL, EC_SECURITY_EARGUMENT, "option: NULL; a string is needed"},
+    };
+    expect(ec_security_policy_set(policy, "user", "4998") == 0, "%s", ec_security_policy_error(policy));
+    for (size_t at = 0; at < sizeof rows / sizeof *rows; at++) {
+        expect(ec_security_policy_get(policy, rows[at].option, buf, sizeof buf) == -rows[at].status, "row %zu", at);
+        expect(!strcmp(ec_security_policy_error(policy), rows[at].text), "row %zu: %s", at, ec_security_policy_error(policy));
+        expect(!strcmp(ec_security_last_error(), rows[at].text), "row %zu: last error %s", at, ec_security_last_error());
+        expect(!memcmp(buf, "as it is", sizeof buf), "row %zu: a failure wrote to the buffer", at);
+    }
+    expect(ec_security_policy_get(policy, "user", NULL, 1) == -EC_SECURITY_EARGUMENT, "a buffer of NULL");
+    expect(ec_security_policy_get(NULL, "user", buf, sizeof buf) == -EC_SECURITY_EARGUMENT, "a policy of NULL");
+    expect(!strcmp(ec_security_policy_error(NULL), ec_security_last_error()) && *ec_security_last_error(),
+           "the error of NULL is \"%s\"", ec_security_policy_error(NULL));
+
+    /* Each policy has its own, and success leaves it. */
+    expect(ec_security_policy_set(policy, "bounding", "drop") == EC_SECURITY_EOPTION, "bounding = drop");
+    expect(ec_security_policy_parse(other, "Security { no_such = 1 }") == EC_SECURITY_EOPTION, "no_such");
+    expect(ec_security_policy_set(policy, "bounding", "keep") == EC_SECURITY_OK, "bounding = keep");
+    expect(!strcmp(ec_security_policy_error(policy), "bounding: \"drop\" is not trim or keep"), "%s",
+           ec_security_policy_error(policy));
+    expect(!strcmp(ec_security_policy_error(other), "(text):1:12: unknown option \"no_such\""), "%s",
+           ec_security_policy_error(other));
+    expect(ec_security_policy_check(policy) == EC_SECURITY_EUSER && strstr(ec_security_policy_error(policy), "4998"), "check: %s",
+           ec_security_policy_error(policy));
+    ec_security_policy_free(policy);
+    ec_security_policy_free(other);
+}
+
 /* The folder of somebody else; needs a second id. */
 static void others_folder(void *unused)
 {
@@ -232,7 +373,7 @@ static void others_folder(void *unused)
     ec_security_policy *policy = ec_security_policy_new();
     expect(ec_security_policy_set(policy, "chroot", "/mnt/other") == EC_SECURITY_ECHROOT, "taken");
     expect(!strcmp(ec_security_last_error(),
-                   "chroot: \"/mnt/other\": others can write to it (mode 0755, owner 4711); chmod go-w and chown root it"),
+                   "chroot: \"/mnt/other\": other users can write to it (mode 0755, owner 4711): use chmod go-w and chown root"),
            "%s", ec_security_last_error());
     ec_security_policy_free(policy);
 }
@@ -316,7 +457,7 @@ static const struct row rows[] = {
     {"user without an entry or group",
      {{"user", "4998"}},
      .status = EC_SECURITY_EUSER,
-     .text = "user: id 4998 has no entry in the user database, so its group is unknown; give a group as well"},
+     .text = "user: id 4998 has no entry in the user database, so its group is not known: set group as well"},
     {"groups alone", {{"supplemental_groups", "ecextra 8,  eclogs ecextra 0008 4713"}}, IDS(STAYS, STAYS, LIST)},
     {"no groups", {{"supplemental_groups", ""}}, .uid = STAYS, .gid = STAYS, .groups = NONE},
     {"user and groups",
@@ -818,6 +959,8 @@ int main(int argc, char **argv)
         return 70;
     }
     test("policy: values of every option", 20, values, NULL);
+    test("policy: what options have come to", 20, gets, NULL);
+    test("policy: what cannot be asked for, and each policy's error", 20, get_errors, NULL);
     test("policy: somebody else's folder is no root", 10, others_folder, NULL);
     test("policy: somebody else's file is not read", 10, others_files, NULL);
     for (int place = 0; place < PLACES; place++)

@@ -42,6 +42,8 @@ our %STATUS = (
         policy_parse   => [ $int, $policy, $text ],
         policy_check   => [ $int, $policy ],
         policy_apply   => [ $int, $policy ],
+        policy_get     => [ $int, $policy, $text, 'opaque', 'size_t' ],
+        policy_error   => [ $text, $policy ],
         caps_from_text => [ $int, $text, 'uint64[3]' ],
         caps_to_text   => [ $int, 'uint64[3]', 'opaque', 'size_t' ],
         status         => [ $int, $int, 'opaque', 'size_t' ],
@@ -58,8 +60,8 @@ our %STATUS = (
 }
 
 sub _check {
-    my ($status) = @_;
-    EC::Security::Error->throw( abs $status ) if $status != 0;
+    my ( $status, $policy ) = @_;
+    EC::Security::Error->throw( abs $status, $policy ) if $status != 0;
     return;
 }
 
@@ -74,12 +76,12 @@ sub _text {
 
 # What a function like snprintf writes: it is asked again with more room until all of it fits.
 sub _written {
-    my ($fill) = @_;
+    my ( $fill, $policy ) = @_;
     my $room = 256;
     while (1) {
         my $buffer = "\0" x $room;
         my $needed = $fill->( unpack( 'J', pack 'P', $buffer ), $room );
-        EC::Security::Error->throw( -$needed ) if $needed < 0;
+        EC::Security::Error->throw( -$needed, $policy ) if $needed < 0;
         return substr $buffer, 0, $needed if $needed < $room;
         $room = $needed + 1;
     }
@@ -160,33 +162,39 @@ sub DESTROY {
     return;
 }
 
+sub get {
+    my ( $self, $option ) = @_;
+    my $name = EC::Security::_text($option);
+    return EC::Security::_written( sub { EC::Security::_c_policy_get( $$self, $name, @_ ) }, $$self );
+}
+
 sub set {
     my ( $self, $option, $value ) = @_;
     EC::Security::_check(
-        EC::Security::_c_policy_set( $$self, EC::Security::_text($option), EC::Security::_text($value) ) );
+        EC::Security::_c_policy_set( $$self, EC::Security::_text($option), EC::Security::_text($value) ), $$self );
     return $self;
 }
 
 sub load {
     my ( $self, $path ) = @_;
-    EC::Security::_check( EC::Security::_c_policy_load( $$self, EC::Security::_text($path) ) );
+    EC::Security::_check( EC::Security::_c_policy_load( $$self, EC::Security::_text($path) ), $$self );
     return $self;
 }
 
 sub parse {
     my ( $self, $text ) = @_;
-    EC::Security::_check( EC::Security::_c_policy_parse( $$self, EC::Security::_text($text) ) );
+    EC::Security::_check( EC::Security::_c_policy_parse( $$self, EC::Security::_text($text) ), $$self );
     return $self;
 }
 
 sub check {
     my ($self) = @_;
-    return EC::Security::_check( EC::Security::_c_policy_check($$self) );
+    return EC::Security::_check( EC::Security::_c_policy_check($$self), $$self );
 }
 
 sub apply {
     my ($self) = @_;
-    return EC::Security::_check( EC::Security::_c_policy_apply($$self) );
+    return EC::Security::_check( EC::Security::_c_policy_apply($$self), $$self );
 }
 
 package EC::Security::Error;    ## no critic (ProhibitMultiplePackages)
@@ -196,10 +204,10 @@ use overload
     bool     => sub { 1 },
     fallback => 1;
 
-# Read at once, in the thread of the failure.
+# The policy's own message, where there is a policy; else it is read at once, in the thread of the failure.
 sub throw {
-    my ( $class, $status ) = @_;
-    my $message = EC::Security::_c_last_error();
+    my ( $class, $status, $policy ) = @_;
+    my $message = defined $policy ? EC::Security::_c_policy_error($policy) : EC::Security::_c_last_error();
     my ($name) = grep { $EC::Security::STATUS{$_} == $status } keys %EC::Security::STATUS;
     my ( $level, $package, $file, $line ) = (0);
     do { ( $package, $file, $line ) = caller $level++ } while $package =~ /\AEC::Security\b/;
@@ -277,7 +285,8 @@ The version of the library that is loaded.
 =head1 POLICIES
 
 C<< EC::Security::Policy->new(OPTION => VALUE, ...) >> has every option of the Security stanza. C<set(OPTION, VALUE)> sets
-one, undef puts it back to its default; C<load(PATH)> and C<parse(TEXT)> read the stanza of a configuration. C<check> dies
+one, undef puts it back to its default; C<load(PATH)> and C<parse(TEXT)> read the stanza of a configuration. C<get(OPTION)> is what an
+option has come to, and C<uid>, C<gid> and C<groups> as numbers. C<check> dies
 of what C<apply> would, and changes nothing. A thread that is made later finds undef in place of the policy.
 
 =cut
