@@ -10,7 +10,8 @@ use alloc::vec::Vec;
 
 use super::limits::{MAX_BYTES, MAX_DEPTH, MAX_FILE, MAX_FILES};
 use super::place::{FileName, Place};
-use crate::text::{Errno, Excerpt};
+use crate::text::Excerpt;
+use crate::trusted_path::PathProblem;
 
 /// What is wrong with a file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -82,9 +83,9 @@ pub struct FileError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileProblem {
-    /// A call on it failed.
-    #[error("{0}")]
-    System(Errno),
+    /// It cannot be opened, or others decide what it is.
+    #[error(transparent)]
+    Path(#[from] PathProblem),
     /// A directory where only a file will do.
     #[error("is a folder: expected a file")]
     IsDirectory,
@@ -94,22 +95,6 @@ pub enum FileProblem {
     /// An address with a scheme.
     #[error("is an address: expected a file or folder of this machine")]
     Address,
-    /// Others than root and the caller can write to it.
-    #[error("others can write to it (mode {mode:04o}, owner {owner}): chmod go-w")]
-    Writable {
-        /// Permission bits.
-        mode: u32,
-        /// User id that owns it.
-        owner: u32,
-    },
-    /// It belongs to somebody who is neither root nor the caller, and who thus can write to it.
-    #[error("belongs to another user (mode {mode:04o}, owner {owner}): chown root")]
-    Owner {
-        /// Permission bits.
-        mode: u32,
-        /// User id that owns it.
-        owner: u32,
-    },
     /// More bytes than a file may have.
     #[error("is larger than {MAX_FILE} bytes")]
     TooBig,

@@ -7,9 +7,10 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::error::{FileProblem, Found, StanzaError, SyntaxError};
+use super::error::{Found, StanzaError, SyntaxError};
 use super::place::Place;
 use crate::text::{Errno, Excerpt};
+use crate::trusted_path::PathProblem;
 
 /// A text being read.
 pub(super) struct Source<'t> {
@@ -206,7 +207,7 @@ impl Source<'_> {
     }
 
     pub(super) fn out_of_memory(&self) -> StanzaError {
-        StanzaError::of_file(&self.name, None, FileProblem::System(Errno(libc::ENOMEM)))
+        StanzaError::of_file(&self.name, None, PathProblem::System(Errno(libc::ENOMEM)).into())
     }
 
     pub(super) fn unexpected(
