@@ -87,13 +87,13 @@ pub enum FileProblem {
     #[error(transparent)]
     Path(#[from] PathProblem),
     /// A directory where only a file will do.
-    #[error("is a folder: expected a file")]
+    #[error("is a directory: expected a file")]
     IsDirectory,
     /// A device, a socket, a pipe.
-    #[error("is neither a file nor a folder")]
+    #[error("is neither a file nor a directory")]
     NotFile,
     /// An address with a scheme.
-    #[error("is an address: expected a file or folder of this machine")]
+    #[error("is an address: expected a file or directory of this machine")]
     Address,
     /// More bytes than a file may have.
     #[error("is larger than {MAX_FILE} bytes")]
@@ -128,7 +128,7 @@ struct Nested<'a>(&'a Option<Place>);
 impl fmt::Display for Nested<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Some(place) => write!(f, " at the top level (the one at {place} is inside another scope)"),
+            Some(place) => write!(f, " at the top level (the one at {place} is inside another block)"),
             None => Ok(()),
         }
     }
