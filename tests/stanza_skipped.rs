@@ -101,7 +101,7 @@ fn whatever_is_balanced_is_skipped() {
 
 /// What each yields by itself.
 #[rustfmt::skip]
-const YIELDS: [(&str, &str); 47] = [
+const YIELDS: [(&str, &str); 51] = [
     // stanzas
     ("Security { user = a } Security { group = b }", "user=a group=b"),
     ("Security{user=a}Security{group=b}", "user=a group=b"),
@@ -148,8 +148,12 @@ const YIELDS: [(&str, &str); 47] = [
     ("Security", "(text):1:9: end of file: expected { (the Security stanza has no name and no value)"),
     ("Security { user = a } b", "(text):1:24: end of file: expected = and a value, or { and a block"),
     ("Security { user = a } b =", "(text):1:26: end of file: expected a value"),
-    ("a /b#c/ { } Security { user = a }", "(text):1:3: \"/b#c/\": expected quotes round a pattern that holds # or /*"),
-    ("a /b\\/*c/ { } Security { user = a }", "(text):1:3: \"/b\\\\/*c/\": expected quotes round a pattern that holds # or /*"),
+    ("a /b#c/ { } Security { user = a }", "(text):1:3: \"/b#c/\": expected quotes round this pattern: it holds what could be a comment, a stanza or an include"),
+    ("a /b\\/*c/ { } Security { user = a }", "(text):1:3: \"/b\\\\/*c/\": expected quotes round this pattern: it holds what could be a comment, a stanza or an include"),
+    ("a /b{}Security{user=c}d/{}", "(text):1:3: \"/b{}Security{user=c}d/\": expected quotes round this pattern: it holds what could be a comment, a stanza or an include"),
+    ("a /b(c)include'd'/{} Security { user = a }", "(text):1:3: \"/b(c)include'd'/\": expected quotes round this pattern: it holds what could be a comment, a stanza or an include"),
+    ("a /(b)security{2}$/ { } Security { user = a }", "(text):1:3: \"/(b)security{2}$/\": expected quotes round this pattern: it holds what could be a comment, a stanza or an include"),
+    ("a /(b)?security\\.(c|d)$/ { } Security { user = a }", "user=a"),
     // as strict as ever inside
     ("Security { a [ b ] }", "(text):1:12: \"a\": expected = and a value after it (or, for a value of several words, quotes round them all); the Security stanza was opened at (text):1:10"),
     ("Security { user = a\u{1} }", "(text):1:20: \"\\x01\": expected a printable character, or quotes round it"),

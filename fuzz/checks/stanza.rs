@@ -271,7 +271,8 @@ mod model {
                 rest = after;
                 break;
             }
-            if piece.is_empty() || piece.iter().any(|byte| space(&[*byte], Where::Stanza) > 0) {
+            let last = &rest[piece.len().saturating_sub(1)..];
+            if piece.is_empty() || space(last, Where::Value) > 0 || space(piece, Where::Stanza) > 0 {
                 return Ok(None);
             }
             body.extend_from_slice(piece);
@@ -283,10 +284,16 @@ mod model {
         if rest.iter().find(|byte| space(&[**byte], Where::Stanza) == 0) != Some(&b'{') {
             return Ok(None);
         }
-        match String::from_utf8_lossy(&body) {
-            body if body.contains('#') || body.contains("/*") => Err(Wrong::Grammar),
-            _ => Ok(Some(rest)),
+        let body = body.to_ascii_lowercase();
+        let holds = |part: &str| body.windows(part.len()).any(|window| window == part.as_bytes());
+        let mut parts = vec!["#".to_owned(), "/*".to_owned()];
+        for closer in ["}", "]", ")", "\"", "'"] {
+            for word in ["security{", "security={", "include\"", "include'", "readonly_include\"", "readonly_include'"]
+            {
+                parts.push(format!("{closer}{word}"));
+            }
         }
+        if parts.iter().any(|part| holds(part)) { Err(Wrong::Grammar) } else { Ok(Some(rest)) }
     }
 
     impl Reader<'_> {

@@ -158,10 +158,13 @@ fn wide_space(text: &[u8], at: usize) -> usize {
 }
 
 /// Where the pattern that begins with the slash at `at` ends, if it is one. A path begins with a slash, too, so a pattern
-/// is only what cannot be anything else: no space up to the next slash (one after a backslash does not count), then flags,
-/// and then the block's brace.
+/// is only what can hardly be anything else: no space up to the next slash (one after a backslash does not count), then
+/// flags, and then the block's brace.
 fn pattern_end(text: &[u8], at: usize) -> Result<Option<usize>, NoToken> {
-    let is_space = |at: usize| text.get(at).is_none_or(|&byte| CLASS[usize::from(byte)] == Class::Space);
+    let is_space = |at: usize| match text.get(at) {
+        Some(&byte) => CLASS[usize::from(byte)] == Class::Space || wide_space(text, at) > 0,
+        None => true,
+    };
     let mut slash = at + 1;
     while text.get(slash) != Some(&b'/') {
         if text.get(slash) == Some(&b'\\') {
@@ -175,15 +178,33 @@ fn pattern_end(text: &[u8], at: usize) -> Result<Option<usize>, NoToken> {
     let flags = text[slash + 1..].iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
     let end = slash + 1 + flags;
     let brace = text[end..].iter().find(|&&byte| CLASS[usize::from(byte)] != Class::Space);
-    let inside = &text[at + 1..slash];
     if brace != Some(&b'{') {
         Ok(None)
-    } else if inside.contains(&b'#') || inside.windows(2).any(|two| two == b"/*") {
-        // Whether the brace is part of a comment decides where the blocks end.
-        Err(NoToken(at, slash + 1, "quotes round a pattern that holds # or /*"))
+    } else if may_be_more(&text[at + 1..slash]) {
+        Err(NoToken(
+            at,
+            slash + 1,
+            "quotes round this pattern: it holds what could be a comment, a stanza or an include",
+        ))
     } else {
         Ok(Some(end))
     }
+}
+
+/// Whether what looks like the inside of a pattern could be that of a file without spaces in which it matters.
+fn may_be_more(inside: &[u8]) -> bool {
+    let begins_with = |text: &[u8], word: &[u8], next: &[&[u8]]| {
+        text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
+            && next.iter().any(|next| text[word.len()..].starts_with(next))
+    };
+    inside.contains(&b'#')
+        || inside.windows(2).any(|two| two == b"/*")
+        || inside.iter().enumerate().filter(|(_, byte)| b"}])\"'".contains(byte)).any(|(at, _)| {
+            let after = &inside[at + 1..];
+            begins_with(after, b"security", &[b"{", b"={"])
+                || begins_with(after, b"include", &[b"\"", b"'"])
+                || begins_with(after, b"readonly_include", &[b"\"", b"'"])
+        })
 }
 
 /// The next token of `text` at or after `at`. Looks at each byte at most three times: what ends a token is either part of it
