@@ -1,5 +1,5 @@
 # Policy, chroot, check, ambient and status, seen from outside.
-OUTSIDE += policy chroot check ambient status
+OUTSIDE += policy chroot trusted_path check ambient status
 build/outside/status: LDLIBS += -lcap
 LIMIT_policy := 300
 

@@ -15,6 +15,7 @@ pub use crate::text::Excerpt as Word;
 use crate::text::Nearest;
 pub use crate::threads::{StopError, ThreadProblem, ThreadState};
 pub use crate::text::{Errno, Excerpt};
+pub use crate::trusted_path::{PathError, PathProblem};
 
 /// The results of the C interface. Append-only: a number never changes its meaning.
 #[repr(i32)]
@@ -272,25 +273,17 @@ pub enum Error {
 }
 
 /// Why a directory cannot become the root directory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChrootProblem {
-    /// Cannot be opened or entered.
-    #[error("{0}")]
-    System(Errno),
+    /// It cannot be opened, or others decide what it is.
+    #[error(transparent)]
+    Path(#[from] PathError),
     /// Not given from the root.
     #[error("is not an absolute path")]
     Relative,
     /// Exists, but is something else.
     #[error("is not a directory")]
     NotFolder,
-    /// Others than root and the caller can write to it.
-    #[error("other users can write to it (mode {mode:04o}, owner {owner}): use chmod go-w and chown root")]
-    Writable {
-        /// Permission bits.
-        mode: u32,
-        /// User id that owns it.
-        owner: u32,
-    },
 }
 
 impl Error {
@@ -336,7 +329,9 @@ fn stanza_status(error: &StanzaError) -> Status {
     match error {
         StanzaError::Syntax(_) => Status::Syntax,
         StanzaError::File(error) => match error.problem {
-            FileProblem::System(Errno(libc::ENOMEM | libc::EMFILE | libc::ENFILE)) => Status::Resource,
+            FileProblem::Path(PathProblem::System(Errno(libc::ENOMEM | libc::EMFILE | libc::ENFILE))) => {
+                Status::Resource
+            }
             _ => Status::File,
         },
         StanzaError::NoStanza { .. } => Status::NoStanza,

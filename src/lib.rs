@@ -51,6 +51,7 @@ mod task_dir;
 pub mod text;
 #[allow(unsafe_code)]
 mod threads;
+mod trusted_path;
 
 // Old names, until all code uses the new ones.
 pub use caps as cap_sets;

@@ -178,7 +178,7 @@ fn only_root_and_the_caller_may_write() {
         let wanted = if fine {
             "1 settings".to_owned()
         } else {
-            format!("DIR/: others can write to it (mode {mode:04o}, owner {uid}): chmod go-w")
+            format!("DIR: others can write to it (mode {mode:04o}, owner {uid}): chmod go-w")
         };
         assert_eq!(got, wanted, "{mode:o}");
     }
@@ -221,7 +221,7 @@ fn links_are_followed_to_where_they_lead() {
     assert_eq!(message(&dir.join("near/to-open"), &dir), "1 settings");
     chmod(&dir.join("open"), 0o777);
     assert!(
-        message(&dir.join("near/to-open"), &dir).starts_with("DIR/near/../open/: others can write to it (mode 0777")
+        message(&dir.join("near/to-open"), &dir).starts_with("DIR/near/../open: others can write to it (mode 0777")
     );
     assert_eq!(message(&dir.join("near/dangling"), &dir), "DIR/near/nowhere: ENOENT: no such file or directory");
     assert_eq!(message(&dir.join("near/loop"), &dir), "DIR/near/loop: ELOOP: too many symbolic links");
@@ -245,16 +245,16 @@ fn what_is_no_file_is_not_opened() {
     fs::create_dir(dir.join("folder")).unwrap();
     chmod(&dir.join("folder"), 0o755);
     for (path, wanted) in [
-        ("DIR/fifo", "DIR/fifo: is neither a file nor a folder"),
-        ("DIR/socket", "DIR/socket: is neither a file nor a folder"),
-        ("/dev/null", "/dev/null: is neither a file nor a folder"),
-        ("/dev/tty", "/dev/tty: is neither a file nor a folder"),
-        ("DIR/folder", "DIR/folder: is a folder: expected a file"),
-        ("DIR/folder/", "DIR/folder/: is a folder: expected a file"),
-        ("DIR/folder/.", "DIR/folder/.: is a folder: expected a file"),
-        ("/", "/: is a folder: expected a file"),
+        ("DIR/fifo", "DIR/fifo: is neither a file nor a directory"),
+        ("DIR/socket", "DIR/socket: is neither a file nor a directory"),
+        ("/dev/null", "/dev/null: is neither a file nor a directory"),
+        ("/dev/tty", "/dev/tty: is neither a file nor a directory"),
+        ("DIR/folder", "DIR/folder: is a directory: expected a file"),
+        ("DIR/folder/", "DIR/folder/: is a directory: expected a file"),
+        ("DIR/folder/.", "DIR/folder/.: is a directory: expected a file"),
+        ("/", "/: is a directory: expected a file"),
         ("DIR/nothing", "DIR/nothing: ENOENT: no such file or directory"),
-        ("DIR/fifo/x", "DIR/fifo/: ENOTDIR: not a directory"),
+        ("DIR/fifo/x", "DIR/fifo: ENOTDIR: not a directory"),
         ("", "(text): ENOENT: no such file or directory"),
     ] {
         let real = path.replace("DIR", dir.to_str().unwrap());
@@ -351,16 +351,22 @@ fn nesting_and_options_are_bounded() {
     };
     let nested = |n: usize| "s {".repeat(n) + &"}".repeat(n) + STANZA;
     assert_eq!(message(&nested(256)), "1 settings");
-    assert_eq!(message(&nested(257)), "(text):1:771: \"{\": expected at most 256 scopes and arrays within each other");
+    assert_eq!(
+        message(&nested(257)),
+        "(text):1:771: \"{\": expected at most 256 blocks, lists and arrays within each other"
+    );
     // A million braces are no deeper than the bound.
     assert_eq!(message(&nested(1_000_000)), message(&nested(257)));
     assert_eq!(
         message(&"{".repeat(1_000_000)),
-        "(text):1:1: \"{\": expected an option, a scope, include or the end of the file"
+        "(text):1:257: \"{\": expected at most 256 blocks, lists and arrays within each other"
     );
     let arrays = |n: usize| "a = ".to_owned() + &"[k=".repeat(n) + "v" + &"]".repeat(n) + "\n" + STANZA;
     assert_eq!(message(&arrays(256)), "1 settings");
-    assert_eq!(message(&arrays(257)), "(text):1:773: \"[\": expected at most 256 scopes and arrays within each other");
+    assert_eq!(
+        message(&arrays(257)),
+        "(text):1:773: \"[\": expected at most 256 blocks, lists and arrays within each other"
+    );
     assert_eq!(message(&arrays(1_000_000)), message(&arrays(257)));
     let options = |n: usize| "Security {\n".to_owned() + &"a=b\n".repeat(n) + "}";
     assert_eq!(message(&options(262_144)), "262144 settings");

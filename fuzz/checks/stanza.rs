@@ -1,7 +1,7 @@
 //! What must hold for any configuration text. Shared by the fuzzer and tests/corpus.rs.
 //!
-//! The model below reads a text the obvious way, by recursion over owned tokens, and shares no code with the library. It
-//! knows no includes: a text that has one is checked for all but what it yields.
+//! The model below reads a text the obvious way, by recursion, and shares no code with the library. It knows no includes: a
+//! text that has one is checked for all but what it yields.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -83,6 +83,40 @@ pub(crate) fn check(text: &[u8]) {
         }
     }
     moved(text, &found);
+    only_at_the_top(text, &found);
+}
+
+/// A stanza after the text is found, and one in a block, in quotes or in a comment is not.
+fn only_at_the_top(text: &[u8], found: &Result<Vec<Setting>, StanzaError>) {
+    let mut wanted = match found {
+        Ok(settings) => settings.iter().map(plain).collect(),
+        Err(StanzaError::NoStanza { .. }) => Vec::new(),
+        Err(_) => return,
+    };
+    wanted.push((b"probe".to_vec(), vec![b"found".to_vec()], false));
+    let longer = [text, b"\nSecurity { probe = found }"].concat();
+    let settings = parse(&longer).expect("a stanza more does no harm");
+    assert_eq!(settings.iter().map(plain).collect::<Vec<_>>(), wanted);
+    for (before, after, ends) in [
+        (&b"x {\n"[..], &b"\n}"[..], &b"\0"[..]),
+        (b"x [ { ", b"\n} ]", b"\0"),
+        (b"x = \"", b"\"", b"\""),
+        (b"x = '", b"' y = z", b"'"),
+        (b"/*", b"*/", b"*/"),
+        (b"#", b"\nx = y", b"\n"),
+    ] {
+        let ends_early = text.windows(ends.len()).any(|part| part == ends) || ends == b"*/" && text.ends_with(b"*");
+        if !ends_early {
+            let hidden = [before, text, after].concat();
+            let result = parse(&hidden);
+            let is_scope = ends == b"\0";
+            assert!(
+                matches!(result, Err(StanzaError::NoStanza { .. })) || is_scope && result.is_err(),
+                "{}: {result:?}",
+                hidden.escape_ascii()
+            );
+        }
+    }
 }
 
 /// Whether an include could reach beyond the folder of [`set_up`]: by `..`, or by a path from the root.
@@ -171,13 +205,23 @@ mod model {
 
     type Settings = Vec<(Vec<u8>, Vec<Vec<u8>>, bool)>;
 
-    #[derive(Clone, PartialEq)]
+    #[derive(Clone, Debug, PartialEq)]
     enum Token {
         Word(Vec<u8>),
         Quoted(Vec<u8>),
+        Pattern,
         Sign(u8),
-        /// A text that is no token. What comes before it counts.
-        Bad,
+        End,
+    }
+
+    use Token::{End, Pattern, Quoted, Sign, Word};
+
+    /// Where a token stands.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Where {
+        Stanza,
+        Value,
+        Name,
     }
 
     /// What the text's stanzas hold, and whether there is one.
@@ -185,150 +229,262 @@ mod model {
         if text.contains(&0) {
             return Err(Wrong::Grammar);
         }
-        let mut reader = Reader { tokens: tokens(text), settings: Vec::new(), found: false };
-        reader.tokens.reverse();
-        reader.items(0, false)?;
-        if reader.tokens.is_empty() { Ok((reader.settings, reader.found)) } else { Err(Wrong::Grammar) }
+        let rest = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+        let mut reader = Reader { rest, settings: Vec::new(), found: false };
+        reader.items(0)?;
+        if reader.next(Where::Name)? == End { Ok((reader.settings, reader.found)) } else { Err(Wrong::Grammar) }
     }
 
-    fn tokens(text: &[u8]) -> Vec<Token> {
-        let mut rest = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-        let mut tokens = Vec::new();
-        while let Some(byte) = rest.first() {
-            let find = |byte: u8| rest[1..].iter().position(|b| *b == byte).map(|at| at + 1);
-            match byte {
-                b' ' | b'\t' | b'\n' | 0x0b | 0x0c | b'\r' => rest = &rest[1..],
-                b'#' => rest = &rest[find(b'\n').unwrap_or(rest.len())..],
-                b'/' if rest.starts_with(b"/*") => match rest[2..].windows(2).position(|two| two == b"*/") {
-                    Some(at) => rest = &rest[at + 4..],
-                    None => {
-                        tokens.push(Token::Bad);
-                        break;
-                    }
-                },
-                b'"' | b'\'' => match find(*byte) {
-                    Some(end) => {
-                        tokens.push(Token::Quoted(rest[1..end].to_vec()));
-                        rest = &rest[end + 1..];
-                    }
-                    None => {
-                        tokens.push(Token::Bad);
-                        break;
-                    }
-                },
-                b'=' | b'{' | b'}' | b'(' | b')' | b'[' | b']' => {
-                    tokens.push(Token::Sign(*byte));
-                    rest = &rest[1..];
-                }
-                0x7f | 0..0x20 => {
-                    tokens.push(Token::Bad);
-                    break;
-                }
-                _ => {
-                    let ends = |at: usize| {
-                        b"#\"'={}()[] \x7f".contains(&rest[at]) || rest[at] < 0x20 || rest[at..].starts_with(b"/*")
-                    };
-                    let end = (1..rest.len()).find(|at| ends(*at)).unwrap_or(rest.len());
-                    tokens.push(Token::Word(rest[..end].to_vec()));
-                    rest = &rest[end..];
-                }
-            }
-        }
-        tokens
-    }
-
-    struct Reader {
-        /// The next one last.
-        tokens: Vec<Token>,
+    struct Reader<'t> {
+        rest: &'t [u8],
         settings: Settings,
         found: bool,
     }
 
-    fn is(word: &[u8], name: &str) -> bool {
-        word.eq_ignore_ascii_case(name.as_bytes())
+    fn is(token: &Token, name: &str) -> bool {
+        matches!(token, Word(word) if word.eq_ignore_ascii_case(name.as_bytes()))
     }
 
-    impl Reader {
-        fn take(&mut self, sign: u8) -> bool {
-            let there = self.tokens.last() == Some(&Token::Sign(sign));
-            if there {
-                self.tokens.pop();
-            }
-            there
-        }
+    fn is_include(token: &Token) -> bool {
+        is(token, "include") || is(token, "readonly_include")
+    }
 
-        fn name(&mut self) -> Option<Vec<u8>> {
-            match self.tokens.last() {
-                Some(Token::Word(name) | Token::Quoted(name)) => {
-                    let name = name.clone();
-                    self.tokens.pop();
-                    Some(name)
-                }
-                _ => None,
+    /// Bytes of the space that a text begins with.
+    fn space(text: &[u8], place: Where) -> usize {
+        let is_lenient = place != Where::Stanza;
+        match text {
+            [b' ' | b'\t' | b'\n' | 0x0b | 0x0c | b'\r', ..] => 1,
+            _ if is_lenient && text.starts_with("\u{a0}".as_bytes()) => 2,
+            _ if is_lenient && text.starts_with("\u{feff}".as_bytes()) => 3,
+            _ => 0,
+        }
+    }
+
+    /// The text after the pattern that a text begins with.
+    fn after_pattern(text: &[u8]) -> Result<Option<&[u8]>, Wrong> {
+        let mut body = Vec::new();
+        let mut rest = &text[1..];
+        loop {
+            let is_escape = rest.len() > 1 && rest[0] == b'\\';
+            let (piece, after) = rest.split_at(rest.len().min(if is_escape { 2 } else { 1 }));
+            if piece == b"/" {
+                rest = after;
+                break;
+            }
+            let last = &rest[piece.len().saturating_sub(1)..];
+            if piece.is_empty() || space(last, Where::Value) > 0 || space(piece, Where::Stanza) > 0 {
+                return Ok(None);
+            }
+            body.extend_from_slice(piece);
+            rest = after;
+        }
+        while let [b'a'..=b'z' | b'A'..=b'Z', after @ ..] = rest {
+            rest = after;
+        }
+        if rest.iter().find(|byte| space(&[**byte], Where::Stanza) == 0) != Some(&b'{') {
+            return Ok(None);
+        }
+        let body = body.to_ascii_lowercase();
+        let holds = |part: &str| body.windows(part.len()).any(|window| window == part.as_bytes());
+        let mut parts = vec!["#".to_owned(), "/*".to_owned()];
+        for closer in ["}", "]", ")", "\"", "'"] {
+            for word in ["security{", "security={", "include\"", "include'", "readonly_include\"", "readonly_include'"]
+            {
+                parts.push(format!("{closer}{word}"));
             }
         }
+        if parts.iter().any(|part| holds(part)) { Err(Wrong::Grammar) } else { Ok(Some(rest)) }
+    }
 
-        /// Up to the } that ends a scope, or the end of the text.
-        fn items(&mut self, depth: usize, stanza: bool) -> Result<(), Wrong> {
+    impl Reader<'_> {
+        fn next(&mut self, place: Where) -> Result<Token, Wrong> {
             loop {
-                let quoted = matches!(self.tokens.last(), Some(Token::Quoted(_)));
-                let Some(key) = self.name() else { return Ok(()) };
-                if !quoted && (is(&key, "include") || is(&key, "readonly_include")) {
-                    return Err(Wrong::Include);
-                }
-                let security = !quoted && depth == 0 && is(&key, "security");
-                if !security && self.take(b'=') {
-                    self.option(key, depth, stanza)?;
-                    continue;
-                }
-                if quoted || stanza {
-                    return Err(Wrong::Grammar);
-                }
-                if !security {
-                    self.name();
-                }
-                if !self.take(b'{') || depth == MAX_NESTING {
-                    return Err(Wrong::Grammar);
-                }
-                self.found |= security;
-                self.items(depth + 1, security)?;
-                if !self.take(b'}') {
-                    return Err(Wrong::Grammar);
+                let Some(byte) = self.rest.first() else { return Ok(End) };
+                let find = |byte: u8| self.rest[1..].iter().position(|b| *b == byte).map(|at| at + 1);
+                match byte {
+                    _ if space(self.rest, place) > 0 => self.rest = &self.rest[space(self.rest, place)..],
+                    b'#' => self.rest = &self.rest[find(b'\n').unwrap_or(self.rest.len())..],
+                    b'/' if self.rest.starts_with(b"/*") => {
+                        let end = self.rest[2..].windows(2).position(|two| two == b"*/").ok_or(Wrong::Grammar)?;
+                        self.rest = &self.rest[end + 4..];
+                    }
+                    b'"' | b'\'' => {
+                        let end = find(*byte).ok_or(Wrong::Grammar)?;
+                        let token = Quoted(self.rest[1..end].to_vec());
+                        self.rest = &self.rest[end + 1..];
+                        return Ok(token);
+                    }
+                    b'=' | b'{' | b'}' | b'(' | b')' | b'[' | b']' => {
+                        self.rest = &self.rest[1..];
+                        return Ok(Sign(*byte));
+                    }
+                    _ => return self.word(place),
                 }
             }
         }
 
-        fn option(&mut self, key: Vec<u8>, depth: usize, stanza: bool) -> Result<(), Wrong> {
-            let (values, is_list) = match self.name() {
-                Some(value) => (vec![value], false),
-                None if self.take(b'(') => {
-                    let mut items = Vec::new();
-                    while let Some(item) = self.name() {
-                        items.push(item);
-                    }
-                    if !self.take(b')') {
-                        return Err(Wrong::Grammar);
-                    }
-                    (items, true)
-                }
-                None if !stanza && depth < MAX_NESTING && self.take(b'[') => {
-                    while let Some(key) = self.name() {
-                        if !self.take(b'=') {
-                            return Err(Wrong::Grammar);
-                        }
-                        self.option(key, depth + 1, false)?;
-                    }
-                    if !self.take(b']') {
-                        return Err(Wrong::Grammar);
-                    }
+        fn word(&mut self, place: Where) -> Result<Token, Wrong> {
+            if place == Where::Name
+                && self.rest[0] == b'/'
+                && let Some(rest) = after_pattern(self.rest)?
+            {
+                self.rest = rest;
+                return Ok(Pattern);
+            }
+            let is_control = |byte: u8| byte < 0x20 || byte == 0x7f;
+            let ends = |rest: &[u8]| {
+                b"#\"'={}()[]".contains(&rest[0])
+                    || space(rest, place) > 0
+                    || rest.starts_with(b"/*")
+                    || place == Where::Stanza && is_control(rest[0])
+            };
+            if ends(self.rest) {
+                return Err(Wrong::Grammar);
+            }
+            let end = (1..self.rest.len()).find(|at| ends(&self.rest[*at..])).unwrap_or(self.rest.len());
+            let word = Word(self.rest[..end].to_vec());
+            self.rest = &self.rest[end..];
+            Ok(word)
+        }
+
+        fn peek(&mut self, place: Where) -> Result<Token, Wrong> {
+            let before = self.rest;
+            let token = self.next(place);
+            self.rest = before;
+            token
+        }
+
+        /// Whether a block begins here, with or without =.
+        fn is_block(&mut self) -> Result<bool, Wrong> {
+            let before = self.rest;
+            let mut token = self.next(Where::Value)?;
+            if token == Sign(b'=') {
+                token = self.next(Where::Value)?;
+            }
+            self.rest = before;
+            Ok(token == Sign(b'{'))
+        }
+
+        /// Up to the } that ends a block, or the end of the text.
+        fn items(&mut self, depth: usize) -> Result<(), Wrong> {
+            loop {
+                let first = self.peek(Where::Name)?;
+                if matches!(first, End | Sign(b'}')) {
                     return Ok(());
                 }
-                None => return Err(Wrong::Grammar),
-            };
-            if stanza {
-                self.settings.push((key, values, is_list));
+                if is_include(&first) {
+                    return Err(Wrong::Include);
+                }
+                if depth == 0 && is(&first, "security") {
+                    self.next(Where::Name)?;
+                    if !self.is_block()? {
+                        return Err(Wrong::Grammar);
+                    }
+                    while self.next(Where::Value)? != Sign(b'{') {}
+                    self.found = true;
+                    self.stanza()?;
+                } else {
+                    self.item(depth)?;
+                }
             }
-            Ok(())
+        }
+
+        fn item(&mut self, depth: usize) -> Result<(), Wrong> {
+            let mut names = Vec::new();
+            loop {
+                match self.peek(Where::Name)? {
+                    Sign(b'=') => return self.value(depth),
+                    Sign(b'{' | b'[' | b'(') => return self.group(depth),
+                    Sign(b'}') => return Ok(()),
+                    Sign(_) | End => return Err(Wrong::Grammar),
+                    name => {
+                        self.next(Where::Name)?;
+                        if depth == 0 && !names.is_empty() {
+                            let begins_block = |first: &Token| matches!(first, Word(word) if word.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_-.:".contains(byte)));
+                            let is_name = names.len() == 1 && begins_block(&names[0]);
+                            if is(&name, "security") && !is_name && self.is_block()? {
+                                return Err(Wrong::Grammar);
+                            }
+                            if is_include(&name) && matches!(self.peek(Where::Value)?, Word(_) | Quoted(_)) {
+                                return Err(Wrong::Grammar);
+                            }
+                        }
+                        names.push(name);
+                    }
+                }
+            }
+        }
+
+        fn value(&mut self, depth: usize) -> Result<(), Wrong> {
+            loop {
+                match self.peek(Where::Value)? {
+                    Sign(b'=') => drop(self.next(Where::Value)?),
+                    Sign(b'{' | b'[' | b'(') => return self.group(depth),
+                    Sign(b'}') if depth > 0 => return Ok(()),
+                    Sign(_) | End => return Err(Wrong::Grammar),
+                    value => {
+                        self.next(Where::Value)?;
+                        let stray = depth == 0 && is(&value, "security") && self.is_block()?;
+                        return if stray { Err(Wrong::Grammar) } else { Ok(()) };
+                    }
+                }
+            }
+        }
+
+        /// From an opening sign to its closing one.
+        fn group(&mut self, depth: usize) -> Result<(), Wrong> {
+            if depth == MAX_NESTING {
+                return Err(Wrong::Grammar);
+            }
+            let closer = match self.next(Where::Value)? {
+                Sign(b'{') => {
+                    self.items(depth + 1)?;
+                    b'}'
+                }
+                Sign(opener) => {
+                    let closer = if opener == b'[' { b']' } else { b')' };
+                    loop {
+                        match self.peek(Where::Value)? {
+                            Sign(b'{' | b'[' | b'(') => self.group(depth + 1)?,
+                            Sign(b'=') | Word(_) | Quoted(_) => drop(self.next(Where::Value)?),
+                            _ => break closer,
+                        }
+                    }
+                }
+                _ => return Err(Wrong::Grammar),
+            };
+            if self.next(Where::Value)? == Sign(closer) { Ok(()) } else { Err(Wrong::Grammar) }
+        }
+
+        /// After the { of a Security stanza.
+        fn stanza(&mut self) -> Result<(), Wrong> {
+            loop {
+                let token = self.next(Where::Stanza)?;
+                let key = match token {
+                    Sign(b'}') => return Ok(()),
+                    token if is_include(&token) => return Err(Wrong::Include),
+                    Word(key) | Quoted(key) => key,
+                    _ => return Err(Wrong::Grammar),
+                };
+                if self.next(Where::Stanza)? != Sign(b'=') {
+                    return Err(Wrong::Grammar);
+                }
+                match self.next(Where::Stanza)? {
+                    Word(value) | Quoted(value) => self.settings.push((key, vec![value], false)),
+                    Sign(b'(') => {
+                        let mut items = Vec::new();
+                        loop {
+                            match self.next(Where::Stanza)? {
+                                Word(item) | Quoted(item) => items.push(item),
+                                Sign(b')') => break,
+                                _ => return Err(Wrong::Grammar),
+                            }
+                        }
+                        self.settings.push((key, items, true));
+                    }
+                    _ => return Err(Wrong::Grammar),
+                }
+            }
         }
     }
 }

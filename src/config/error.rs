@@ -10,7 +10,8 @@ use alloc::vec::Vec;
 
 use super::limits::{MAX_BYTES, MAX_DEPTH, MAX_FILE, MAX_FILES};
 use super::place::{FileName, Place};
-use crate::text::{Errno, Excerpt};
+use crate::text::Excerpt;
+use crate::trusted_path::PathProblem;
 
 /// What is wrong with a file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -82,34 +83,18 @@ pub struct FileError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileProblem {
-    /// A call on it failed.
-    #[error("{0}")]
-    System(Errno),
+    /// It cannot be opened, or others decide what it is.
+    #[error(transparent)]
+    Path(#[from] PathProblem),
     /// A directory where only a file will do.
-    #[error("is a folder: expected a file")]
+    #[error("is a directory: expected a file")]
     IsDirectory,
     /// A device, a socket, a pipe.
-    #[error("is neither a file nor a folder")]
+    #[error("is neither a file nor a directory")]
     NotFile,
     /// An address with a scheme.
-    #[error("is an address: expected a file or folder of this machine")]
+    #[error("is an address: expected a file or directory of this machine")]
     Address,
-    /// Others than root and the caller can write to it.
-    #[error("others can write to it (mode {mode:04o}, owner {owner}): chmod go-w")]
-    Writable {
-        /// Permission bits.
-        mode: u32,
-        /// User id that owns it.
-        owner: u32,
-    },
-    /// It belongs to somebody who is neither root nor the caller, and who thus can write to it.
-    #[error("belongs to another user (mode {mode:04o}, owner {owner}): chown root")]
-    Owner {
-        /// Permission bits.
-        mode: u32,
-        /// User id that owns it.
-        owner: u32,
-    },
     /// More bytes than a file may have.
     #[error("is larger than {MAX_FILE} bytes")]
     TooBig,
@@ -143,7 +128,7 @@ struct Nested<'a>(&'a Option<Place>);
 impl fmt::Display for Nested<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Some(place) => write!(f, " at the top level (the one at {place} is inside another scope)"),
+            Some(place) => write!(f, " at the top level (the one at {place} is inside another block)"),
             None => Ok(()),
         }
     }

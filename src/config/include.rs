@@ -78,8 +78,15 @@ fn read_all(root: &Arc<[u8]>, first: Work<'_>) -> Result<Vec<Setting>, StanzaErr
             },
             Work::Read(mut input) => {
                 if let Step::Include { name, place } = parser.read(&mut input.source, input.base)? {
-                    let path = included(&input.source.name, &name)
-                        .map_err(|problem| StanzaError::of_file(&name, Some(place.clone()), problem))?;
+                    let path = match included(&input.source.name, &name) {
+                        Ok(path) => path,
+                        // What is in another block is that block's affair, wherever it comes from.
+                        Err(FileProblem::Address) if parser.in_other_block() => {
+                            todo.push(Work::Read(input));
+                            continue;
+                        }
+                        Err(problem) => return Err(StanzaError::of_file(&name, Some(place), problem)),
+                    };
                     todo.push(Work::Read(input));
                     if todo.iter().filter(|work| matches!(work, Work::Read(_))).count() >= MAX_DEPTH {
                         return Err(StanzaError::of_file(&path, Some(place), FileProblem::TooDeep));

@@ -7,9 +7,10 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::error::{FileProblem, Found, StanzaError, SyntaxError};
+use super::error::{Found, StanzaError, SyntaxError};
 use super::place::Place;
 use crate::text::{Errno, Excerpt};
+use crate::trusted_path::PathProblem;
 
 /// A text being read.
 pub(super) struct Source<'t> {
@@ -85,6 +86,8 @@ enum Class {
     Quote,
     Punct,
     Control,
+    /// May begin a space of several bytes.
+    Wide,
 }
 
 static CLASS: [Class; 256] = {
@@ -98,6 +101,7 @@ static CLASS: [Class; 256] = {
             b'"' | b'\'' => Class::Quote,
             b'=' | b'{' | b'}' | b'(' | b')' | b'[' | b']' => Class::Punct,
             0..=0x1f | 0x7f => Class::Control,
+            0xc2 | 0xef => Class::Wide,
             _ => Class::Word,
         };
         b += 1;
@@ -110,6 +114,8 @@ pub(super) enum TokenKind {
     Word,
     /// The token's span includes the quotes.
     Quoted,
+    /// `/…/` as the name of a block.
+    Pattern,
     /// One of `= { } ( ) [ ]`.
     Punct(u8),
     End,
@@ -128,13 +134,84 @@ impl Token {
     }
 }
 
+/// How a text is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// In a `Security` stanza: nothing that needs a guess.
+    Strict,
+    /// Elsewhere: control characters are part of words, and a no-break space is a space.
+    Lenient,
+    /// As lenient, where a block's name may stand, which may be a pattern.
+    LenientName,
+}
+
 /// Where a token is malformed, from and to, and what was expected.
 struct NoToken(usize, usize, &'static str);
 
-/// The next token of `text` at or after `at`. Looks at each byte once: what ends a token is either part of it or the first
-/// of the next one.
-fn next_token(text: &[u8], mut at: usize) -> Result<Token, NoToken> {
+/// How many bytes the no-break space or byte-order mark at `at` has, if there is one.
+fn wide_space(text: &[u8], at: usize) -> usize {
+    match &text[at..] {
+        [0xc2, 0xa0, ..] => 2,
+        [0xef, 0xbb, 0xbf, ..] => 3,
+        _ => 0,
+    }
+}
+
+/// Where the pattern that begins with the slash at `at` ends, if it is one. A path begins with a slash, too, so a pattern
+/// is only what can hardly be anything else: no space up to the next slash (one after a backslash does not count), then
+/// flags, and then the block's brace.
+fn pattern_end(text: &[u8], at: usize) -> Result<Option<usize>, NoToken> {
+    let is_space = |at: usize| match text.get(at) {
+        Some(&byte) => CLASS[usize::from(byte)] == Class::Space || wide_space(text, at) > 0,
+        None => true,
+    };
+    let mut slash = at + 1;
+    while text.get(slash) != Some(&b'/') {
+        if text.get(slash) == Some(&b'\\') {
+            slash += 1;
+        }
+        if is_space(slash) {
+            return Ok(None);
+        }
+        slash += 1;
+    }
+    let flags = text[slash + 1..].iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+    let end = slash + 1 + flags;
+    let brace = text[end..].iter().find(|&&byte| CLASS[usize::from(byte)] != Class::Space);
+    if brace != Some(&b'{') {
+        Ok(None)
+    } else if may_be_more(&text[at + 1..slash]) {
+        Err(NoToken(
+            at,
+            slash + 1,
+            "quotes round this pattern: it holds what could be a comment, a stanza or an include",
+        ))
+    } else {
+        Ok(Some(end))
+    }
+}
+
+/// Whether what looks like the inside of a pattern could be that of a file without spaces in which it matters.
+fn may_be_more(inside: &[u8]) -> bool {
+    let begins_with = |text: &[u8], word: &[u8], next: &[&[u8]]| {
+        text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
+            && next.iter().any(|next| text[word.len()..].starts_with(next))
+    };
+    inside.contains(&b'#')
+        || inside.windows(2).any(|two| two == b"/*")
+        || inside.iter().enumerate().filter(|(_, byte)| b"}])\"'".contains(byte)).any(|(at, _)| {
+            let after = &inside[at + 1..];
+            begins_with(after, b"security", &[b"{", b"={"])
+                || begins_with(after, b"include", &[b"\"", b"'"])
+                || begins_with(after, b"readonly_include", &[b"\"", b"'"])
+        })
+}
+
+/// The next token of `text` at or after `at`. Looks at each byte at most three times: what ends a token is either part of it
+/// or the first of the next one, and what begins like a pattern may be none.
+fn next_token(text: &[u8], mut at: usize, mode: Mode) -> Result<Token, NoToken> {
     let from = |at: usize, byte: u8| text[at..].iter().position(|&b| b == byte).map(|n| at + n);
+    let lenient = mode != Mode::Strict;
     loop {
         let Some(&byte) = text.get(at) else { return Ok(Token { kind: TokenKind::End, start: at, end: at }) };
         match CLASS[usize::from(byte)] {
@@ -150,12 +227,28 @@ fn next_token(text: &[u8], mut at: usize) -> Result<Token, NoToken> {
                     }
                 };
             }
-            Class::Word | Class::Slash => {
+            Class::Wide if lenient && wide_space(text, at) > 0 => at += wide_space(text, at),
+            Class::Control if !lenient => {
+                return Err(NoToken(at, at + 1, "a printable character, or quotes round it"));
+            }
+            class @ (Class::Word | Class::Slash | Class::Wide | Class::Control) => {
+                if class == Class::Slash
+                    && mode == Mode::LenientName
+                    && let Some(end) = pattern_end(text, at)?
+                {
+                    return Ok(Token { kind: TokenKind::Pattern, start: at, end });
+                }
                 let mut end = at + 1;
                 while let Some(&byte) = text.get(end) {
-                    match CLASS[usize::from(byte)] {
-                        Class::Word => end += 1,
+                    let class = CLASS[usize::from(byte)];
+                    if class == Class::Word {
+                        end += 1;
+                        continue;
+                    }
+                    match class {
                         Class::Slash if text.get(end + 1) != Some(&b'*') => end += 1,
+                        Class::Wide if !lenient || wide_space(text, end) == 0 => end += 1,
+                        Class::Control if lenient => end += 1,
                         _ => break,
                     }
                 }
@@ -170,26 +263,40 @@ fn next_token(text: &[u8], mut at: usize) -> Result<Token, NoToken> {
                 return Ok(Token { kind: TokenKind::Quoted, start: at, end: end + 1 });
             }
             Class::Punct => return Ok(Token { kind: TokenKind::Punct(byte), start: at, end: at + 1 }),
-            Class::Control => return Err(NoToken(at, at + 1, "a printable character, or quotes round it")),
         }
     }
 }
 
 impl Source<'_> {
-    pub(super) fn next(&mut self) -> Result<Token, StanzaError> {
-        match next_token(&self.text, self.at) {
+    #[inline]
+    pub(super) fn next(&mut self, mode: Mode) -> Result<Token, StanzaError> {
+        match next_token(&self.text, self.at, mode) {
             Ok(token) => {
                 self.at = token.end;
                 Ok(token)
             }
-            Err(NoToken(start, end, expected)) => {
-                let found = Found::Word(Excerpt::new(&self.text[start..end]));
-                Err(self.syntax_error(start, found, expected, None))
-            }
+            Err(no_token) => Err(self.malformed(no_token)),
         }
     }
 
+    #[cold]
+    fn malformed(&mut self, NoToken(start, end, expected): NoToken) -> StanzaError {
+        let found = Found::Word(Excerpt::new(&self.text[start..end]));
+        self.syntax_error(start, found, expected, None)
+    }
+
+    /// Where the next token is looked for, for [`Source::go_back`].
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Has tokens that were looked at read again.
+    pub(super) fn go_back(&mut self, at: usize) {
+        self.at = at;
+    }
+
     /// The token without its quotes.
+    #[inline]
     pub(super) fn text_of(&self, token: Token) -> &[u8] {
         match token.kind {
             TokenKind::Quoted => &self.text[token.start + 1..token.end - 1],
@@ -206,7 +313,7 @@ impl Source<'_> {
     }
 
     pub(super) fn out_of_memory(&self) -> StanzaError {
-        StanzaError::of_file(&self.name, None, FileProblem::System(Errno(libc::ENOMEM)))
+        StanzaError::of_file(&self.name, None, PathProblem::System(Errno(libc::ENOMEM)).into())
     }
 
     pub(super) fn unexpected(

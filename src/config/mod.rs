@@ -1,10 +1,10 @@
 //! The reader of the `Security { … }` stanza in a server's configuration file.
 //!
 //! ```text
-//!   file    :=  item*
-//!   item    :=  key = value  |  word [name] { item* }  |  include name  |  readonly_include name
-//!   value   :=  word  |  "…"  |  '…'  |  ( name* )  |  [ pair* ]
-//!   pair    :=  key = value
+//!   file     :=  item*
+//!   item     :=  Security { option* }  |  include name  |  readonly_include name  |  anything else that is balanced
+//!   option   :=  key = value  |  include name  |  readonly_include name
+//!   value    :=  word  |  "…"  |  '…'  |  ( name* )
 //!   key, name := word | "…" | '…'
 //! ```
 //!
@@ -15,7 +15,10 @@
 //! A stanza counts where it stands at the top level of the file or of a file included there: a block named `Security`
 //! within another block is that block's own affair. A file included inside a `Security` stanza is part of the stanza.
 //!
-//! Other blocks are skipped, but not blindly: a missing brace in one of them would hide the stanza that follows.
+//! Outside of stanzas whatever is balanced is skipped, so that no syntax of the server's keeps it from starting. But an
+//! unbalanced brace, or an item without its value before `Security {`, would hide a stanza or make one of what is none: where
+//! that cannot be told, it is an error.
+//!
 //! Nothing is taken from a file that others could have written ([`trusted_file`]), and no input makes the reader recurse, read
 //! a text twice, or hold more than [`limits`] allows.
 //!

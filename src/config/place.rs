@@ -6,7 +6,7 @@ use core::fmt;
 
 use alloc::sync::Arc;
 
-use crate::text::write_escaped;
+use crate::text::write_path;
 
 /// A place in a configuration file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,16 +30,6 @@ pub(super) struct FileName<'a>(pub(super) &'a [u8]);
 
 impl fmt::Display for FileName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Elide the middle of long names: messages are limited to 1023 bytes.
-        const LONGEST: usize = 256;
-        match self.0 {
-            b"" => f.write_str("(text)"),
-            name if name.len() <= LONGEST => write_escaped(f, name),
-            name => {
-                write_escaped(f, &name[..LONGEST / 2])?;
-                f.write_str("…")?;
-                write_escaped(f, &name[name.len() - LONGEST / 2..])
-            }
-        }
+        if self.0.is_empty() { f.write_str("(text)") } else { write_path(f, self.0) }
     }
 }

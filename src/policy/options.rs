@@ -9,11 +9,12 @@ use alloc::vec::Vec;
 use crate::alloc_util::{try_cstring, try_push, try_to_vec};
 use crate::caps::CapSets;
 use crate::caps::text::{self, CapTextError};
-use crate::error::{ChrootProblem, Error};
+use crate::error::{ChrootProblem, Error, PathError};
 use crate::identity::{self, Lookup};
 use crate::plan::{SECUREBITS, Target, TargetCaps};
 use crate::sys;
 use crate::text::{Excerpt, nearest};
+use crate::trusted_path;
 
 /// The option names, in the order of the manual. Append-only.
 pub const OPTIONS: [&str; 14] = [
@@ -213,21 +214,20 @@ fn group_list<'a>(names: impl Iterator<Item = &'a [u8]>) -> Result<Vec<u32>, Err
     identity::checked_group_list("supplemental_groups", groups)
 }
 
-/// Opens a folder to become the root and makes sure it is one that nobody else can fill.
+/// Opens a directory to become the root, and makes sure that nobody else can fill it, or put another in its place.
 pub(crate) fn root_folder(path: &CStr) -> Result<sys::Fd, Error> {
     let bad = |problem| Error::Chroot { path: Excerpt::new(path.to_bytes()), problem };
     if path.to_bytes().first() != Some(&b'/') {
         return Err(bad(ChrootProblem::Relative));
     }
-    let fd = sys::openat(sys::CWD, path, libc::O_PATH).map_err(|errno| bad(ChrootProblem::System(errno)))?;
-    let stat = sys::fstat(fd.raw()).map_err(|errno| bad(ChrootProblem::System(errno)))?;
-    if stat.st_mode & libc::S_IFMT != libc::S_IFDIR {
+    let target = trusted_path::open(path.to_bytes()).map_err(|error| bad(error.into()))?;
+    if !target.is_directory() {
         return Err(bad(ChrootProblem::NotFolder));
     }
-    if stat.st_mode & 0o022 != 0 || (stat.st_uid != 0 && stat.st_uid != sys::geteuid()) {
-        return Err(bad(ChrootProblem::Writable { mode: (stat.st_mode & 0o7777) as u32, owner: stat.st_uid }));
-    }
-    Ok(fd)
+    // Here the sticky bit is not enough: others could still fill it.
+    trusted_path::not_writable(&target.stat)
+        .map_err(|problem| bad(PathError { component: Vec::new(), problem }.into()))?;
+    Ok(target.fd)
 }
 
 impl Options {

@@ -226,6 +226,13 @@ impl<'a> Iterator for Names<'a> {
     }
 }
 
+/// getcwd(2): how many bytes the working directory's path has, without its NUL.
+pub(crate) fn getcwd(buf: &mut [u8]) -> Result<usize> {
+    // SAFETY: the kernel writes at most as many bytes as it is told there is space for.
+    let len = unsafe { call!(libc::SYS_getcwd, buf.as_mut_ptr(), buf.len()) }?;
+    len.checked_sub(1).ok_or(NOTHING_WRITTEN)
+}
+
 /// readlinkat(2); how many bytes of the target there was room for.
 pub(crate) fn readlinkat(folder: c_int, path: &CStr, room: &mut [u8]) -> Result<usize> {
     // SAFETY: the path is NUL-terminated; the kernel writes at most as many bytes as there is room for.

@@ -64,6 +64,18 @@ impl fmt::Display for Excerpt {
     }
 }
 
+/// Writes a path for a message as [`write_escaped`] does, without the middle where it is long: messages are limited to 1023
+/// bytes.
+pub fn write_path(f: &mut fmt::Formatter<'_>, path: &[u8]) -> fmt::Result {
+    const LONGEST: usize = 256;
+    if path.len() <= LONGEST {
+        return write_escaped(f, path);
+    }
+    write_escaped(f, &path[..LONGEST / 2])?;
+    f.write_str("…")?;
+    write_escaped(f, &path[path.len() - LONGEST / 2..])
+}
+
 /// Writes bytes so that a terminal or a log shows just what they are: printable ASCII as it stands, valid UTF-8 beyond
 /// ASCII as it stands unless it is a control character, all else as `\n`, `\t`, `\"`, `\\`, `\xNN` or `\u{NNNN}`.
 pub fn write_escaped(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {

@@ -9,6 +9,6 @@ mod suggest;
 
 pub(crate) use bounded::BoundedWriter;
 pub use errno::Errno;
-pub use excerpt::{Excerpt, write_escaped};
+pub use excerpt::{Excerpt, write_escaped, write_path};
 pub(crate) use suggest::Nearest;
 pub use suggest::nearest;

@@ -1070,6 +1070,13 @@ bool user_namespace_of(bool single_id, bool deny_setgroups)
         errno = ENOTSUP;
         return false;
     }
+    if (!user_namespace_with(uid_map, gid_map, deny_setgroups))
+        return false;
+    return single_id || (setresgid(0, 0, 0) == 0 && setresuid(0, 0, 0) == 0);
+}
+
+bool user_namespace_with(const char *uid_map, const char *gid_map, bool deny_setgroups)
+{
     /* A process that stays outside writes the maps: from inside one may map oneself only. */
     int pipes[2];
     if (pipe2(pipes, O_CLOEXEC) < 0)
@@ -1098,8 +1105,6 @@ bool user_namespace_of(bool single_id, bool deny_setgroups)
         ;
     if (!error)
         error = WIFEXITED(status) ? WEXITSTATUS(status) : ECANCELED;
-    if (!error && !single_id && (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
-        error = errno;
     errno = error;
     return !error;
 }

@@ -225,6 +225,9 @@ bool private_net(void);
 bool user_namespace(void);
 bool user_namespace_of(bool single_id, bool deny_setgroups);
 
+/* The same with maps of one's own, as user_namespaces(7) has them. */
+bool user_namespace_with(const char *uid_map, const char *gid_map, bool deny_setgroups);
+
 /* Whether an id is mapped in this user namespace, so that one can become it. */
 bool has_uid(unsigned uid);
 bool has_gid(unsigned gid);

@@ -102,7 +102,7 @@ static void values(void *unused)
         {"chroot", "", EC_SECURITY_EARGUMENT, "chroot: empty; leave it out (NULL) to keep what is"},
         {"chroot", "relative", EC_SECURITY_ECHROOT, "chroot: \"relative\": is not an absolute path"},
         {"chroot", "/nonexistent/x", EC_SECURITY_ECHROOT,
-         "chroot: \"/nonexistent/x\": ENOENT: no such file or directory"},
+         "chroot: \"/nonexistent/x\": /nonexistent: ENOENT: no such file or directory"},
         {"no_new_privs", "on", EC_SECURITY_OK, NULL},
         {"no_new_privs", "OFF", EC_SECURITY_OK, NULL},
         {"no_new_privs", "true", EC_SECURITY_OK, NULL},
@@ -200,14 +200,14 @@ static void values(void *unused)
         {"chroot", "/mnt/./jail/../jail/", EC_SECURITY_OK, NULL},
         {"chroot", "/mnt/link", EC_SECURITY_OK, NULL},
         {"chroot", "/mnt/file", EC_SECURITY_ECHROOT, "chroot: \"/mnt/file\": is not a directory"},
-        {"chroot", "/mnt/file/x", EC_SECURITY_ECHROOT, "chroot: \"/mnt/file/x\": ENOTDIR: not a directory"},
+        {"chroot", "/mnt/file/x", EC_SECURITY_ECHROOT, "chroot: \"/mnt/file/x\": /mnt/file: ENOTDIR: not a directory"},
         {"chroot", "/mnt/fifo", EC_SECURITY_ECHROOT, "chroot: \"/mnt/fifo\": is not a directory"},
         {"chroot", "/mnt/open", EC_SECURITY_ECHROOT,
-         "chroot: \"/mnt/open\": other users can write to it (mode 0777, owner 0): use chmod go-w and chown root"},
+         "chroot: \"/mnt/open\": others can write to it (mode 0777, owner 0): chmod go-w"},
         {"chroot", "/mnt/sticky", EC_SECURITY_ECHROOT,
-         "chroot: \"/mnt/sticky\": other users can write to it (mode 1777, owner 0): use chmod go-w and chown root"},
+         "chroot: \"/mnt/sticky\": others can write to it (mode 1777, owner 0): chmod go-w"},
         {"chroot", "/mnt/group", EC_SECURITY_ECHROOT,
-         "chroot: \"/mnt/group\": other users can write to it (mode 0775, owner 0): use chmod go-w and chown root"},
+         "chroot: \"/mnt/group\": others can write to it (mode 0775, owner 0): chmod go-w"},
     };
     ec_security_policy *policy = ec_security_policy_new();
     if (!expect(policy != NULL, "policy_new: %s", ec_security_last_error()))
@@ -373,7 +373,7 @@ static void others_folder(void *unused)
     ec_security_policy *policy = ec_security_policy_new();
     expect(ec_security_policy_set(policy, "chroot", "/mnt/other") == EC_SECURITY_ECHROOT, "taken");
     expect(!strcmp(ec_security_last_error(),
-                   "chroot: \"/mnt/other\": other users can write to it (mode 0755, owner 4711): use chmod go-w and chown root"),
+                   "chroot: \"/mnt/other\": belongs to another user (mode 0755, owner 4711): chown root"),
            "%s", ec_security_last_error());
     ec_security_policy_free(policy);
 }
@@ -387,7 +387,7 @@ static void others_files(void *unused)
     } rows[] = {
         {"/mnt/conf/a.conf", "/mnt/conf/a.conf",
          "/mnt/conf/a.conf: belongs to another user (mode 0644, owner 4711): chown root"},
-        {"/mnt/conf", "/mnt/conf/a.conf", "/mnt/conf/: belongs to another user (mode 0755, owner 4711): chown root"},
+        {"/mnt/conf", "/mnt/conf/a.conf", "/mnt/conf: belongs to another user (mode 0755, owner 4711): chown root"},
         {"/mnt/conf/a.conf", "/mnt/conf/main.conf",
          "/mnt/conf/main.conf:1:9: include: /mnt/conf/a.conf: belongs to another user (mode 0644, owner 4711): chown root"},
         {"/mnt/conf/d", "/mnt/conf/folder.conf",
@@ -395,7 +395,7 @@ static void others_files(void *unused)
         {"/mnt/sticky/link", "/mnt/sticky/link",
          "/mnt/sticky/link: belongs to another user (mode 0777, owner 4711): chown root"},
         {"/mnt/conf/link", "/mnt/conf/link", NULL}, /* nobody else can have put it there */
-        {"/mnt/conf", "/mnt/sticky/link", "/mnt/conf/: belongs to another user (mode 0755, owner 4711): chown root"},
+        {"/mnt/conf", "/mnt/sticky/link", "/mnt/conf: belongs to another user (mode 0755, owner 4711): chown root"},
     };
     if (!has_uid(ECUSER_UID) || !can_change_ids()) {
         skip("no other id here");
