@@ -17,8 +17,7 @@ pub(crate) struct Page {
 
 impl Page {
     pub(crate) fn new(palette: Palette) -> Page {
-        let columns = env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-        Page { palette, width: columns.filter(|columns| *columns >= 60).unwrap_or(80), out: String::new() }
+        Page { palette, width: width(), out: String::new() }
     }
 
     pub(crate) fn into_text(self) -> String {
@@ -61,6 +60,12 @@ impl Page {
         let last = wrap(last, column, column, self.width);
         let _ = writeln!(self.out, "{fixed}{}", self.palette.apply(color, last));
     }
+}
+
+/// Where lines end.
+pub(crate) fn width() -> usize {
+    let columns = env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    columns.filter(|columns| *columns >= 60).unwrap_or(80)
 }
 
 /// Breaks a text at spaces, after commas, and before the `-` of `all-cap_x`. `column` is where it begins, `indent` where

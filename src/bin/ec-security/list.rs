@@ -1,12 +1,12 @@
 //! Many processes, a line each.
 
-use ec_security::status::{Process, Set};
+use ec_security::status::{Credentials, Process, Set};
 
 use crate::Failure;
 use crate::color::Color;
 use crate::ids::user_name;
 use crate::layout::Page;
-use crate::processes::{self, Target, has_user_0, held, is_in_other_user_namespace, live, odd};
+use crate::processes::{self, Target, has_user_0, held, held_by, is_in_other_user_namespace, odd};
 use crate::table::name_of;
 use crate::verdict::{Answer, Verdict};
 
@@ -60,26 +60,42 @@ fn user_of(process: &Process) -> String {
     user_name(uid).unwrap_or_else(|| uid.to_string())
 }
 
+/// What the first thread holds, and what odd threads hold beyond that.
 fn holds(process: &Process) -> (Color, String) {
     let caps = held(process);
     let color = if caps & crate::cap_meaning::as_good_as_root() != 0 { Color::Bad } else { Color::Plain };
-    let mut text = Set(caps).to_string();
-    let effective = live(process).fold(0, |set, thread| set | thread.credentials.caps.effective);
-    if effective != caps {
-        text.push_str(&format!(", of these effective {}", Set(effective)));
-    }
-    let inheritable = live(process).fold(0, |set, thread| set | thread.credentials.caps.inheritable) & !caps;
-    if inheritable != 0 {
-        text.push_str(&format!(", inheritable {}", Set(inheritable)));
-    }
-    let uids = process.reference().map_or([0; 4], |thread| thread.credentials.uids);
-    if uids[1] != 0 && has_user_0(process) {
-        text.push_str(", a user id 0");
+    let first = process.reference().map(|thread| &thread.credentials);
+    let mut text = first.map_or_else(|| Set(caps).to_string(), of_thread);
+    let odd: Vec<&Credentials> = odd(process).map(|thread| &thread.credentials).collect();
+    let more = odd.iter().fold(0, |more, it| more | held_by(it)) & !first.map_or(0, held_by);
+    let user_0 = odd.iter().any(|it| it.uids.contains(&0)) && !first.is_some_and(|it| it.uids.contains(&0));
+    match (more, user_0) {
+        (0, false) => {}
+        (0, true) => text.push_str("; an odd thread: user id 0"),
+        (more, user_0) => {
+            let user = if user_0 { "user id 0, " } else { "" };
+            text.push_str(&format!("; an odd thread: {user}{}", Set(more)));
+        }
     }
     if is_in_other_user_namespace(process) {
-        text.push_str(", in its user namespace");
+        text.push_str("; in its user namespace");
     }
     (color, text)
+}
+
+fn of_thread(it: &Credentials) -> String {
+    let caps = held_by(it);
+    let mut text = Set(caps).to_string();
+    if it.caps.effective != caps {
+        text.push_str(&format!("; effective {}", Set(it.caps.effective)));
+    }
+    if it.caps.inheritable & !caps != 0 {
+        text.push_str(&format!("; inheritable {}", Set(it.caps.inheritable & !caps)));
+    }
+    if it.uids[1] != 0 && it.uids.contains(&0) {
+        text.push_str("; a user id 0");
+    }
+    text
 }
 
 /// A line for each; processes of the same name, user and kind share one.
@@ -153,13 +169,15 @@ pub(crate) fn children(all: Vec<Process>, targets: &[Target]) -> Result<Vec<Proc
     Ok(all.into_iter().filter(|process| chosen.contains(&process.pid)).collect())
 }
 
-/// What a process has that another has not, in words.
+/// What a process has that its parent's first thread has not, in words: a thread that was left behind in the parent does not
+/// excuse a helper.
 fn more(child: &Process, parent: &Process) -> String {
+    let Some(parent) = parent.reference().map(|thread| &thread.credentials) else { return String::new() };
     let mut text = Vec::new();
-    if has_user_0(child) && !has_user_0(parent) {
-        text.push("user 0".to_owned());
+    if has_user_0(child) && !parent.uids.contains(&0) {
+        text.push("user id 0".to_owned());
     }
-    let caps = held(child) & !held(parent);
+    let caps = held(child) & !held_by(parent);
     if caps != 0 {
         text.push(Set(caps).to_string());
     }

@@ -2,7 +2,7 @@
 //! explain capabilities, convert a unit. ec-security(8) is its manual.
 
 use std::ffi::OsStr;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::os::unix::ffi::OsStrExt as _;
 use std::process::ExitCode;
 
@@ -57,7 +57,10 @@ impl Failure {
         let mut err = io::stderr().lock();
         // Nowhere is left to say it if this fails; the exit status still does.
         if let Some(text) = &self.text {
-            let _ = writeln!(err, "ec-security: {text}");
+            let text = format!("ec-security: {text}");
+            // In a log, a message is a line.
+            let text = if err.is_terminal() { layout::wrap(&text, 0, 2, layout::width()) } else { text };
+            let _ = writeln!(err, "{text}");
         }
         if let Some(command) = self.usage {
             let space = if command.is_empty() { "" } else { " " };

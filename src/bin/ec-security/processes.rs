@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use ec_security::caps as cap_sets;
 use ec_security::error::Error;
-use ec_security::status::{self, Kind, Process, Thread};
+use ec_security::status::{self, Credentials, Kind, Process, Thread};
 use ec_security::text::Excerpt;
 
 use crate::Failure;
@@ -137,12 +137,14 @@ pub(crate) fn odd(process: &Process) -> impl Iterator<Item = &Thread> {
     live(process).filter(move |thread| Some(&thread.credentials) != reference)
 }
 
-/// Every capability that some thread has or can have without a program's help.
+/// Every capability that a thread has or can raise.
+pub(crate) fn held_by(it: &Credentials) -> u64 {
+    it.caps.permitted | it.caps.effective | it.ambient
+}
+
+/// The same of all threads together.
 pub(crate) fn held(process: &Process) -> u64 {
-    live(process).fold(0, |held, thread| {
-        let it = &thread.credentials;
-        held | it.caps.permitted | it.caps.effective | it.ambient
-    })
+    live(process).fold(0, |held, thread| held | held_by(&thread.credentials))
 }
 
 /// Whether some thread has a user id of root's.

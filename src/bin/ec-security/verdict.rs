@@ -58,7 +58,7 @@ pub(crate) fn of(process: &Process) -> Verdict {
         let securebits = process.caller.filter(|(tid, _)| *tid == thread.tid).map(|(_, bits)| bits);
         let mut verdict = of_thread(&thread.credentials, securebits);
         if !process.is_same_as_reference(thread) {
-            for text in verdict.reasons.iter_mut().chain(&mut verdict.notes) {
+            for text in &mut verdict.reasons {
                 *text = format!("thread {}: {text}", thread.tid);
             }
         }
@@ -73,7 +73,11 @@ pub(crate) fn of(process: &Process) -> Verdict {
         if verdict.answer == answer {
             all.reasons.extend(verdict.reasons);
         }
-        all.notes.extend(verdict.notes);
+        for note in verdict.notes {
+            if !all.notes.contains(&note) {
+                all.notes.push(note);
+            }
+        }
     }
     if is_in_other_user_namespace(process) {
         all.notes.insert(0, "it is in another user namespace: all this counts in there, and not out here".into());
@@ -145,7 +149,7 @@ fn of_thread(held: &Credentials, securebits: Option<u32>) -> Verdict {
         None => {}
     }
     if held.gids.contains(&0) || held.groups.contains(&0) {
-        notes.push("it is in group 0: files that this group may write are open to it".into());
+        notes.push("group 0 is among its groups: what that may write is open to it".into());
     }
     let answer = reasons.iter().map(|(answer, _)| *answer).max().unwrap_or(Answer::Cannot);
     reasons.sort_by_key(|(answer, _)| std::cmp::Reverse(*answer));
