@@ -10,7 +10,12 @@ _ec_security_values()
 {
     local option=$1 value=$2
     case ${option,,} in
-        user) compgen -u -- "$value" ;;
+        user)
+            if [[ $value == *:* ]]; then
+                compgen -P "${value%%:*}:" -g -- "${value#*:}"
+            else
+                compgen -u -- "$value"
+            fi ;;
         group) compgen -g -- "$value" ;;
         supplemental_groups)
             local before=''
@@ -24,6 +29,8 @@ _ec_security_values()
             compgen -P "$before" -W "$more $(_ec_security_caps)" -- "${value##*,}" ;;
         chroot) compgen -d -- "$value" ;;
         no_new_privs) compgen -W 'on off' -- "$value" ;;
+        dumpable) compgen -W 'on keep' -- "$value" ;;
+        parent_death_signal) compgen -W 'keep clear' -- "$value" ;;
         bounding) compgen -W 'trim keep' -- "$value" ;;
         securebits)
             local before=''
@@ -32,6 +39,12 @@ _ec_security_values()
                 no_cap_ambient_raise no_cap_ambient_raise_locked exec_restrict_file exec_restrict_file_locked
                 exec_deny_interactive exec_deny_interactive_locked' -- "${value##*,}" ;;
     esac
+}
+
+# Processes: their ids and their names.
+_ec_security_processes()
+{
+    (cd /proc && printf '%s\n' [0-9]* && cat [0-9]*/comm 2>/dev/null) | sort -u
 }
 
 _ec_security()
@@ -48,7 +61,7 @@ _ec_security()
     done
 
     if [[ -z $command ]]; then
-        mapfile -t COMPREPLY < <(compgen -W 'check show exec explain help -h --help -V --version' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W 'check show diff watch exec explain convert help -h --help -V --version' -- "$cur")
         return
     fi
 
@@ -59,6 +72,14 @@ _ec_security()
     elif [[ $prev == = && ${COMP_WORDS[COMP_CWORD - 3]} == @(-o|--option) ]]; then
         option=${COMP_WORDS[COMP_CWORD - 2]} value=$cur
     fi
+    # Nor does "user=name:group" stay in one piece; what is offered is the last one.
+    local i=$COMP_CWORD
+    [[ $cur != : ]] && ((i--))
+    if [[ $command == @(check|exec) && ${COMP_WORDS[i]} == : && ${COMP_WORDS[i - 2]} == = &&
+        ${COMP_WORDS[i - 3]} == user ]]; then
+        mapfile -t COMPREPLY < <(compgen -g -- "${cur#:}")
+        return
+    fi
     if [[ -n $option ]]; then
         mapfile -t COMPREPLY < <(_ec_security_values "$option" "$value")
         [[ $option == chroot ]] && compopt -o filenames
@@ -68,24 +89,51 @@ _ec_security()
     if [[ $command == @(check|exec) && $prev == @(-o|--option) ]]; then
         compopt -o nospace
         mapfile -t COMPREPLY < <(compgen -S = -W 'user group capabilities optional_capabilities supplemental_groups
-            chroot no_new_privs bounding ambient securebits deadline' -- "$cur")
+            chroot no_new_privs bounding ambient securebits deadline dumpable parent_death_signal' -- "$cur")
         return
     fi
 
     case $command in
         check)
             if [[ $cur == -* ]]; then
-                mapfile -t COMPREPLY < <(compgen -W '-o --option -n --no-rehearsal -q --quiet -h --help' -- "$cur")
+                mapfile -t COMPREPLY < <(compgen -W '-o --option -f --file -n --no-rehearsal -q --quiet --color=auto
+                    --color=always --color=never -h --help' -- "$cur")
             else
                 compopt -o filenames
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             fi ;;
         show)
             if [[ $cur == -* ]]; then
-                mapfile -t COMPREPLY < <(compgen -W '-j --json -l --lines --color=auto --color=always --color=never
-                    -h --help' -- "$cur")
+                mapfile -t COMPREPLY < <(compgen -W '-a --all -c --children -v --verdict -u --user -C --capability
+                    -d --odd -j --json -l --lines --color=auto --color=always --color=never -h --help' -- "$cur")
+            elif [[ $prev == @(-u|--user) ]]; then
+                mapfile -t COMPREPLY < <(compgen -u -- "$cur")
+            elif [[ $prev == @(-C|--capability) ]]; then
+                local before=''
+                [[ $cur == *,* ]] && before=${cur%,*},
+                mapfile -t COMPREPLY < <(compgen -P "$before" -W "$(_ec_security_caps)" -- "${cur##*,}")
             else
-                mapfile -t COMPREPLY < <(cd /proc && compgen -W "$(printf '%s\n' [0-9]*)" -- "$cur")
+                mapfile -t COMPREPLY < <(compgen -W "$(_ec_security_processes)" -- "$cur")
+            fi ;;
+        diff)
+            if [[ $cur == -* ]]; then
+                mapfile -t COMPREPLY < <(compgen -W '--color=auto --color=always --color=never -h --help' -- "$cur")
+            else
+                mapfile -t COMPREPLY < <(compgen -W "$(_ec_security_processes)" -- "$cur")
+            fi ;;
+        watch)
+            if [[ $cur == -* ]]; then
+                mapfile -t COMPREPLY < <(compgen -W '-i --interval --color=auto --color=always --color=never -h --help' \
+                    -- "$cur")
+            elif [[ $prev != @(-i|--interval) ]]; then
+                mapfile -t COMPREPLY < <(compgen -W "$(_ec_security_processes)" -- "$cur")
+            fi ;;
+        convert)
+            if [[ $cur == -?* ]]; then
+                mapfile -t COMPREPLY < <(compgen -W '-h --help' -- "$cur")
+            else
+                compopt -o filenames
+                mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             fi ;;
         exec)
             # The command to be executed, and its arguments, complete as they do by themselves.
@@ -106,7 +154,7 @@ _ec_security()
                 compopt -o filenames
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             elif [[ $cur == -* && $prev != -- ]]; then
-                mapfile -t COMPREPLY < <(compgen -W '-f --file -o --option -q --quiet -h --help --' -- "$cur")
+                mapfile -t COMPREPLY < <(compgen -W '-f --file -o --option -e --environment -q --quiet -h --help --' -- "$cur")
             else
                 compopt -o filenames
                 mapfile -t COMPREPLY < <(compgen -c -- "$cur")
@@ -120,7 +168,7 @@ _ec_security()
                 compopt -o nospace
                 mapfile -t COMPREPLY < <(compgen -P "$before" -W "all $(_ec_security_caps)" -- "${cur##*,}")
             fi ;;
-        help) mapfile -t COMPREPLY < <(compgen -W 'check show exec explain' -- "$cur") ;;
+        help) mapfile -t COMPREPLY < <(compgen -W 'check show diff watch exec explain convert' -- "$cur") ;;
     esac
 }
 

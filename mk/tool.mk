@@ -1,7 +1,7 @@
 # The command ec-security, the man pages, the fuzzers.
 
-CHECKS += tests/tool.py@300 tests/man.py@300
-DEBIAN_PACKAGES += libcap2-bin bash mount zsh fish mandoc man-db
+CHECKS += tests/tool.py@300 tests/man.py@300 tests/administration.py@120
+DEBIAN_PACKAGES += libcap2-bin libcap-ng-utils systemd bash mount zsh fish mandoc man-db
 
 # --- fuzzers: `make fuzz SECONDS=600 TARGETS="stanza cap_text"` ----------------------------------------------------------
 #

@@ -23,6 +23,8 @@ impl State {
 pub const PF_IO_WORKER: u32 = 0x10;
 /// `flags` of a task that the kernel made for vhost (since 6.4). include/linux/sched.h
 pub const PF_USER_WORKER: u32 = 0x4000;
+/// `flags` of a thread of the kernel itself. include/linux/sched.h
+pub const PF_KTHREAD: u32 = 0x20_0000;
 /// How the names of io_uring's ordinary workers begin: each request carries its submitter's credentials.
 pub const PER_REQUEST_WORKER: &[u8] = b"iou-wrk-";
 
@@ -35,6 +37,9 @@ pub struct Stat<'a> {
     pub state: State,
     /// Field 9, `PF_` of include/linux/sched.h.
     pub flags: u32,
+    /// Field 22, in clock ticks since boot: with the id, it tells a process from a later one. `None` where the text is cut
+    /// before it.
+    pub start_time: Option<u64>,
 }
 
 impl<'a> Stat<'a> {
@@ -46,12 +51,18 @@ impl<'a> Stat<'a> {
         let state = State(*fields.next()?.first()?);
         // 4 ppid, 5 pgrp, 6 session, 7 tty_nr, 8 tpgid
         let flags = u32::try_from(decimal(fields.nth(5)?)?).ok()?;
-        Some(Stat { name: text.get(open + 1..close)?, state, flags })
+        let start_time = fields.nth(12).and_then(decimal);
+        Some(Stat { name: text.get(open + 1..close)?, state, flags, start_time })
     }
 
     /// Whether the kernel made it, for io_uring or vhost: it runs no code of the program and takes no signal.
     pub fn is_kernel_worker(&self) -> bool {
         self.flags & (PF_IO_WORKER | PF_USER_WORKER) != 0
+    }
+
+    /// Whether it is a thread of the kernel itself, which runs no program at all.
+    pub fn is_kernel_thread(&self) -> bool {
+        self.flags & PF_KTHREAD != 0
     }
 
     /// Whether it is a kernel worker that has no credentials of its own.

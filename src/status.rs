@@ -5,7 +5,7 @@
 //! ```text
 //! 11 threads: uid=998 gid=998 groups=none permitted=cap_net_bind_service effective=cap_net_bind_service …
 //! thread 4711 "worker": uid=0 gid=0 groups=0,4 permitted=all effective=all inheritable=none bounding=all-cap_sys_boot …
-//! thread 4712 "iou-sqp-4700": kernel worker, cannot be brought along: uid=0 …
+//! thread 4712 "iou-sqp-4700": kernel worker, cannot be changed: uid=0 …
 //! thread 4700 "server": exited
 //! thread 4702 "server": securebits=noroot,noroot_locked
 //! ```
@@ -21,12 +21,13 @@ use alloc::vec::Vec;
 use crate::caps::{self as cap_sets, CapSets};
 use crate::error::Error;
 use crate::plan::SECUREBITS;
+use crate::procfs::{self, Stat, Status};
 use crate::sys;
 use crate::text::{Errno, Excerpt as Word};
 
-/// What a thread holds, as far as /proc tells.
+/// What a thread holds, as far as /proc tells. credentials(7)
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Holds {
+pub struct Credentials {
     /// Real, effective, saved, file-system user id.
     pub uids: [u32; 4],
     /// Real, effective, saved, file-system group id.
@@ -37,13 +38,13 @@ pub struct Holds {
     pub caps: CapSets,
     /// The bounding set.
     pub bounding: u64,
-    /// The ambient set.
+    /// The ambient set; empty where the kernel has none (gVisor, Linux before 4.3).
     pub ambient: u64,
-    /// Whether no_new_privs is set.
-    pub no_new_privs: bool,
+    /// Whether no_new_privs is set, where /proc tells: gVisor and Linux before 4.10 do not.
+    pub no_new_privs: Option<bool>,
 }
 
-impl Holds {
+impl Credentials {
     /// The five sets, each with its name.
     pub fn sets(&self) -> [(&'static str, u64); 5] {
         let CapSets { effective, permitted, inheritable } = self.caps;
@@ -64,10 +65,12 @@ pub enum Kind {
     Ordinary,
     /// Has exited and runs nothing any more: a main thread whose process lives on, or a process nobody has waited for.
     Exited,
-    /// A worker of the kernel that carries the credentials of each request's submitter (io_uring's `iou-wrk-`).
-    Worker,
-    /// A worker of the kernel that keeps the credentials it was made with: no call can bring it along.
-    FixedWorker,
+    /// A worker of the kernel. It takes each request's credentials (io_uring's `iou-wrk-`), or keeps those it was made
+    /// with, and then no call changes it.
+    KernelWorker {
+        /// Which of the two.
+        per_request_credentials: bool,
+    },
 }
 
 /// One thread.
@@ -80,7 +83,7 @@ pub struct Thread {
     /// Its kind.
     pub kind: Kind,
     /// What it holds.
-    pub holds: Holds,
+    pub credentials: Credentials,
 }
 
 /// A process, the leader first, then in order of id.
@@ -88,6 +91,10 @@ pub struct Thread {
 pub struct Process {
     /// The process id.
     pub pid: i32,
+    /// Its parent's process id, where /proc tells; 0 is a parent outside of this pid namespace, or none.
+    pub parent: Option<i32>,
+    /// Whether it is a thread of the kernel, which holds everything and runs no program.
+    pub is_kernel_thread: bool,
     /// Its threads, never none.
     pub threads: Vec<Thread>,
     /// The calling thread and its securebits, if it is one of them.
@@ -100,24 +107,23 @@ impl Process {
         self.threads.iter().find(|thread| thread.kind == Kind::Ordinary)
     }
 
-    /// Those that hold the same as the reference, itself included.
-    pub fn alike(&self) -> impl Iterator<Item = &Thread> {
-        let reference = self.reference();
-        self.threads
-            .iter()
-            .filter(move |thread| thread.kind == Kind::Ordinary && Some(&thread.holds) == reference.map(|it| &it.holds))
+    /// Whether a thread holds the same as the reference.
+    pub fn is_same_as_reference(&self, thread: &Thread) -> bool {
+        thread.kind == Kind::Ordinary && self.reference().is_some_and(|it| it.credentials == thread.credentials)
+    }
+
+    /// How many hold the same as the reference, itself included.
+    pub fn count_same(&self) -> usize {
+        self.threads.iter().filter(|thread| self.is_same_as_reference(thread)).count()
     }
 
     /// All others, kernel workers and exited leaders among them.
-    pub fn others(&self) -> impl Iterator<Item = &Thread> {
-        let reference = self.reference();
-        self.threads
-            .iter()
-            .filter(move |thread| thread.kind != Kind::Ordinary || Some(&thread.holds) != reference.map(|it| &it.holds))
+    pub fn different(&self) -> impl Iterator<Item = &Thread> {
+        self.threads.iter().filter(|thread| !self.is_same_as_reference(thread))
     }
 }
 
-/// Writes what process `pid` (0: the caller's) holds: one line for all threads alike, and one for each that differs.
+/// Writes what process `pid` (0: the caller's) holds: one line for all threads that hold the same, and one for each that differs.
 pub fn describe(pid: i32, out: &mut dyn fmt::Write) -> Result<(), Error> {
     let process = read(pid)?;
     // A writer that has no room left keeps counting; there is nothing else to be told of it.
@@ -128,16 +134,20 @@ pub fn describe(pid: i32, out: &mut dyn fmt::Write) -> Result<(), Error> {
 impl fmt::Display for Process {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(reference) = self.reference() {
-            let count = self.alike().count();
-            writeln!(f, "{count} thread{}: {}", if count == 1 { "" } else { "s" }, reference.holds)?;
+            let count = self.count_same();
+            writeln!(f, "{count} thread{}: {}", if count == 1 { "" } else { "s" }, reference.credentials)?;
         }
-        for thread in self.others() {
+        for thread in self.different() {
             write!(f, "thread {} {}: ", thread.tid, Word::new(&thread.name))?;
             match thread.kind {
-                Kind::Ordinary => writeln!(f, "{}", thread.holds)?,
+                Kind::Ordinary => writeln!(f, "{}", thread.credentials)?,
                 Kind::Exited => writeln!(f, "exited")?,
-                Kind::Worker => writeln!(f, "kernel worker, takes each request's credentials: {}", thread.holds)?,
-                Kind::FixedWorker => writeln!(f, "kernel worker, cannot be brought along: {}", thread.holds)?,
+                Kind::KernelWorker { per_request_credentials: true } => {
+                    writeln!(f, "kernel worker, takes each request's credentials: {}", thread.credentials)?;
+                }
+                Kind::KernelWorker { per_request_credentials: false } => {
+                    writeln!(f, "kernel worker, cannot be changed: {}", thread.credentials)?;
+                }
             }
         }
         if let Some((tid, bits)) = self.caller {
@@ -148,7 +158,7 @@ impl fmt::Display for Process {
     }
 }
 
-impl fmt::Display for Holds {
+impl fmt::Display for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "uid={} gid={} groups=", Ids(&self.uids), Ids(&self.gids))?;
         if self.groups.is_empty() {
@@ -160,7 +170,16 @@ impl fmt::Display for Holds {
         for (name, set) in self.sets() {
             write!(f, " {name}={}", Set(set))?;
         }
-        write!(f, " no_new_privs={}", if self.no_new_privs { "on" } else { "off" })
+        write!(f, " no_new_privs={}", on_or_off(self.no_new_privs))
+    }
+}
+
+/// A flag that /proc may not tell.
+pub fn on_or_off(flag: Option<bool>) -> &'static str {
+    match flag {
+        Some(true) => "on",
+        Some(false) => "off",
+        None => "unknown",
     }
 }
 
@@ -231,7 +250,7 @@ impl fmt::Display for SecurebitNames {
     }
 }
 
-/// Sweeps over the task folder until one finds nothing new, at most this often: threads may be made all the time.
+/// Sweeps over the task directory until one finds nothing new, at most this often: threads may be made all the time.
 const SWEEPS: usize = 16;
 
 /// Reads what process `pid` (0: the caller's) holds. Threads that end meanwhile are left out; one that is made meanwhile
@@ -251,26 +270,26 @@ pub fn read(pid: i32) -> Result<Process, Error> {
     let mut seen = Vec::new();
     let mut threads = Vec::new();
     let mut buf = Vec::new();
-    let mut room = [0; 512];
-    let mut tgid = pid;
+    let mut entries_buf = [0; 512];
+    let mut leader = Leader { pid, parent: None, is_kernel_thread: false };
     for _ in 0..SWEEPS {
         let before = seen.len();
         sys::rewind(root.raw()).map_err(|errno| no_process(pid, errno))?;
         loop {
-            let entries = match sys::getdents(root.raw(), &mut room) {
+            let entries = match sys::getdents(root.raw(), &mut entries_buf) {
                 Ok(entries) if entries.is_empty() => break,
                 Ok(entries) => entries,
                 Err(errno) if is_gone(errno) => break,
                 Err(errno) => return Err(no_process(pid, errno)),
             };
             for name in entries {
-                let Some(tid) = decimal(name).and_then(|id| i32::try_from(id).ok()) else { continue };
+                let Some(tid) = procfs::decimal(name).and_then(|id| i32::try_from(id).ok()) else { continue };
                 let Err(at) = seen.binary_search(&tid) else { continue };
                 push(&mut seen, tid)?;
                 seen[at..].rotate_right(1);
                 match thread(&root, tid, &mut path, &mut buf) {
-                    Ok((thread, leader)) => {
-                        tgid = leader;
+                    Ok((thread, its_leader)) => {
+                        leader = its_leader;
                         push(&mut threads, thread)?;
                     }
                     Err(ReadError::Gone) => {}
@@ -278,7 +297,7 @@ pub fn read(pid: i32) -> Result<Process, Error> {
                     Err(ReadError::Io(errno)) => return Err(no_process(pid, errno)),
                     Err(ReadError::Field) => {
                         return Err(Error::NoProc {
-                            problem: "a status file lacks what Linux 4.10 and later write there; is it really /proc?",
+                            problem: "a status file lacks what every kernel writes there; is it really /proc?",
                         });
                     }
                 }
@@ -291,7 +310,7 @@ pub fn read(pid: i32) -> Result<Process, Error> {
     if threads.is_empty() {
         return Err(Error::NoProcess { pid, errno: Errno(libc::ESRCH) });
     }
-    threads.sort_unstable_by_key(|thread| (thread.tid != tgid, thread.tid));
+    threads.sort_unstable_by_key(|thread| (thread.tid != leader.pid, thread.tid));
     let tid = sys::gettid();
     let caller = if own && threads.iter().any(|thread| thread.tid == tid) {
         // a filter may deny it
@@ -299,7 +318,8 @@ pub fn read(pid: i32) -> Result<Process, Error> {
     } else {
         None
     };
-    Ok(Process { pid: tgid, threads, caller })
+    let Leader { pid, parent, is_kernel_thread } = leader;
+    Ok(Process { pid, parent, is_kernel_thread, threads, caller })
 }
 
 fn push<T>(list: &mut Vec<T>, item: T) -> Result<(), Error> {
@@ -333,125 +353,77 @@ enum ReadError {
     OutOfMemory,
 }
 
-/// A thread, and the id of its leader.
-fn thread(root: &sys::Fd, tid: i32, path: &mut String, buf: &mut Vec<u8>) -> Result<(Thread, i32), ReadError> {
+/// What every thread's files tell of the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Leader {
+    pid: i32,
+    parent: Option<i32>,
+    is_kernel_thread: bool,
+}
+
+/// A thread, and what its files tell of its process.
+fn thread(root: &sys::Fd, tid: i32, path: &mut String, buf: &mut Vec<u8>) -> Result<(Thread, Leader), ReadError> {
     slurp(root, c_path(path, format_args!("{tid}/stat"))?, buf)?;
-    let flags = task_flags(buf).ok_or(ReadError::Field)?;
+    let stat = Stat::parse(buf).ok_or(ReadError::Field)?;
+    let is_kernel_thread = stat.is_kernel_thread();
+    let worker = stat
+        .is_kernel_worker()
+        .then(|| Kind::KernelWorker { per_request_credentials: stat.takes_credentials_of_requests() });
     slurp(root, c_path(path, format_args!("{tid}/status"))?, buf)?;
-    let (mut thread, leader) = parse(tid, buf)?;
-    if thread.kind == Kind::Ordinary && flags & (PF_IO_WORKER | PF_USER_WORKER) != 0 {
-        thread.kind = if thread.name.starts_with(b"iou-wrk-") { Kind::Worker } else { Kind::FixedWorker };
+    let (mut thread, mut leader) = parse(tid, buf)?;
+    leader.is_kernel_thread = is_kernel_thread;
+    if let (Kind::Ordinary, Some(worker)) = (thread.kind, worker) {
+        thread.kind = worker;
     }
     Ok((thread, leader))
 }
 
-// include/linux/sched.h: made by create_io_thread (since 5.12) or vhost_task_create (since 6.4), and no others
-const PF_IO_WORKER: u64 = 0x10;
-const PF_USER_WORKER: u64 = 0x4000;
-
-/// Field 9 of /proc/PID/stat. The name in field 2 may hold anything, closing brackets and line ends too.
-fn task_flags(stat: &[u8]) -> Option<u64> {
-    let end_of_name = stat.iter().rposition(|b| *b == b')')?;
-    let flags = stat.get(end_of_name + 1..)?.split(|b| *b == b' ').filter(|field| !field.is_empty()).nth(6)?;
-    core::str::from_utf8(flags).ok()?.parse().ok()
-}
-
-fn parse(tid: i32, status: &[u8]) -> Result<(Thread, i32), ReadError> {
-    let mut name = None;
-    let mut state = None;
-    let mut tgid = None;
-    let mut uids = None;
-    let mut gids = None;
-    let mut groups = None;
-    let [mut inheritable, mut permitted, mut effective, mut bounding, mut ambient] = [None; 5];
-    let mut no_new_privs = None;
-    for line in status.split(|b| *b == b'\n') {
-        let Some(colon) = line.iter().position(|b| *b == b':') else { continue };
-        let value = line[colon + 1..].trim_ascii();
-        let numbers = || value.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
-        match &line[..colon] {
-            b"Name" => name = Some(unescaped(&line[(colon + 2).min(line.len())..])?),
-            b"State" => state = value.first().copied(),
-            b"Tgid" => tgid = decimal(value).and_then(|id| i32::try_from(id).ok()),
-            b"Uid" => uids = four(numbers()),
-            b"Gid" => gids = four(numbers()),
-            b"Groups" => {
-                let mut list = Vec::new();
-                for word in numbers() {
-                    list.try_reserve(1).map_err(|_| ReadError::OutOfMemory)?;
-                    list.push(decimal(word).ok_or(ReadError::Field)?);
-                }
-                groups = Some(list);
-            }
-            b"CapInh" => inheritable = hexadecimal(value),
-            b"CapPrm" => permitted = hexadecimal(value),
-            b"CapEff" => effective = hexadecimal(value),
-            b"CapBnd" => bounding = hexadecimal(value),
-            b"CapAmb" => ambient = hexadecimal(value),
-            b"NoNewPrivs" => no_new_privs = Some(value != b"0"),
-            _ => {}
-        }
+fn parse(tid: i32, text: &[u8]) -> Result<(Thread, Leader), ReadError> {
+    let mut groups = Vec::new();
+    let mut out_of_memory = false;
+    let status = Status::parse_with_groups(text, |group| match groups.try_reserve(1) {
+        Ok(()) => groups.push(group),
+        Err(_) => out_of_memory = true,
+    });
+    if out_of_memory {
+        return Err(ReadError::OutOfMemory);
+    }
+    let mut name = Vec::new();
+    if let Some(found) = &status.name {
+        name.try_reserve_exact(found.as_bytes().len()).map_err(|_| ReadError::OutOfMemory)?;
+        name.extend_from_slice(found.as_bytes());
     }
     let found = || {
-        let caps = CapSets { effective: effective?, permitted: permitted?, inheritable: inheritable? };
-        let holds = Holds {
-            uids: uids?,
-            gids: gids?,
-            groups: groups?,
-            caps,
-            bounding: bounding?,
-            ambient: ambient?,
-            no_new_privs: no_new_privs?,
+        status.name.as_ref()?;
+        status.groups?;
+        let credentials = Credentials {
+            uids: status.uids?,
+            gids: status.gids?,
+            groups,
+            caps: status.caps()?,
+            bounding: status.bounding?,
+            ambient: status.ambient.unwrap_or(0),
+            no_new_privs: status.no_new_privs,
         };
-        let kind = if matches!(state?, b'Z' | b'X') { Kind::Exited } else { Kind::Ordinary };
-        Some((Thread { tid, name: name?, kind, holds }, tgid?))
+        let kind = if status.state?.has_ended() { Kind::Exited } else { Kind::Ordinary };
+        let leader = Leader { pid: status.tgid?, parent: status.ppid, is_kernel_thread: false };
+        Some((Thread { tid, name, kind, credentials }, leader))
     };
     found().ok_or(ReadError::Field)
-}
-
-/// A name as it is, from the form status has it in: `\n` and `\\` are escaped there (fs/proc/array.c).
-fn unescaped(text: &[u8]) -> Result<Vec<u8>, ReadError> {
-    let mut name = Vec::new();
-    name.try_reserve(text.len()).map_err(|_| ReadError::OutOfMemory)?;
-    let mut bytes = text.iter().copied();
-    while let Some(b) = bytes.next() {
-        name.push(match b {
-            b'\\' => match bytes.next() {
-                Some(b'n') => b'\n',
-                Some(other) => other,
-                None => b'\\',
-            },
-            b => b,
-        });
-    }
-    Ok(name)
-}
-
-fn decimal(word: &[u8]) -> Option<u32> {
-    core::str::from_utf8(word).ok()?.parse().ok()
-}
-
-fn hexadecimal(word: &[u8]) -> Option<u64> {
-    u64::from_str_radix(core::str::from_utf8(word).ok()?, 16).ok()
-}
-
-fn four<'a>(mut words: impl Iterator<Item = &'a [u8]>) -> Option<[u32; 4]> {
-    let mut next = || decimal(words.next()?);
-    Some([next()?, next()?, next()?, next()?])
 }
 
 fn is_gone(errno: Errno) -> bool {
     matches!(errno.0, libc::ENOENT | libc::ESRCH)
 }
 
-/// A path of /proc for the kernel, in `room`, which is used again.
-fn c_path<'a>(room: &'a mut String, path: fmt::Arguments<'_>) -> Result<&'a CStr, ReadError> {
+/// A path of /proc for the kernel, in `buf`, which is used again.
+fn c_path<'a>(buf: &'a mut String, path: fmt::Arguments<'_>) -> Result<&'a CStr, ReadError> {
     use fmt::Write as _;
     // longer than "/proc/", two numbers and the names used
-    room.try_reserve(64).map_err(|_| ReadError::OutOfMemory)?;
-    room.clear();
-    let _ = write!(room, "{path}\0");
-    CStr::from_bytes_with_nul(room.as_bytes()).map_err(|_| ReadError::Field)
+    buf.try_reserve(64).map_err(|_| ReadError::OutOfMemory)?;
+    buf.clear();
+    let _ = write!(buf, "{path}\0");
+    CStr::from_bytes_with_nul(buf.as_bytes()).map_err(|_| ReadError::Field)
 }
 
 impl From<ReadError> for Error {
@@ -497,18 +469,19 @@ mod tests {
         CapPrm:\t0000000000000400\nCapEff:\t0000000000000000\nCapBnd:\t000001fffeffffff\nCapAmb:\t0000000000000000\n\
         NoNewPrivs:\t1\nSeccomp:\t0\n";
 
-    fn parsed(status: &str) -> Option<(Thread, i32)> {
+    fn parsed(status: &str) -> Option<(Thread, Leader)> {
         parse(702, status.as_bytes()).ok()
     }
 
     #[test]
     fn a_status_file_becomes_one_line() {
-        let (thread, tgid) = parsed(STATUS).expect("all fields are there");
-        assert_eq!((thread.tid, tgid, thread.kind), (702, 700, Kind::Ordinary));
+        let (thread, leader) = parsed(STATUS).expect("all fields are there");
+        assert_eq!(leader, Leader { pid: 700, parent: None, is_kernel_thread: false });
+        assert_eq!((thread.tid, thread.kind), (702, Kind::Ordinary));
         assert_eq!(thread.name, b"ser ver:\n\\");
-        assert_eq!(thread.holds.groups, [4, 24]);
+        assert_eq!(thread.credentials.groups, [4, 24]);
         assert_eq!(
-            thread.holds.to_string(),
+            thread.credentials.to_string(),
             "uid=0/998/998/998 gid=998 groups=4,24 permitted=cap_net_bind_service effective=none inheritable=none \
              bounding=all-cap_sys_resource ambient=none no_new_privs=on"
         );
@@ -516,9 +489,7 @@ mod tests {
 
     #[test]
     fn a_field_that_is_missing_or_garbled_is_an_error() {
-        for field in
-            ["Name", "State", "Tgid", "Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNew"]
-        {
+        for field in ["Name", "State", "Tgid", "Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd"] {
             let without: String =
                 STATUS.split_inclusive('\n').filter(|line| !line.starts_with(field)).collect::<Vec<_>>().concat();
             assert_ne!(without, STATUS);
@@ -530,11 +501,12 @@ mod tests {
     }
 
     #[test]
-    fn flags_are_found_behind_any_name() {
-        assert_eq!(task_flags(b"7 (a) b) (c) S 1 7 7 0 -1 4194560 1 2"), Some(4_194_560));
-        assert_eq!(task_flags(b"7 (iou-sqp-1) S 1 7 7 0 -1 16400 0"), Some(0x4010));
-        assert_eq!(task_flags(b"7 (x) S 1"), None);
-        assert_eq!(task_flags(b""), None);
+    fn what_gvisor_lacks_is_no_error() {
+        let lacking = |line: &&str| !line.starts_with("CapAmb") && !line.starts_with("NoNewPrivs");
+        let without: String = STATUS.split_inclusive('\n').filter(lacking).collect();
+        let (thread, _) = parsed(&without).expect("the other fields are enough");
+        assert_eq!((thread.credentials.ambient, thread.credentials.no_new_privs), (0, None));
+        assert!(thread.credentials.to_string().ends_with(" ambient=none no_new_privs=unknown"));
     }
 
     #[test]

@@ -143,7 +143,7 @@ def the_structure_is_that_of_the_header():
 @case
 def the_command_is_documented_in_full():
     page = TEXTS["ec-security.8"].replace("\\-", "-")
-    for command in ("check", "show", "exec", "explain"):
+    for command in ("check", "show", "diff", "watch", "exec", "explain", "convert"):
         expect(re.search(rf"^\.It Cm {command}\b", page, re.M), command)
         help = run(f"{ROOT}/build/ec-security", command, "--help").out
         found = re.findall(r"^ +(?:-(\w), )?--([a-z-]+)", help, re.M)
@@ -242,7 +242,7 @@ def examples_of_the_command_work():
                 if line.endswith("-- id"):
                     expect(result.out.startswith(f"uid={UID}(ecuser)"), result.out)
                 tried += 1
-    same(tried, 9)
+    same(tried, 13)
 
 
 if __name__ == "__main__":

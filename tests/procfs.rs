@@ -172,6 +172,9 @@ fn stat_behind_any_name() {
     assert_eq!(parsed(b"7 (a) b) (c) S 1 7 7 0 -1 4194560 1 2"), Some((&b"a) b) (c"[..], b'S', 4_194_560)));
     assert_eq!(parsed(b"7 (\n) R 1\n) Z 1 7 7 0 -1 16400 0"), Some((&b"\n) R 1\n"[..], b'Z', 0x4010)));
     assert_eq!(parsed(b"7 () S 1 7 7 0 -1 0 0"), Some((&b""[..], b'S', 0)));
+    let start_time = |text: &'static [u8]| Stat::parse(text).expect("a stat file").start_time;
+    assert_eq!(start_time(b"7 (x) S 1 7 7 0 -1 0 10 11 12 13 14 15 16 17 18 19 20 21 4711 23"), Some(4711));
+    assert_eq!(start_time(b"7 (x) S 1 7 7 0 -1 0 10 11 12 13 14 15 16 17 18 19 20 21"), None);
     for wrong in [&b""[..], b"7", b"7 (x", b"7 x)", b"7 )x(", b"7 (x) S 1", b"7 (x) S 1 7 7 0 -1 x 0", b"7 (x)"] {
         assert_eq!(Stat::parse(wrong), None, "{wrong:?}");
     }

@@ -1,11 +1,9 @@
 //! Capabilities, as in capabilities(7): names, sets and the text format.
 
-mod meanings;
 mod names;
 mod set;
 pub mod text;
 
-pub use meanings::meaning;
 pub use names::{NAMES, by_name, name};
 pub(crate) use names::{Name, is_word};
 pub use set::{CapNames, CapSets, SETGID, SETPCAP, SETUID, SYS_CHROOT, bit, each, up_to};

@@ -37,6 +37,17 @@ pub struct Passwd {
     pub gid: u32,
 }
 
+/// What a login sets the environment by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// The name as the database writes it.
+    pub name: CString,
+    /// The home directory.
+    pub home: CString,
+    /// The shell; empty means /bin/sh.
+    pub shell: CString,
+}
+
 /// An entry of the group database, as far as it matters here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
@@ -84,6 +95,21 @@ pub fn user_by_id(uid: u32) -> Result<Option<Passwd>, Failure> {
             unsafe { libc::getpwuid_r(uid, entry, buf, len, result) }
         },
         passwd,
+    )
+}
+
+/// getpwuid_r(3), for what [`Passwd`] leaves out.
+pub fn login_by_id(uid: u32) -> Result<Option<Login>, Failure> {
+    look_up(
+        PASSWD,
+        |entry, buf, len, result| {
+            // SAFETY: the pointers are those of `look_up`, which is what getpwuid_r asks for.
+            unsafe { libc::getpwuid_r(uid, entry, buf, len, result) }
+        },
+        |entry: &libc::passwd| {
+            let (name, home, shell) = (copied(entry.pw_name)?, copied(entry.pw_dir)?, copied(entry.pw_shell)?);
+            Ok(Login { name, home, shell })
+        },
     )
 }
 

@@ -20,6 +20,33 @@ impl Options {
         for setting in settings {
             self.set_from(setting)?;
         }
+        self.look_up_memberships_of(settings)
+    }
+
+    /// The same, but goes on after an error: sets what can be set, and returns everything that is wrong.
+    pub(super) fn set_what_can_be(&mut self, settings: &[Setting]) -> Vec<Error> {
+        let mut errors = Vec::new();
+        for setting in settings {
+            let Err(error) = self.set_from(setting) else { continue };
+            let before = errors.len();
+            if let Value::List(items) = &setting.value {
+                for (item, place) in items {
+                    let value = Value::One(item.clone());
+                    let mut untouched = DEFAULTS;
+                    let alone = Setting { value, value_place: place.clone(), ..setting.clone() };
+                    errors.extend(untouched.set_from(&alone).err());
+                }
+            }
+            // What is wrong with the list as a whole.
+            if errors.len() == before {
+                errors.push(error);
+            }
+        }
+        errors.extend(self.look_up_memberships_of(settings).err());
+        errors
+    }
+
+    fn look_up_memberships_of(&mut self, settings: &[Setting]) -> Result<(), Error> {
         let is_user = |setting: &&Setting| setting.key.eq_ignore_ascii_case(b"user");
         self.look_up_memberships().map_err(|error| match settings.iter().rev().find(is_user) {
             Some(user) => placed(&user.value_place, error),

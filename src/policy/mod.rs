@@ -5,6 +5,8 @@ mod get;
 mod options;
 mod proc_dir;
 
+use alloc::vec::Vec;
+
 use crate::caps;
 use crate::config::{self, Setting};
 use crate::error::Error;
@@ -47,6 +49,24 @@ impl Policy {
     /// Sets options from the `Security` stanza of a configuration file.
     pub fn load(&mut self, path: &[u8]) -> Result<(), Error> {
         self.set_all(&config::load(path)?)
+    }
+
+    /// The same, but goes on after an error: sets what can be set, and returns everything that is wrong.
+    pub fn load_with_all_errors(&mut self, path: &[u8]) -> Vec<Error> {
+        match config::load(path) {
+            Ok(settings) => self.options.set_what_can_be(&settings),
+            Err(error) => Vec::from([error.into()]),
+        }
+    }
+
+    /// Retains what `ambient` names, but for what is optional: for a program that is to be executed with it.
+    pub fn retain_ambient(&mut self) {
+        self.options.retain_ambient();
+    }
+
+    /// The user id to become, if one is set.
+    pub fn uid(&self) -> Option<u32> {
+        self.options.uid()
     }
 
     /// Sets options from the `Security` stanza of a configuration text.

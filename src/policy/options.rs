@@ -231,6 +231,19 @@ pub(crate) fn root_folder(path: &CStr) -> Result<sys::Fd, Error> {
 }
 
 impl Options {
+    /// See [`Policy::retain_ambient`](super::Policy::retain_ambient).
+    pub(super) fn retain_ambient(&mut self) {
+        if let (Some(ambient), TargetCaps::Exactly(caps)) = (self.ambient, &mut self.caps) {
+            let required = ambient & !self.optional.permitted;
+            caps.permitted |= required;
+            caps.effective |= required;
+        }
+    }
+
+    pub(super) fn uid(&self) -> Option<u32> {
+        self.user.as_ref().map(|user| user.user.uid)
+    }
+
     pub(super) fn set(&mut self, option: &[u8], value: Option<&[u8]>, when: Memberships) -> Result<(), Error> {
         let Some(name) = known(option) else {
             return Err(unknown_option(option));

@@ -121,7 +121,7 @@ static const char *expect_text(const struct process *process)
         }
         if (thread->kernel)
             add("kernel worker, %s: ",
-                strncmp(thread->name, "iou-wrk-", 8) ? "cannot be brought along" : "takes each request's credentials");
+                strncmp(thread->name, "iou-wrk-", 8) ? "cannot be changed" : "takes each request's credentials");
         add_thread(thread);
     }
     return expected;
@@ -286,7 +286,7 @@ static void a_worker(void *unused)
     expect_status(child->pid);
     char text[16384];
     ec_security_status(child->pid, text, sizeof text);
-    expect(strstr(text, "\": kernel worker, cannot be brought along: uid=") != NULL, "%s", text);
+    expect(strstr(text, "\": kernel worker, cannot be changed: uid=") != NULL, "%s", text);
 }
 
 /* --- what cannot be looked at --------------------------------------------------------------------------------------- */

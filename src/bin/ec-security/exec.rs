@@ -1,15 +1,20 @@
 //! `ec-security exec`: become what a policy says, then execute a program.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use caps::CapSet;
+use ec_security::apply;
+use ec_security::identity::nss;
+use ec_security::policy::Policy;
 use ec_security::status::Set;
-use ec_security::{apply, sys};
+use ec_security::sys;
 
-use crate::{Failure, Source, help, say};
+use crate::source::Options;
+use crate::{Failure, help, say};
 
 // As env(1), nohup(1) and setpriv(1)'s relatives have it.
 const NOT_EXECUTED: u8 = 125;
@@ -21,16 +26,19 @@ pub(crate) fn run(mut args: lexopt::Parser) -> Result<(), Failure> {
     // Whoever reads the exit status must be able to tell it from the program's own.
     let ours = |failure: Failure| Failure { status: NOT_EXECUTED, ..failure };
     let wrong = |error: lexopt::Error| ours(Failure::usage("exec", error));
-    let mut source = Source::default();
+    let mut file: Option<OsString> = None;
+    let mut options = Options::default();
     let mut quiet = false;
+    let mut environment = false;
     let mut command: Vec<OsString> = Vec::new();
     while let Some(arg) = args.next().map_err(wrong)? {
         match arg {
             Short('h') | Long("help") => return say(help::EXEC),
-            Short('f') | Long("file") if source.file.is_none() => source.file = Some(args.value().map_err(wrong)?),
+            Short('f') | Long("file") if file.is_none() => file = Some(args.value().map_err(wrong)?),
+            Short('e') | Long("environment") => environment = true,
             Short('o') | Long("option") => {
                 let word = args.value().map_err(wrong)?;
-                source.option("exec", &word).map_err(ours)?;
+                options.take("exec", &word).map_err(ours)?;
             }
             Short('q') | Long("quiet") => quiet = true,
             Value(program) => {
@@ -44,22 +52,55 @@ pub(crate) fn run(mut args: lexopt::Parser) -> Result<(), Failure> {
     let Some((program, arguments)) = command.split_first() else {
         return Err(ours(Failure::usage("exec", "a command to execute is missing")));
     };
-    if source.is_empty() {
+    if file.is_none() && options.is_empty() {
         // An empty policy would drop every capability and keep the user: hardly what was meant.
         return Err(ours(Failure::usage("exec", "nothing to become: give a file with -f, or options with -o")));
     }
-    let mut policy = source.policy().map_err(|error| ours(error.into()))?;
+    let mut policy = options.policy(file.as_deref()).map_err(|errors| {
+        let failures = errors.into_iter().map(Failure::from).collect();
+        ours(crate::complain(failures))
+    })?;
+    // What the program is to hold has to be held until then.
+    policy.retain_ambient();
+    let mut program_to_execute = Command::new(program);
+    program_to_execute.args(arguments);
+    if environment {
+        // Before a change of the root directory, which may have no user database.
+        program_to_execute.envs(of_user(&policy).map_err(ours)?);
+    }
     apply::apply(&mut policy).map_err(|error| ours(error.into()))?;
     if !quiet {
         warn_of_what_execve_does();
     }
-    let error = Command::new(program).args(arguments).exec();
+    let error = program_to_execute.exec();
     let status = if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { CANNOT_EXECUTE };
     let reason = match error.raw_os_error() {
         Some(errno) => ec_security::text::Errno(errno).to_string(),
         None => error.to_string(),
     };
     Err(Failure::new(status, format!("{}: {reason}", program.to_string_lossy())))
+}
+
+/// What login(1) sets for the user that the policy names, or that this process is.
+fn of_user(policy: &Policy) -> Result<[(&'static str, OsString); 4], Failure> {
+    let uid = policy.uid().unwrap_or_else(sys::geteuid);
+    let login = match nss::login_by_id(uid) {
+        Ok(Some(login)) => login,
+        Ok(None) => {
+            let text = format!("--environment: user id {uid} has no entry in the user database; set HOME by env(1)");
+            return Err(Failure::new(NOT_EXECUTED, text));
+        }
+        Err(_) => {
+            let text = format!("--environment: the user database cannot be read for user id {uid}");
+            return Err(Failure::new(NOT_EXECUTED, text));
+        }
+    };
+    let text = |text: std::ffi::CString| OsStr::from_bytes(text.as_bytes()).to_owned();
+    let or = |text: OsString, default: &str| if text.is_empty() { default.into() } else { text };
+    let name = text(login.name);
+    // passwd(5): an empty shell is /bin/sh.
+    let (home, shell) = (or(text(login.home), "/"), or(text(login.shell), "/bin/sh"));
+    Ok([("HOME", home), ("SHELL", shell), ("USER", name.clone()), ("LOGNAME", name)])
 }
 
 /// What execve(2) does to the sets of this process, which surprises (capabilities(7), "Transformation of capabilities during
