@@ -1,0 +1,22 @@
+# Where servers run: `make check-surroundings`, some minutes, not part of `make check`. tests/surroundings/run puts a driver into
+# containers, units of systemd, sandboxes, emulators, and under security modules in a virtual machine, and compares what comes of
+# each drop with docs/surroundings.md. Needs root; for amd64. SURROUNDINGS="podman-crun gvisor" takes fewer.
+
+SURROUNDINGS ?=
+SURROUNDINGS_PACKAGES := gcc libc6-dev python3 util-linux iproute2 busybox-static mmdebstrap debian-archive-keyring crun runc podman \
+    golang-github-containers-common uidmap bubblewrap firejail runsc qemu-user-static qemu-system-x86 apparmor checkpolicy
+
+.PHONY: check-surroundings
+check-surroundings:
+	@tests/packages $(SURROUNDINGS_PACKAGES)
+	@$(MAKE) --no-print-directory build/surroundings/drive build/surroundings/libnss_hang.so.2
+	@SURROUNDINGS="$(SURROUNDINGS)" tests/run tests/surroundings/run@1800
+
+build/surroundings/drive: tests/surroundings/drive.c tests/outside/policy_of.h include/ec_security.h $(addprefix build/outside/,$(HARNESS)) \
+    build/libec_security.so
+	@mkdir -p $(@D)
+	$(CC) $(BASE_CFLAGS) $(CFLAGS) -Itests/outside -o $@ $< $(addprefix build/outside/,$(HARNESS)) -Lbuild -Wl,-rpath,'$$ORIGIN:$$ORIGIN/..' -lec_security
+
+build/surroundings/libnss_hang.so.2: tests/surroundings/nss_hang.c
+	@mkdir -p $(@D)
+	$(CC) $(BASE_CFLAGS) $(CFLAGS) -shared -fPIC -o $@ $<
