@@ -1,5 +1,7 @@
-/* The promise under fault: a tracer makes single system calls of the library fail, lie, or take long, in the caller, in one
- * other thread, in all others, in the rehearsing child, or in all of them, and then looks at every thread from outside.
+/* The promise under fault: a tracer makes single system calls of the library fail, lie, or take long, or ends the thread that makes them,
+ * in the caller, in one other thread, in all others, in the rehearsing child, or in all of them, and then looks at every thread from outside.
+ * Each scene is played in both ways of a call: in place, and, under a filter that forbids nothing that matters, rehearsed. In place, what
+ * is undone after a refusal is made to fail too.
  * There are three outcomes, and whatever is none of them is a failure:
  *
  *     done       0 was returned, and every thread is exactly as asked
@@ -13,10 +15,11 @@
  *     faults              every use of every call once, with one of the ways to fail in turn: for `make check`
  *     faults --all        every use of every call in every way
  *     faults --first      as the first, and stops at the first failure; --scene NAME takes one scene only
- *     faults --one SCENE WHERE CALL N HOW [from]      one of them, as a line of the table names it, told in full
+ *     faults --one SCENE WHERE CALL N HOW [from | then CALL]      one of them, as a line of the table names it, told in full
  *     faults --table FILE also writes a line per fault to FILE: scene, where, call, n, how, outcome, milliseconds, more */
 
 #include "outside.h"
+#include "policy_of.h"
 #include "seccomp.h"
 
 #include <ec_security.h>
@@ -76,6 +79,17 @@ static void set_result(pid_t tid, long result, bool skip)
     ptrace(PTRACE_SETREGS, tid, NULL, &regs);
 }
 
+/* Has a tracee that is about to make a system call end its thread instead. */
+static void set_exit(pid_t tid)
+{
+    struct user_regs_struct regs;
+    if (ptrace(PTRACE_GETREGS, tid, NULL, &regs) < 0)
+        return;
+    regs.orig_rax = SYS_exit;
+    regs.rdi = 0;
+    ptrace(PTRACE_SETREGS, tid, NULL, &regs);
+}
+
 /* A system call that leaves errno alone. */
 static long raw(long number, long a, long b, long c, long d)
 {
@@ -97,6 +111,19 @@ static void set_result(pid_t tid, long result, bool skip)
     if (ptrace(PTRACE_GETREGSET, tid, NT_PRSTATUS, &all) < 0)
         return;
     regs.regs[0] = (unsigned long long)result;
+    ptrace(PTRACE_SETREGSET, tid, NT_PRSTATUS, &all);
+}
+
+static void set_exit(pid_t tid)
+{
+    struct user_regs_struct regs;
+    struct iovec all = {&regs, sizeof regs};
+    int exit_ = SYS_exit;
+    struct iovec number = {&exit_, sizeof exit_};
+    ptrace(PTRACE_SETREGSET, tid, NT_ARM_SYSTEM_CALL, &number);
+    if (ptrace(PTRACE_GETREGSET, tid, NT_PRSTATUS, &all) < 0)
+        return;
+    regs.regs[0] = 0;
     ptrace(PTRACE_SETREGSET, tid, NT_PRSTATUS, &all);
 }
 
@@ -125,7 +152,16 @@ typedef uint64_t key_t_;
 #define KEY(number, sub) ((key_t_)(number) << 32 | (uint32_t)(sub))
 #define MALLOC 100000
 
-enum how { FAILS, LIES, HOLDS, KILLS, FILTERED, FILTERED_DIES };
+enum how {
+    FAILS,
+    LIES,
+    HOLDS,
+    KILLS, /* the process */
+    ENDS,  /* the thread alone, as a filter of its own does (SECCOMP_RET_KILL_THREAD) */
+    HIDES, /* capget: shows no capability effective or permitted, as a security module may */
+    FILTERED,
+    FILTERED_DIES
+};
 
 struct way {
     enum how how;
@@ -139,6 +175,7 @@ struct fault {
     unsigned n;
     struct way way;
     bool from; /* the n-th use and all later ones */
+    key_t_ then; /* in the caller, all uses of this after that fail with EPERM, or 0: what is to be undone cannot be */
 };
 
 enum outcome { DONE, UNCHANGED, DEAD, LIBC, BETWEEN, HANG, NOT_REACHED, OUTCOMES };
@@ -240,6 +277,12 @@ static const char *way_name(struct way way)
     case KILLS:
         snprintf(text, sizeof text, "kills-%d", way.number);
         break;
+    case ENDS:
+        snprintf(text, sizeof text, "ends");
+        break;
+    case HIDES:
+        snprintf(text, sizeof text, "hides");
+        break;
     case FILTERED:
         snprintf(text, sizeof text, "filter-%s", name ? name : "?");
         break;
@@ -283,6 +326,7 @@ struct scene {
     int caller; /* which thread calls: 0 is the main one */
     bool needs_ids;
     uint64_t needs_caps;
+    bool rehearsed;  /* there is a filter, of uname(2) */
     bool long_holds; /* whether its deadline is short enough to keep threads longer than that */
 };
 
@@ -291,34 +335,20 @@ struct scene {
 
 static char folder[] = "/tmp/faults.XXXXXX";
 
-static int with(const char *const pairs[])
-{
-    ec_security_policy *policy = ec_security_policy_new();
-    if (!policy)
-        return EC_SECURITY_ERESOURCE;
-    int status = EC_SECURITY_OK;
-    for (size_t at = 0; pairs[at] && status == EC_SECURITY_OK; at += 2)
-        status = ec_security_policy_set(policy, pairs[at], pairs[at + 1]);
-    if (status == EC_SECURITY_OK)
-        status = ec_security_policy_apply(policy);
-    ec_security_policy_free(policy);
-    return status;
-}
-
 static int calls_drop(void) { return ec_security_apply("ecuser", "ecuser", "cap_net_bind_service+ep"); }
 static int calls_two(void) { return ec_security_apply("ecuser", "ecuser", "cap_net_bind_service,cap_chown+ep"); }
 static int calls_caps(void) { return ec_security_apply(NULL, NULL, "cap_chown+ep"); }
 
 static int calls_chroot(void)
 {
-    return with((const char *const[]){"user", "ecuser", "capabilities", "cap_net_bind_service+p", "supplemental_groups",
+    return apply_of((const char *const[]){"user", "ecuser", "capabilities", "cap_net_bind_service+p", "supplemental_groups",
                                       "ecextra, eclogs", "chroot", folder, "securebits", "noroot noroot_locked",
                                       "deadline", "3", NULL});
 }
 
 static int calls_ambient(void)
 {
-    return with((const char *const[]){"user", "4711", "group", "4714", "capabilities", "cap_net_bind_service,cap_chown+ep",
+    return apply_of((const char *const[]){"user", "4711", "group", "4714", "capabilities", "cap_net_bind_service,cap_chown+ep",
                                       "optional_capabilities", "cap_kill+p", "ambient", "cap_net_bind_service cap_chown",
                                       "deadline", "3", NULL});
 }
@@ -326,13 +356,13 @@ static int calls_ambient(void)
 /* Nothing in it is final, so that all of it can be undone. */
 static int calls_reversible(void)
 {
-    return with((const char *const[]){"user", "ecuser", "capabilities", "cap_chown+eip", "bounding", "keep",
+    return apply_of((const char *const[]){"user", "ecuser", "capabilities", "cap_chown+eip", "bounding", "keep",
                                       "no_new_privs", "off", "chroot", folder, "deadline", "3", NULL});
 }
 
 static int calls_quick(void)
 {
-    return with((const char *const[]){"user", "ecuser", "capabilities", "cap_net_bind_service+ep", "deadline", "0.4", NULL});
+    return apply_of((const char *const[]){"user", "ecuser", "capabilities", "cap_net_bind_service+ep", "deadline", "0.4", NULL});
 }
 
 /* More groups than are compared on the stack. */
@@ -351,7 +381,7 @@ static void is_in_user_namespace(void)
         perror("user_namespace");
 }
 
-static const struct scene scenes[] = {
+static const struct scene bases[] = {
     {.name = "drop", .what = "ec_security_apply from root: user, group, one capability", .call = calls_drop,
      .want = {.ids = true, .groups = "4712 4713 4714", .caps = true, .eff = BIND, .prm = BIND, .trim = true, .nnp = true,
               .securebits = -1},
@@ -385,6 +415,22 @@ static const struct scene scenes[] = {
      .want = {.caps = true, .eff = CHOWN, .prm = CHOWN, .trim = true, .nnp = true, .securebits = -1},
      .needs_caps = CHOWN},
 };
+
+/* Each in place, and each again with a filter, so that it is rehearsed: what the tracer has the kernel say falsely is a filter's lie, which
+ * there can be only where there is one. */
+static struct scene scenes[2 * LEN(bases)];
+
+static void double_scenes(void)
+{
+    for (size_t at = 0; at < LEN(bases); at++) {
+        char *name;
+        scenes[at] = scenes[LEN(bases) + at] = bases[at];
+        if (asprintf(&name, "%s-rehearsed", bases[at].name) < 0)
+            exit(70);
+        scenes[LEN(bases) + at].name = name;
+        scenes[LEN(bases) + at].rehearsed = true;
+    }
+}
 
 /* --- the child ----------------------------------------------------------------------------------------------------- */
 
@@ -566,6 +612,9 @@ static void child_main(void)
     close(seized[0]);
     if (scene->prepare)
         scene->prepare();
+    struct rule harmless = CALLS(SYS_uname, FAILS_WITH(EPERM));
+    if (scene->rehearsed && seccomp_rule(harmless, 0) < 0)
+        _exit(65);
     if (chdir("/usr") < 0)
         _exit(62);
     shared->pid = getpid();
@@ -759,7 +808,7 @@ static bool is_as_asked(const struct snapshot *was, const struct snapshot *is, u
         char(*thread)[640] = goal.threads[at];
         uint64_t prm = strtoull(thread[PRM], NULL, 16), bnd = strtoull(thread[BND], NULL, 16);
         if (want->ids) {
-            unsigned gid = !strcmp(scene->name, "ambient") ? ECLOGS_GID : ECUSER_GID;
+            unsigned gid = !strncmp(scene->name, "ambient", 7) ? ECLOGS_GID : ECUSER_GID;
             snprintf(thread[UID], sizeof thread[UID], "%u\t%u\t%u\t%u", ECUSER_UID, ECUSER_UID, ECUSER_UID, ECUSER_UID);
             snprintf(thread[GID], sizeof thread[GID], "%u\t%u\t%u\t%u", gid, gid, gid, gid);
         }
@@ -845,9 +894,10 @@ struct tracee {
     int role; /* 0 the caller, 1 to 3 the others, 4 the rehearsal */
     bool gone, holding, inside;
     struct timespec until;
-    bool told; /* the replaced call is the one that tells of a filter */
     bool replaced;
     long result;
+    bool ends;
+    uint64_t hides; /* where the sets are that it has asked for */
     size_t counts_len;
     struct count counts[160];
 };
@@ -1008,6 +1058,16 @@ static bool is_libc(const char *file)
     return !strncmp(file, "libc.so", 7) || !strncmp(file, "libnss_", 7) || !strncmp(file, "ld-linux", 8);
 }
 
+/* The effective and the permitted set of capget(2), which has two structures of three words. */
+static void hide(pid_t tid, uint64_t at)
+{
+    static const uint32_t none[2] = {0, 0};
+    for (uint64_t half = 0; at && half < 2; half++) {
+        struct iovec from = {(void *)(uintptr_t)none, sizeof none}, to = {(void *)(uintptr_t)(at + 12 * half), sizeof none};
+        process_vm_writev(tid, &from, 1, &to, 1, 0);
+    }
+}
+
 static struct result run(const struct fault *fault, struct catalog *catalog)
 {
     struct result result = {.outcome = BETWEEN};
@@ -1036,10 +1096,10 @@ static struct result run(const struct fault *fault, struct catalog *catalog)
         fired = true;
     }
     /* Whether calls still have to be looked at once a fault has struck: not where it was the only one. */
-    bool once = fault && !fault->from && fault->where != ALL_OTHERS && fault->where != EVERYWHERE;
+    bool struck_first = false, undo_refused = false;
+    bool once = fault && !fault->then && !fault->from && fault->where != ALL_OTHERS && fault->where != EVERYWHERE;
     bool watch = !fault || fault->way.how < FILTERED, struck = false;
-    /* Stops at every call cost time; after the one fault only a lie has more to do: telling of the filter behind it. */
-    bool lies = fault && fault->way.how == LIES;
+    /* Stops at every call cost time: after the one fault there are none. */
     if (pipe2(seized, O_CLOEXEC) < 0 || pipe2(told, O_CLOEXEC | O_NONBLOCK) < 0) {
         say(result.text, "pipe: %s", strerror(errno));
         return result;
@@ -1080,7 +1140,7 @@ static struct result run(const struct fault *fault, struct catalog *catalog)
             for (size_t at = 0; at < tracees_len; at++)
                 if (tracees[at].holding && since(&tracees[at].until) >= 0) {
                     tracees[at].holding = false;
-                    ptrace(window && watch && (!struck || lies) ? PTRACE_SYSCALL : PTRACE_CONT, tracees[at].tid, NULL, 0);
+                    ptrace(window && watch && !struck ? PTRACE_SYSCALL : PTRACE_CONT, tracees[at].tid, NULL, 0);
                 }
             continue;
         }
@@ -1116,7 +1176,7 @@ static struct result run(const struct fault *fault, struct catalog *catalog)
                         fprintf(stderr, "  %d %s %u\n", tracee->role, key_name(key), n);
                     if (catalog && tracee->role >= 0)
                         note(catalog, tracee->role, key, n);
-                    if (fault && watch && !struck && fault->key == key && strikes(fault, tracee->role) &&
+                    if (fault && watch && !struck && !(fault->then && struck_first) && fault->key == key && strikes(fault, tracee->role) &&
                         (n == fault->n || (fault->from && n >= fault->n))) {
                         fired = true;
                         if (tracee->role == 0 && !prepared && number_is(key, SYS_rt_sigprocmask)) {
@@ -1141,20 +1201,30 @@ static struct result run(const struct fault *fault, struct catalog *catalog)
                         case KILLS:
                             kill(tid, fault->way.number);
                             break;
+                        case ENDS:
+                            set_exit(tid);
+                            tracee->ends = true;
+                            break;
+                        case HIDES:
+                            tracee->hides = args[1];
+                            break;
                         default:
                             break;
                         }
-                    } else if (fault && fault->way.how == LIES && key == KEY(SYS_prctl, PR_GET_SECCOMP)) {
-                        /* What lies is a filter, and where there is a filter the kernel says so: SECCOMP_MODE_FILTER. */
-                        tracee->result = 2;
-                        tracee->replaced = tracee->told = true;
+                    } else if (fault && fault->then && struck_first && tracee->role == 0 && key == fault->then) {
+                        tracee->result = -EPERM;
+                        tracee->replaced = undo_refused = true;
                         set_result(tid, tracee->result, true);
                     }
+                } else if (info.op == PTRACE_SYSCALL_INFO_EXIT && tracee->hides) {
+                    hide(tid, tracee->hides);
+                    tracee->hides = 0;
                 } else if (info.op == PTRACE_SYSCALL_INFO_EXIT && tracee->replaced) {
                     set_result(tid, tracee->result, false);
-                    if (once && !tracee->told)
+                    struck_first = true;
+                    if (once)
                         struck = true;
-                    tracee->replaced = tracee->told = false;
+                    tracee->replaced = false;
                 }
             }
         } else if (event) {
@@ -1202,7 +1272,7 @@ static struct result run(const struct fault *fault, struct catalog *catalog)
                 code_of(tid, fatal_in, sizeof fatal_in);
         }
         if (!ended && !tracee->holding)
-            ptrace(window && watch && (!struck || lies) ? PTRACE_SYSCALL : PTRACE_CONT, tid, NULL, pass);
+            ptrace(window && watch && !struck ? PTRACE_SYSCALL : PTRACE_CONT, tid, NULL, pass);
     }
 
     if (hung) {
@@ -1251,7 +1321,8 @@ static struct result run(const struct fault *fault, struct catalog *catalog)
                 !strncmp(said, "cannot allocate memory for thread-local data: ABORT", 51))) {
         result.outcome = LIBC;
         say(result.text, "in %s: %.300s", fatal_in, said);
-    } else if (WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGABRT) {
+    } else if ((WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGABRT) ||
+               (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) && !strncmp(said, "libec_security: ", 16))) {
         if (is_last_line(said, result.text)) {
             result.outcome = DEAD;
             snprintf(result.text, sizeof result.text, "%.*s", (int)strcspn(said, "\n"), said);
@@ -1265,6 +1336,8 @@ static struct result run(const struct fault *fault, struct catalog *catalog)
         say(result.text, "no filter could be installed: %s", strerror(shared->filter_errno)), result.outcome = BETWEEN;
     if (fault && !fired && result.outcome == DONE)
         result.outcome = NOT_REACHED;
+    if (fault && fault->then && !undo_refused && result.outcome != BETWEEN && result.outcome != HANG)
+        result.outcome = NOT_REACHED; /* nothing of the kind had to be undone */
     result.milliseconds = (unsigned)since(&start);
     return result;
 }
@@ -1304,7 +1377,7 @@ static const int errnos_of_files[] = {EPERM, ENOSYS, EMFILE, ENFILE, EACCES, EIO
 /* glibc's fstat(3) is one of the two. */
 static bool is_stat(key_t_ key) { return number_is(key, SYS_newfstatat) || number_is(key, SYS_fstat); }
 
-static size_t ways(key_t_ key, enum where where, struct way out[24])
+static size_t ways(key_t_ key, enum where where, bool rehearsed, struct way out[24])
 {
     size_t len = 0;
     if (number_is(key, MALLOC)) {
@@ -1319,12 +1392,14 @@ static size_t ways(key_t_ key, enum where where, struct way out[24])
     else
         for (size_t at = 0; at < LEN(errnos); at++)
             out[len++] = (struct way){FAILS, errnos[at]};
-    if (can_lie(key))
+    if (can_lie(key) && rehearsed)
         out[len++] = (struct way){LIES, 0};
     if (where == REHEARSAL) {
         out[len++] = (struct way){KILLS, SIGKILL};
         out[len++] = (struct way){KILLS, SIGSYS};
     }
+    if (where == ONE)
+        out[len++] = (struct way){ENDS, 0};
     return len;
 }
 
@@ -1361,6 +1436,17 @@ static bool in_plan(key_t_ key)
              key == KEY(SYS_prctl, PR_CAP_AMBIENT | PR_CAP_AMBIENT_RAISE << 16)));
 }
 
+/* What the caller may be refused, and what it takes to go back. */
+static bool is_step(key_t_ key) { return in_plan(key) || number_is(key, SYS_chroot) || number_is(key, SYS_fchdir); }
+
+static const key_t_ steps_back[] = {
+    KEY(SYS_setresuid, 0), KEY(SYS_setresgid, 0), KEY(SYS_setgroups, 0), KEY(SYS_capset, 0), KEY(SYS_chroot, 0), KEY(SYS_fchdir, 0),
+    KEY(SYS_setfsuid, 0), KEY(SYS_setfsgid, 0), KEY(SYS_prctl, PR_SET_KEEPCAPS), KEY(SYS_prctl, PR_SET_SECUREBITS),
+    KEY(SYS_prctl, PR_SET_DUMPABLE), KEY(SYS_prctl, PR_SET_PDEATHSIG),
+    KEY(SYS_prctl, PR_CAP_AMBIENT | PR_CAP_AMBIENT_RAISE << 16), KEY(SYS_prctl, PR_CAP_AMBIENT | PR_CAP_AMBIENT_CLEAR_ALL << 16),
+    KEY(SYS_prctl, PR_CAP_AMBIENT | PR_CAP_AMBIENT_LOWER << 16),
+};
+
 /* How often a call is made while threads are waited for depends on the time: what every run does counts, or once. */
 static void merge(struct catalog *into, const struct catalog *from)
 {
@@ -1391,7 +1477,7 @@ static void list_faults(int at, bool all)
                 continue;
             unsigned most = uses(catalog, where, key);
             struct way out[24];
-            size_t len = ways(key, where, out);
+            size_t len = ways(key, where, scenes[at].rehearsed, out);
             for (unsigned n = 1; n <= most; n++) {
                 uint32_t turn = mixed((uint64_t)at << 40 ^ (uint64_t)where << 36 ^ key << 12 ^ n);
                 /* The first scene is tried whole; of the others, what is alike in all is tried in part. */
@@ -1399,10 +1485,10 @@ static void list_faults(int at, bool all)
                 if (!all && at > 0 && !in_plan(key) && !of_look_ups && n > 1 && n < most && turn >> 8 & 3)
                     continue;
                 for (size_t way = 0; way < len; way++) {
-                    struct fault fault = {at, where, key, n, out[way], false};
+                    struct fault fault = {(int)at, where, key, n, out[way], false, 0};
                     /* Of what each call of a plan is looked at for, a lie is the test. */
                     bool lie = out[way].how == LIES && in_plan(key) && (n == 1 || n == most);
-                    if (all || lie || turn % len == way)
+                    if (all || lie || out[way].how == ENDS || turn % len == way)
                         add_fault(fault);
                     fault.from = true;
                     /* A way on which every use fails from some use on is a filter's, or a limit's. */
@@ -1412,23 +1498,36 @@ static void list_faults(int at, bool all)
                      * open for none; and who waits must not for ever. */
                     bool persists =
                         where == CALLER && (number_is(key, SYS_read) || is_stat(key) || number_is(key, SYS_wait4));
-                    if (out[way].how != KILLS &&
+                    if (out[way].how != KILLS && out[way].how != ENDS &&
                         (persists || (all ? way == turn % len || in_plan(key) : turn % (4 * len) == way)))
                         add_fault(fault);
                 }
                 /* Held for shorter, or where the scene has a short deadline, for longer than that. */
                 if (!number_is(key, MALLOC) && where != EVERYWHERE && where != ALL_OTHERS && (all ? turn % 8 < 1 : turn % 64 < 1))
-                    add_fault((struct fault){at, where, key, n, {HOLDS, 30}, false});
+                    add_fault((struct fault){at, where, key, n, {HOLDS, 30}, false, 0});
                 if (scenes[at].long_holds && !number_is(key, MALLOC) && where != EVERYWHERE && where != ALL_OTHERS &&
                     (all ? turn % 4 < 1 || n == 1 : turn % 64 < 2 || (n == 1 && turn % 4 < 1)))
-                    add_fault((struct fault){at, where, key, n, {HOLDS, 900}, false});
+                    add_fault((struct fault){at, where, key, n, {HOLDS, 900}, false, 0});
+            }
+            if (where == EVERYWHERE && key == KEY(SYS_capget, 0)) {
+                add_fault((struct fault){at, where, key, 1, {HIDES, 0}, true, 0});
+                add_fault((struct fault){at, CALLER, key, 1, {HIDES, 0}, true, 0});
+                add_fault((struct fault){at, ONE, key, 1, {HIDES, 0}, true, 0});
+            }
+            /* Each step refused, and then each step back. */
+            for (unsigned n = 1; where == CALLER && !scenes[at].rehearsed && is_step(key) && n <= most; n++) {
+                uint32_t turn = mixed((uint64_t)at << 40 ^ key << 12 ^ n);
+                if (!all && n > 1 && n < most && turn % 8)
+                    continue;
+                for (size_t back = 0; back < LEN(steps_back); back++)
+                    add_fault((struct fault){at, where, key, n, {FAILS, EPERM}, false, steps_back[back]});
             }
             /* A filter of one thread's own, which neither rehearsal nor caller have. */
             if (where == ONE && in_plan(key)) {
-                add_fault((struct fault){at, where, key, 1, {FILTERED, EPERM}, false});
-                add_fault((struct fault){at, where, key, 1, {FILTERED, ENOSYS}, false});
+                add_fault((struct fault){at, where, key, 1, {FILTERED, EPERM}, false, 0});
+                add_fault((struct fault){at, where, key, 1, {FILTERED, ENOSYS}, false, 0});
                 if (scenes[at].long_holds)
-                    add_fault((struct fault){at, where, key, 1, {FILTERED_DIES, 0}, false});
+                    add_fault((struct fault){at, where, key, 1, {FILTERED_DIES, 0}, false, 0});
             }
         }
 }
@@ -1445,7 +1544,9 @@ static void fault_name(const struct fault *fault, char *out, size_t len)
 {
     int have = snprintf(out, len, "%s %s %s %u", scenes[fault->scene].name, where_names[fault->where], key_name(fault->key),
                         fault->n);
-    snprintf(out + have, len - (size_t)have, " %s%s", way_name(fault->way), fault->from ? " from" : "");
+    have += snprintf(out + have, len - (size_t)have, " %s%s", way_name(fault->way), fault->from ? " from" : "");
+    if (fault->then)
+        snprintf(out + have, len - (size_t)have, " then %s", key_name(fault->then));
 }
 
 static struct result run_one(const struct fault *fault)
@@ -1460,6 +1561,24 @@ static struct result run_one(const struct fault *fault)
         return wrong;
     }
     return result;
+}
+
+static key_t_ key_of_name(const char *name)
+{
+    const char *colon = strchr(name, ':');
+    key_t_ found = 0;
+    for (size_t at = 0; at < LEN(call_names) && !found; at++) {
+        long number = call_names[at].number;
+        for (size_t sub = 0; sub < LEN(prctl_names) && number == SYS_prctl && colon; sub++)
+            if (!strcmp(key_name(KEY(number, prctl_names[sub].sub)), name))
+                found = KEY(number, prctl_names[sub].sub);
+        for (size_t sub = 0; sub < LEN(futex_names) && number == SYS_futex && colon; sub++)
+            if (!strcmp(key_name(KEY(number, futex_names[sub].sub)), name))
+                found = KEY(number, futex_names[sub].sub);
+        if (!colon && !strcmp(key_name(KEY(number, 0)), name))
+            found = KEY(number, 0);
+    }
+    return found;
 }
 
 static bool parse_fault(char **words, int len, struct fault *fault)
@@ -1479,20 +1598,12 @@ static bool parse_fault(char **words, int len, struct fault *fault)
     fault->from = len > 5 && !strcmp(words[5], "from");
     if (fault->scene < 0 || fault->where == WHERES)
         return false;
-    const char *colon = strchr(words[2], ':');
-    for (size_t at = 0; at < LEN(call_names) && !fault->key; at++) {
-        long number = call_names[at].number;
-        for (size_t sub = 0; sub < LEN(prctl_names) && number == SYS_prctl && colon; sub++)
-            if (!strcmp(key_name(KEY(number, prctl_names[sub].sub)), words[2]))
-                fault->key = KEY(number, prctl_names[sub].sub);
-        for (size_t sub = 0; sub < LEN(futex_names) && number == SYS_futex && colon; sub++)
-            if (!strcmp(key_name(KEY(number, futex_names[sub].sub)), words[2]))
-                fault->key = KEY(number, futex_names[sub].sub);
-        if (!colon && !strcmp(key_name(KEY(number, 0)), words[2]))
-            fault->key = KEY(number, 0);
-    }
+    fault->key = key_of_name(words[2]);
+    if (len > 6 && !strcmp(words[5], "then") && !(fault->then = key_of_name(words[6])))
+        return false;
     struct way tries[] = {{LIES, 0},   {HOLDS, 30},       {HOLDS, 900},       {KILLS, SIGKILL},
-                          {KILLS, SIGSYS}, {FILTERED, EPERM}, {FILTERED, ENOSYS}, {FILTERED_DIES, 0}};
+                          {KILLS, SIGSYS}, {FILTERED, EPERM}, {FILTERED, ENOSYS}, {FILTERED_DIES, 0},
+                          {ENDS, 0},   {HIDES, 0}};
     bool known = false;
     for (size_t at = 0; at < LEN(tries); at++)
         if (!strcmp(way_name(tries[at]), words[4])) {
@@ -1568,6 +1679,7 @@ int main(int argc, char **argv)
             return 2;
         }
     }
+    double_scenes();
     if (!private_users())
         perror("private_users");
     if (!mkdtemp(folder) || chmod(folder, 0755) < 0) {
@@ -1619,8 +1731,10 @@ int main(int argc, char **argv)
         /* a list that lacks the plan's own calls would make for an empty test */
         if (done && !uses(&catalogs[at], ALL_OTHERS, KEY(SYS_capset, 0)))
             fails(name, "no capset was seen in another thread");
-        else if (done && !uses(&catalogs[at], REHEARSAL, KEY(SYS_capset, 0)))
+        else if (done && scene->rehearsed && !uses(&catalogs[at], REHEARSAL, KEY(SYS_capset, 0)))
             fails(name, "no capset was seen in the rehearsal");
+        else if (done && !scene->rehearsed && strncmp(scene->name, "userns", 6) && uses(&catalogs[at], REHEARSAL, KEY(SYS_capset, 0)))
+            fails(name, "there is a rehearsal, though there is no filter");
         else if (done)
             printf("ok %s\n", name);
         if (done)
