@@ -1,12 +1,6 @@
-//! Link arguments of the plain-cargo shared library, and a fresh header in OUT_DIR for the test that compares it with the
-//! committed one. Nothing is written into the source tree.
-
-use std::{env, path::PathBuf};
+//! The C file, and link arguments of the plain-cargo shared library.
 
 fn main() {
-    println!("cargo:rerun-if-changed=src/ffi.rs");
-    println!("cargo:rerun-if-changed=src/cap_sets.rs");
-    println!("cargo:rerun-if-changed=cbindgen.toml");
     println!("cargo:rerun-if-changed=src/sys/thread_pointer.c");
 
     cc::Build::new().file("src/sys/thread_pointer.c").warnings_into_errors(true).compile("ec_security_thread_pointer");
@@ -15,16 +9,4 @@ fn main() {
     for arg in ["-Wl,-soname,libec_security.so.0", "-Wl,-z,nodelete", "-Wl,-z,now", "-Wl,-z,relro"] {
         println!("cargo:rustc-cdylib-link-arg={arg}");
     }
-
-    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR"));
-    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
-    let config = cbindgen::Config::from_file(root.join("cbindgen.toml")).expect("cbindgen.toml parses");
-    cbindgen::Builder::new()
-        .with_config(config)
-        .with_src(root.join("src/ffi.rs"))
-        .with_src(root.join("src/cap_sets.rs"))
-        .generate()
-        .expect("cbindgen reads src/ffi.rs")
-        .write_to_file(out.join("ec_security.h"));
-    println!("cargo:rustc-env=EC_SECURITY_FRESH_HEADER={}", out.join("ec_security.h").display());
 }
