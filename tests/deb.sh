@@ -91,7 +91,8 @@ verdict "there is no network" "$(inside tail -n +2 /proc/net/route)"
 verdict "dpkg-source unpacks it" "$(silent inside sh -c 'cd /build && dpkg-source --no-check -x *.dsc source')"
 verdict "dpkg-buildpackage: Build-Depends, source, packages, clean" "$(
     inside sh -c 'cd /build/source && dpkg-buildpackage --no-sign' >"$work/root/build/log.1" 2>&1
-    [ -e "$work/root/build/ec-security_$version-1_$arch.changes" ] || tail -n 30 "$work/root/build/log.1")"
+    [ -e "$work/root/build/ec-security_$version-1_$arch.changes" ] ||
+        { grep FAIL "$work/root/build/log.1"; tail -n 5 "$work/root/build/log.1"; })"
 [ $failed = 0 ] || exit 1
 grep '^[0-9]* passed' "$work/root/build/log.1" | sed 's/^/(its tests: /; s/$/)/'
 verdict "dpkg-buildflags reach C and Rust" "$(
