@@ -32,6 +32,8 @@ wanted() {
         echo "$1/libec_security.so.0 -> libec_security.so.$version"
         echo "$1/libec_security.so -> libec_security.so.0"
         echo "644 $1/pkgconfig/ec_security.pc"
+        echo "644 $1/cmake/ec_security/ec_security-config.cmake"
+        echo "644 $1/cmake/ec_security/ec_security-config-version.cmake"
         echo "755 sbin/ec-security"
         echo "644 share/bash-completion/completions/ec-security"
         echo "644 share/zsh/site-functions/_ec-security"
@@ -180,12 +182,14 @@ END
 
     # --- the header by itself -------------------------------------------------------------------------------------------
 
-    echo '#include <ec_security.h>' >"$work/header.c"
+    # Twice, as in a program whose other headers include it too.
+    printf '#include <ec_security.h>\n#include <ec_security.h>\n' >"$work/header.c"
     cp "$work/header.c" "$work/header.cpp"
     warnings="-Wall -Wextra -Wpedantic -Wundef -Wshadow -Wconversion -Werror -fsyntax-only"
     for compiler in "$CC" clang; do
         command -v "${compiler%% *}" >/dev/null || { echo "($compiler is not here)"; continue; }
-        for std in c99 c11 c17 gnu99; do
+        # C89 has neither stdint.h nor its types, but a compiler that does C89 may have them.
+        for std in c89 c99 c11 c17 gnu99; do
             verdict "header: $compiler -std=$std" \
                 "$(clean $compiler -std=$std $warnings -Wstrict-prototypes -Wold-style-definition $cflags "$work/header.c")"
         done
