@@ -18,8 +18,9 @@ fn effective_only(text: &[u8]) -> Result<u64, Error> {
 
 /// What the calling thread holds. Without /proc, what capget(2) shows has to do.
 fn held() -> Result<CapSets, Error> {
-    let status = sys::openat(sys::CWD, c"/proc/thread-self/status", libc::O_RDONLY)
-        .and_then(|file| if sys::is_on_proc(file.raw())? { task_dir::read_status(&file, |_| {}) } else { Err(Errno(libc::ENOENT)) });
+    let status = sys::openat(sys::CWD, c"/proc/thread-self/status", libc::O_RDONLY).and_then(|file| {
+        if sys::is_on_proc(file.raw())? { task_dir::read_status(&file, |_| {}) } else { Err(Errno(libc::ENOENT)) }
+    });
     match status.ok().and_then(|status| status.caps()) {
         Some(caps) => Ok(caps),
         None => sys::capget().map_err(|errno| Error::System { call: "capget", errno }),

@@ -13,8 +13,8 @@ use crate::plan::Refusal;
 // Old names, until all code uses the new ones.
 pub use crate::text::Excerpt as Word;
 use crate::text::Nearest;
-pub use crate::threads::{StopError, ThreadProblem, ThreadState};
 pub use crate::text::{Errno, Excerpt};
+pub use crate::threads::{StopError, ThreadProblem, ThreadState};
 pub use crate::trusted_path::{PathError, PathProblem};
 
 /// The results of the C interface. Append-only: a number never changes its meaning.
@@ -184,7 +184,9 @@ pub enum Error {
         max: usize,
     },
     /// A database that could not be read. The name may exist.
-    #[error("{option}: the lookup of {word} failed ({errno}): a source named in /etc/nsswitch.conf cannot be read or reached")]
+    #[error(
+        "{option}: the lookup of {word} failed ({errno}): a source named in /etc/nsswitch.conf cannot be read or reached"
+    )]
     LookUp {
         /// `user`, `group` or `supplemental_groups`.
         option: &'static str,
@@ -197,7 +199,9 @@ pub enum Error {
     #[error(transparent)]
     Plan(#[from] Refusal),
     /// A call that reads credentials failed.
-    #[error("{0}; nothing was changed (under a seccomp filter, such as SystemCallFilter= of a unit, that call must be allowed)")]
+    #[error(
+        "{0}; nothing was changed (under a seccomp filter, such as SystemCallFilter= of a unit, that call must be allowed)"
+    )]
     Read(#[from] ReadError),
     /// The caller's own commit or its rehearsal was refused; all was undone.
     #[error("{0}; nothing was changed")]
@@ -304,7 +308,9 @@ impl Error {
             Error::Apply(_) => Status::Refused,
             Error::Stop(StopError::System { errno, .. }) | Error::System { errno, .. } => system_status(*errno),
             Error::Stop(StopError::Thread { .. } | StopError::ThreadsKeepComing { .. }) => Status::Thread,
-            Error::Stop(StopError::NoTaskDir { errno: Errno(libc::EMFILE | libc::ENFILE | libc::ENOMEM) }) => Status::Resource,
+            Error::Stop(StopError::NoTaskDir { errno: Errno(libc::EMFILE | libc::ENFILE | libc::ENOMEM) }) => {
+                Status::Resource
+            }
             Error::Stop(StopError::Proc { .. } | StopError::NoTaskDir { .. }) | Error::NoProc { .. } => Status::Proc,
             Error::Stop(StopError::Busy { .. }) => Status::Busy,
             Error::OutOfMemory => Status::Resource,

@@ -143,7 +143,6 @@ pub enum Step {
     Dumpable,
 }
 
-
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -242,8 +241,10 @@ impl Plan {
     pub fn probes(&self) -> impl Iterator<Item = Probe> {
         let has = |wanted: fn(&Kind) -> bool| self.kinds[self.reversible()..usize::from(self.len)].iter().any(wanted);
         let setpcap = self.caps_at_bar.effective & bit(cap_sets::SETPCAP) != 0;
-        let capset = has(|kind| matches!(kind, Kind::WorkingSets | Kind::CapSet)).then_some(Probe::CapSet(self.caps_at_bar));
-        let securebits = (setpcap && has(|kind| *kind == Kind::SecureBits)).then_some(Probe::SecureBits(self.securebits_at_bar));
+        let capset =
+            has(|kind| matches!(kind, Kind::WorkingSets | Kind::CapSet)).then_some(Probe::CapSet(self.caps_at_bar));
+        let securebits =
+            (setpcap && has(|kind| *kind == Kind::SecureBits)).then_some(Probe::SecureBits(self.securebits_at_bar));
         let bounding = (setpcap && has(|kind| *kind == Kind::DropBounding)).then_some(Probe::DropBounding);
         [bounding, capset, securebits].into_iter().flatten()
     }
@@ -734,8 +735,7 @@ pub fn plan(target: &Target, held: &Credentials, kind: PlanKind) -> Result<Plan,
     if new_uids {
         // What may become inheritable depends on what is permitted, so that this too has to outlive the change of user.
         // And while it is kept, the change can be undone.
-        let must_survive =
-            !kind.is_follower() || goal.caps.permitted != 0 || p.needs_setpcap(&goal) || inherits;
+        let must_survive = !kind.is_follower() || goal.caps.permitted != 0 || p.needs_setpcap(&goal) || inherits;
         if loses_root && must_survive && !keep_caps_locked {
             p.push(Kind::KeepCapsOn);
         }

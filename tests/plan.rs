@@ -559,7 +559,7 @@ fn optional_capabilities_are_those_held() {
         securebits: None,
         no_new_privs: true,
         keep_parent_death_signal: false,
-            keep_dumpable: false,
+        keep_dumpable: false,
         last_cap: LAST_CAP,
     };
     for (held, permitted, effective, inheritable, ambient) in

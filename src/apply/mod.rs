@@ -86,7 +86,8 @@ struct Input {
 impl Input {
     fn gather(policy: &mut Policy) -> Result<Input, Error> {
         // Before a handler is installed.
-        pin::pin_object().map_err(|errno| Error::System { call: "dlopen of the object that holds the library", errno })?;
+        pin::pin_object()
+            .map_err(|errno| Error::System { call: "dlopen of the object that holds the library", errno })?;
         let (target, groups) = policy.options.target()?;
         let (proc, tasks) = open_proc(policy)?;
         let status = match &tasks {

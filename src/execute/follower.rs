@@ -97,8 +97,8 @@ fn look(ctx: &Context<'_>) -> Result<Seen, ReadError> {
         parent: 0,
     };
     if ctx.target.keep_parent_death_signal {
-        seen.parent_death_signal = sys::parent_death_signal()
-            .map_err(|errno| ReadError { call: "prctl(PR_GET_PDEATHSIG)", errno })?;
+        seen.parent_death_signal =
+            sys::parent_death_signal().map_err(|errno| ReadError { call: "prctl(PR_GET_PDEATHSIG)", errno })?;
         seen.parent = sys::getppid();
     }
     if let Some(root) = ctx.root {
@@ -108,7 +108,8 @@ fn look(ctx: &Context<'_>) -> Result<Seen, ReadError> {
             let may = sys::capget().is_ok_and(|caps| caps.permitted & caps::bit(caps::SYS_CHROOT) != 0);
             seen.has_directory = root.has_directory();
             // Asked only where it matters, since filters may not know this call.
-            seen.follows_root = !(seen.has_directory && may) && sys::shares(sys::Resource::Directories, root.caller) == Ok(true);
+            seen.follows_root =
+                !(seen.has_directory && may) && sys::shares(sys::Resource::Directories, root.caller) == Ok(true);
         }
     }
     Ok(seen)

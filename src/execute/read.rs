@@ -145,7 +145,8 @@ fn as_wanted(ctx: &Context<'_>, groups: GroupMatch, caps: &CapSets) -> bool {
 /// What another thread holds that has been stopped, or runs (a dry run). Its securebits are not in there.
 pub(crate) fn read_other(ctx: &Context<'_>, file: &sys::Fd) -> Result<(Credentials, Status), ReadError> {
     let mut groups = GroupComparison::new(ctx.groups, ctx.target.gid);
-    let status = task_dir::read_status(file, |group| groups.take(group)).map_err(by("reading /proc/self/task/TID/status"))?;
+    let status =
+        task_dir::read_status(file, |group| groups.take(group)).map_err(by("reading /proc/self/task/TID/status"))?;
     // What would be asked of the calling thread instead must not count for another.
     if status.uids.is_none() || status.gids.is_none() || status.bounding.is_none() || status.groups.is_none() {
         return Err(ReadError { call: "reading /proc/self/task/TID/status", errno: Errno(libc::EIO) });

@@ -113,7 +113,6 @@ fn is_as_before(ctx: &Context<'_>, before: &Snapshot<'_>, own: &OwnStatus<'_>) -
     let mut as_before = Context { groups: before.distinct_groups, root: None, ..*ctx };
     as_before.target.groups = true;
     let goal = Credentials { groups_as_wanted: true, root_as_wanted: true, cwd_as_wanted: true, ..before.held };
-    read_caller(&as_before, own, true).is_ok_and(|now| {
-        now.groups == GroupMatch::Same && plan::first_mismatch(&goal, &now.held).is_none()
-    })
+    read_caller(&as_before, own, true)
+        .is_ok_and(|now| now.groups == GroupMatch::Same && plan::first_mismatch(&goal, &now.held).is_none())
 }

@@ -11,9 +11,9 @@ mod memory;
 mod process;
 mod signal;
 
-pub(crate) use arch::{SignalMask, handler_entry};
 #[allow(unused_imports)]
 pub(crate) use arch::stack_pointer;
+pub(crate) use arch::{SignalMask, handler_entry};
 pub use call::Result;
 #[allow(unused_imports)]
 pub(crate) use call::{INTERRUPTIONS, call_on_stack, clone_call, insist, uninterrupted};
@@ -25,14 +25,14 @@ pub(crate) use creds::{
 pub use creds::{geteuid, getresuid, last_cap, no_new_privs, securebits};
 pub(crate) use fatal::die;
 pub(crate) use fs::{
-    CWD, Fd, FileId, Resource, chdir, chroot, cwd_id, fchdir, file_id, fstat, getcwd, getdents, is_on_proc, openat, read, readlinkat,
-    rewind, root_id, shares,
+    CWD, Fd, FileId, Resource, chdir, chroot, cwd_id, fchdir, file_id, fstat, getcwd, getdents, is_on_proc, openat,
+    read, readlinkat, rewind, root_id, shares,
 };
 pub(crate) use futex::{futex_wait, futex_wait_for_child, futex_wake, now};
 pub(crate) use memory::{map, unmap, wipe_on_fork};
 pub(crate) use process::{
-    Timer, disable_cancellation, exit, getpid, getppid, gettid, is_of_deadline_class, is_single_threaded_for_sure, kill,
-    reap, restore_cancellation, sched_yield,
+    Timer, disable_cancellation, exit, getpid, getppid, gettid, is_of_deadline_class, is_single_threaded_for_sure,
+    kill, reap, restore_cancellation, sched_yield,
 };
 pub use process::{errno, set_errno};
 #[allow(unused_imports)]

@@ -123,12 +123,13 @@ impl CallLock {
             };
             // A child of a fork, where the page was not wiped: the owner is not here.
             let left_by_parent = core::ptr::eq(shared, &STATIC) && owner >> 32 != pid as u64;
-            if owner != mine && (left_by_parent || shared.is_dead(owner, tasks)) {
-                if shared.owner.compare_exchange(owner, mine, SeqCst, SeqCst).is_ok() {
-                    let lock = CallLock { shared, pid, tid };
-                    shared.clear_after(owner, left_by_parent, &lock);
-                    return Ok(lock);
-                }
+            if owner != mine
+                && (left_by_parent || shared.is_dead(owner, tasks))
+                && shared.owner.compare_exchange(owner, mine, SeqCst, SeqCst).is_ok()
+            {
+                let lock = CallLock { shared, pid, tid };
+                shared.clear_after(owner, left_by_parent, &lock);
+                return Ok(lock);
             }
             sys::insist(|| sys::set_signal_mask(*mask)).map_err(system("rt_sigprocmask"))?;
             if owner == mine {

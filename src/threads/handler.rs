@@ -2,8 +2,8 @@
 //! calls, no allocation, no lock of libc's, no thread-local data.
 
 use core::ffi::{c_int, c_void};
-use core::sync::atomic::Ordering::SeqCst;
 use core::sync::atomic::AtomicU32;
+use core::sync::atomic::Ordering::SeqCst;
 use core::time::Duration;
 
 use super::call_lock::shared;
@@ -192,10 +192,7 @@ impl Wait {
         // A filter may kill for calls that the caller has made, unless the caller has the same one.
         let may_look = !self.filtered || session.caller_filter.load(SeqCst) != CallerFilter::No as u32;
         // The caller may have ended in good order, having let this thread go.
-        if may_look
-            && task_dir::has_ended(session.tasks, session.pid, session.caller)
-            && word.load(SeqCst) == value
-        {
+        if may_look && task_dir::has_ended(session.tasks, session.pid, session.caller) && word.load(SeqCst) == value {
             sys::die(format_args!(
                 "{WHY} {}: it is the one that called, and it was killed (by a seccomp filter?)",
                 session.caller

@@ -7,9 +7,7 @@ use core::time::Duration;
 use super::call_lock::CallLock;
 use super::error::{StopError, ThreadProblem, ThreadState};
 use super::handler::{WHY, die_of};
-use super::session::{
-    ALL, CallerFilter, Gate, Lent, Mapping, Phase, Session, Slot, State, WAKE_CHAINS,
-};
+use super::session::{ALL, CallerFilter, Gate, Lent, Mapping, Phase, Session, Slot, State, WAKE_CHAINS};
 use super::signal_action;
 use crate::execute::{self, Context, Fault, Problem, StepError};
 use crate::plan::{self, PlanKind, Step};
@@ -343,11 +341,7 @@ impl<'a> Stopper<'a> {
         loop {
             // Out of `self` meanwhile, which signalling needs as a whole.
             let buf = core::mem::take(&mut self.names);
-            let names = sys::getdents(self.tasks.raw(), buf).map_err(system("getdents64 of /proc/self/task"));
-            let names = match names {
-                Ok(names) => names,
-                Err(error) => return Err(error.into()),
-            };
+            let names = sys::getdents(self.tasks.raw(), buf).map_err(system("getdents64 of /proc/self/task"))?;
             if names.is_empty() {
                 self.names = buf;
                 break;
@@ -615,7 +609,9 @@ impl<'a> Stopper<'a> {
     fn release(&mut self) {
         // Those on their way here are waited for a moment: only a signal that was answered cannot come later.
         let on_the_way = |slot: &Slot| {
-            slot.is(State::Signalled) && slot.queue_full.load(Relaxed) == 0 && !self.lock.is_late(slot.tid.load(Relaxed))
+            slot.is(State::Signalled)
+                && slot.queue_full.load(Relaxed) == 0
+                && !self.lock.is_late(slot.tid.load(Relaxed))
         };
         let mut deadline = Deadline::new(SLICE * 50);
         while self.slots().iter().any(on_the_way) && !deadline.is_over() {
@@ -725,8 +721,7 @@ pub(crate) enum ThreadProbe {
 /// Looks at a thread that has not answered.
 pub(crate) fn probe_thread(tasks: c_int, tid: i32) -> ThreadProbe {
     let mut buf = [0; 512];
-    let unknown =
-        ThreadState { state: 0, blocks_signal: false, pending: true, tracer: 0, wchan: Excerpt::new(b"") };
+    let unknown = ThreadState { state: 0, blocks_signal: false, pending: true, tracer: 0, wchan: Excerpt::new(b"") };
     let text = match task_dir::read_start(tasks, &TaskPath::in_task_dir(tid, "stat"), &mut buf) {
         Ok(text) => text,
         Err(Errno(libc::ENOENT | libc::ESRCH)) => return ThreadProbe::Gone,

@@ -55,13 +55,13 @@ compile_error!(
 use core::ffi::c_int;
 
 pub(super) use layout::Outcome;
-pub(crate) use layout::{Body, SignalMask};
-#[allow(unused_imports)]
-pub(crate) use this::stack_pointer;
 #[cfg(not(target_arch = "x86_64"))]
 pub(crate) use layout::handler_entry;
+pub(crate) use layout::{Body, SignalMask};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use this::handler_entry;
+#[allow(unused_imports)]
+pub(crate) use this::stack_pointer;
 pub(super) use this::{call_on_stack, clone_call, syscall6};
 
 /// The kernel's struct sigaction.
