@@ -25,12 +25,12 @@ STYLE = f"""
 # What happens, in order: a name, what it does, and how it can end.
 STEPS = [
     ("capi", "borrow the arguments, refuse bad ones", "EARGUMENT"),
-    ("policy, caps, identity, stanza", "words into masks and ids; files, look-ups", "ESYNTAX, EUSER, EFILE …"),
-    ("plan", "wanted + held: ordered steps, or why not", "ECAPABILITY"),
-    ("rehearsal", "a throw-away child makes the steps", "EREFUSED"),
-    ("threads: park", "one signal a thread; each plans for itself", "ETHREAD"),
-    ("threads: commit", "the caller first, all others after it", None),
-    ("read back", "each thread looks at what it is", None),
+    ("policy, caps, identity, config", "words into masks and ids; files, lookups", "ESYNTAX, EUSER, EFILE …"),
+    ("plan", "target + credentials: ordered steps", "ECAPABILITY, EREFUSED"),
+    ("threads: stop", "one signal each; each plans for itself", "ETHREAD"),
+    ("a seccomp filter? rehearsal", "a child makes the steps", "EREFUSED"),
+    ("commit", "the caller first, then all others", None),
+    ("read back", "what each thread is now", None),
 ]
 
 
