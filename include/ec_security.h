@@ -155,19 +155,19 @@ extern "C" {
 typedef struct ec_security_policy ec_security_policy;
 
 /**
- * The three sets a capability text describes and capset(2) changes: bit n of each mask is capability number n.
+ * The three sets that a capability text describes and capset(2) changes. Bit n of a mask is capability number n.
  */
 typedef struct ec_security_caps {
     /**
-     * What the kernel checks.
+     * The capabilities that the kernel checks.
      */
     uint64_t effective;
     /**
-     * What may be made effective.
+     * The capabilities that may be made effective.
      */
     uint64_t permitted;
     /**
-     * What programs executed may keep, by their files' inheritable sets.
+     * The capabilities that an executed program may keep, if the inheritable set of its file has them.
      */
     uint64_t inheritable;
 } ec_security_caps;
@@ -192,8 +192,8 @@ typedef struct ec_security_caps {
  * sets become exactly what the text says. NULL or "": no capability is retained.
  *
  * Returns EC_SECURITY_OK (0) or a status; ec_security_last_error() has the message. EARGUMENT, ESYNTAX, EUSER, EGROUP or ELOOKUP: an
- * argument. ECAPABILITY: a capability is not available. EREFUSED: a step was refused. ETHREAD, EPROC, EBUSY or ERESOURCE: the
- * threads could not be changed. EOPTION: an id is out of range.
+ * argument cannot be used. EOPTION: an id is out of range. ECAPABILITY: a capability is not available. EREFUSED: a step was
+ * refused. ETHREAD, EPROC, EBUSY or ERESOURCE: the threads could not be changed.
  *
  * Threads: any thread may call it, with any number of other threads running. Two calls at a time run one after the other. The call
  * stops the other threads by a signal that the C library reserves for itself (33 with glibc, 34 with musl). System calls that the
@@ -251,9 +251,10 @@ void ec_security_policy_free(struct ec_security_policy *policy);
  *                            (default): they stay
  *     deadline               seconds within which every thread must stop, 0.001 to 3600 (default 5)
  *     privileges             the Solaris key of the same stanza: accepted and ignored
- *     dumpable               keep (default): as the kernel leaves it, which clears it with a change of ids | on: set it again
- *     parent_death_signal    clear (default): as the kernel leaves it, which clears it with a change of ids | keep: set it
- *                            again in every thread that had one
+ *     dumpable               keep (default): the flag stays as the kernel leaves it, which clears it when ids change | on: it
+ *                            is set again
+ *     parent_death_signal    clear (default): it stays as the kernel leaves it, which clears it when ids change | keep: it is
+ *                            set again in every thread that had one
  *
  * The memberships of a user are looked up together with the user, unless supplemental_groups has a value. To avoid that lookup, set
  * supplemental_groups before user; in a stanza the order does not matter.

@@ -1,4 +1,4 @@
-//! Allocations that say so when memory has run out.
+//! Allocations that return an error when memory has run out.
 
 use alloc::ffi::CString;
 use alloc::vec::Vec;

@@ -1,5 +1,5 @@
-//! What stands in for the Rust standard library in the C library: memory is the C library's, and a panic ends the process
-//! with one line. Linking std would double the size of the shared library, most of it for printing backtraces.
+//! The allocator and the panic handler of the library for C, which is built without Rust's standard library: memory comes from
+//! malloc(3), and a panic ends the process with one line.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::ffi::c_void;
@@ -8,10 +8,10 @@ use core::ptr;
 
 struct Malloc;
 
-/// What malloc(3) aligns to on 64-bit systems: two words.
+/// The alignment of malloc(3): two words.
 const ALIGNED: usize = 2 * size_of::<usize>();
 
-// SAFETY: malloc(3) and its kin give what the trait asks for up to their own alignment, posix_memalign(3) beyond it; all of
+// SAFETY: malloc(3) and the like give what the trait asks for up to their own alignment, posix_memalign(3) beyond it; all of
 // their memory may be given to free(3).
 unsafe impl GlobalAlloc for Malloc {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -72,6 +72,6 @@ fn panicked(info: &PanicInfo<'_>) -> ! {
     crate::sys::die(format_args!("defect: {info}"))
 }
 
-/// The parts of `core` that rustc comes with were compiled to unwind and name it; nothing here does.
+/// The precompiled `core` refers to it. Nothing here unwinds.
 #[unsafe(no_mangle)]
 extern "C" fn rust_eh_personality() {}

@@ -1,7 +1,7 @@
-//! The calling thread's effective set, within what it may use.
+//! Changes to the effective set of the calling thread.
 //!
-//! A call that stops this thread between the read and the write would have its work undone by the write: all signals are blocked
-//! meanwhile. What is written back is what /proc says is held, not what capget(2) shows, which a security module may mask.
+//! All signals are blocked between the read and the write: a call that stops this thread in between would have its work undone by the
+//! write. What is written back is what /proc says is held, because a security module may mask what capget(2) shows.
 
 use crate::caps::{CapSets, text};
 use crate::error::Error;
@@ -41,7 +41,7 @@ fn set_effective(change: impl FnOnce(&CapSets) -> Result<u64, Error>) -> Result<
     done
 }
 
-/// Raises in the calling thread's effective set.
+/// Raises capabilities in the effective set of the calling thread.
 pub(crate) fn raise(text: &[u8]) -> Result<(), Error> {
     let mask = effective_only(text)?;
     set_effective(|now| {
@@ -50,7 +50,7 @@ pub(crate) fn raise(text: &[u8]) -> Result<(), Error> {
     })
 }
 
-/// Lowers in the calling thread's effective set.
+/// Lowers capabilities in the effective set of the calling thread.
 pub(crate) fn lower(text: &[u8]) -> Result<(), Error> {
     let mask = effective_only(text)?;
     set_effective(|now| Ok(now.effective & !mask))

@@ -12,7 +12,7 @@ use crate::alloc_util::try_push;
 use crate::error::Error;
 use crate::policy::Policy;
 
-/// Borrows an argument: `None` for NULL; an error when it is too long to be meant.
+/// Borrows a string: `None` for NULL; an error if it is longer than [`EC_SECURITY_TEXT_MAX`].
 ///
 /// # Safety
 /// `pointer` is NULL or points to a NUL-terminated string that nobody changes during `'a`.
@@ -29,7 +29,7 @@ pub(super) unsafe fn opt_bytes<'a>(name: &'static str, pointer: *const c_char) -
     Ok(Some(unsafe { slice::from_raw_parts(pointer.cast::<u8>(), len) }))
 }
 
-/// As [`opt_bytes`], where NULL is an error.
+/// As [`opt_bytes`]; NULL is an error.
 ///
 /// # Safety
 /// As [`opt_bytes`].
@@ -38,7 +38,7 @@ pub(super) unsafe fn bytes<'a>(name: &'static str, pointer: *const c_char) -> Re
     unsafe { opt_bytes(name, pointer) }?.ok_or(Error::Argument { name, problem: "NULL; a string is needed" })
 }
 
-/// As [`bytes`], of any length.
+/// As [`bytes`], for a string of any length.
 ///
 /// # Safety
 /// As [`opt_bytes`].
@@ -50,24 +50,24 @@ pub(super) unsafe fn unbounded_bytes<'a>(name: &'static str, pointer: *const c_c
     Ok(unsafe { CStr::from_ptr(pointer) }.to_bytes())
 }
 
-/// What is behind a pointer to a policy.
+/// The object behind a pointer to a policy.
 pub(super) struct Handle {
     pub(super) policy: Policy,
-    /// The last failure of a call on it.
+    /// The message of the last call on the policy that failed.
     pub(super) message: Message,
 }
 
 impl Handle {
-    /// A new one, on the heap.
+    /// Makes one on the heap.
     pub(super) fn new() -> Result<*mut Handle, Error> {
-        // Box::new would end the process where memory has run out. A slice of one has the layout of the one.
+        // Box::new aborts when memory has run out. A slice of one element has the layout of the element.
         let mut list = Vec::new();
         try_push(&mut list, Handle { policy: Policy::new()?, message: Message::EMPTY })?;
         Ok(Box::into_raw(list.into_boxed_slice()).cast())
     }
 }
 
-/// Where the message of a policy is; NULL without a policy.
+/// The message of a policy; NULL if the policy is NULL.
 pub(super) fn message_of(policy: *mut ec_security_policy) -> *mut Message {
     if policy.is_null() {
         return ptr::null_mut();

@@ -1,4 +1,4 @@
-//! The way from C into Rust and back: panics stop here, errors become statuses, text goes into the caller's buffer.
+//! The boundary between C and Rust: catches panics, turns errors into statuses, writes text into buffers of the caller.
 
 use core::ffi::{c_char, c_int};
 use core::{ptr, slice};
@@ -12,8 +12,8 @@ use crate::policy::Policy;
 use crate::sys;
 use crate::text::BoundedWriter;
 
-/// Where Rust's standard library is linked, a panic of this library is caught and becomes an error; in the C library, which
-/// does without, it ends the process with one line. Either way it goes no further.
+/// With Rust's standard library, catches a panic and turns it into an error. The C library is built without it; there a panic ends the
+/// process with one line.
 fn catch_panic(body: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
     #[cfg(feature = "std")]
     {
@@ -26,19 +26,19 @@ fn catch_panic(body: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
     }
 }
 
-/// Runs `body`; turns its error into a status and this thread's last error. No panic gets past it, and errno is kept.
+/// Runs `body`, and makes its error a status and the last error of this thread. Catches panics and keeps errno.
 pub(super) fn ffi_boundary(body: impl FnOnce() -> Result<(), Error>) -> c_int {
     // SAFETY: no message.
     unsafe { ffi_boundary_for(ptr::null_mut(), body) }
 }
 
-/// As [`ffi_boundary`], and the error becomes that of an object as well.
+/// As [`ffi_boundary`]; also writes the error to the message of an object.
 ///
 /// # Safety
 /// `message` is NULL or one that nobody else uses now.
 unsafe fn ffi_boundary_for(message: *mut Message, body: impl FnOnce() -> Result<(), Error>) -> c_int {
     let errno = sys::errno();
-    // A thread cancelled in a look-up would leave the turn taken, and unwind through frames that cannot.
+    // A thread that is cancelled during a lookup would keep the call lock, and unwind through frames of Rust.
     let cancellation = sys::disable_cancellation();
     let status = match catch_panic(body) {
         Ok(()) => Status::Ok,
@@ -56,7 +56,7 @@ unsafe fn ffi_boundary_for(message: *mut Message, body: impl FnOnce() -> Result<
     status as c_int
 }
 
-/// Runs `body` on a policy, which keeps the error as well.
+/// Runs `body` on a policy; the policy keeps the error as well.
 ///
 /// # Safety
 /// `policy` is NULL or a live policy that no other thread uses now.
@@ -88,7 +88,7 @@ pub(super) unsafe fn write_to_buffer(
         let room: &mut [u8] = if len == 0 {
             &mut []
         } else {
-            // Some pass SIZE_MAX for "as much as it takes", and no slice is that long; no text is longer than the result tells.
+            // A caller may pass SIZE_MAX, but no slice is so long, and no text is longer than INT_MAX.
             let len = len.min(c_int::MAX as usize);
             // SAFETY: not NULL here, and the caller vouches for `len` bytes.
             unsafe { slice::from_raw_parts_mut(buf.cast::<u8>(), len) }

@@ -175,6 +175,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "maps memory by a system call of its own")]
     fn each_thread_has_its_own() {
         remember(&unknown("cap_mine"));
         let mine = shown(text());

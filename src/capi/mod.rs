@@ -114,8 +114,8 @@ pub struct ec_security_policy {
 /// sets become exactly what the text says. NULL or "": no capability is retained.
 ///
 /// Returns EC_SECURITY_OK (0) or a status; ec_security_last_error() has the message. EARGUMENT, ESYNTAX, EUSER, EGROUP or ELOOKUP: an
-/// argument. ECAPABILITY: a capability is not available. EREFUSED: a step was refused. ETHREAD, EPROC, EBUSY or ERESOURCE: the
-/// threads could not be changed. EOPTION: an id is out of range.
+/// argument cannot be used. EOPTION: an id is out of range. ECAPABILITY: a capability is not available. EREFUSED: a step was
+/// refused. ETHREAD, EPROC, EBUSY or ERESOURCE: the threads could not be changed.
 ///
 /// Threads: any thread may call it, with any number of other threads running. Two calls at a time run one after the other. The call
 /// stops the other threads by a signal that the C library reserves for itself (33 with glibc, 34 with musl). System calls that the
@@ -194,9 +194,10 @@ pub unsafe extern "C" fn ec_security_policy_free(policy: *mut ec_security_policy
 ///                            (default): they stay
 ///     deadline               seconds within which every thread must stop, 0.001 to 3600 (default 5)
 ///     privileges             the Solaris key of the same stanza: accepted and ignored
-///     dumpable               keep (default): as the kernel leaves it, which clears it with a change of ids | on: set it again
-///     parent_death_signal    clear (default): as the kernel leaves it, which clears it with a change of ids | keep: set it
-///                            again in every thread that had one
+///     dumpable               keep (default): the flag stays as the kernel leaves it, which clears it when ids change | on: it
+///                            is set again
+///     parent_death_signal    clear (default): it stays as the kernel leaves it, which clears it when ids change | keep: it is
+///                            set again in every thread that had one
 ///
 /// The memberships of a user are looked up together with the user, unless supplemental_groups has a value. To avoid that lookup, set
 /// supplemental_groups before user; in a stanza the order does not matter.

@@ -1,4 +1,4 @@
-//! Names of capabilities, as in capabilities(7), and how one is found in a text.
+//! The names of capabilities (capabilities(7)), and a perfect hash that finds a name in a text.
 
 use super::set::bit;
 
@@ -47,12 +47,12 @@ pub const NAMES: [&str; 41] = [
     "cap_checkpoint_restore",
 ];
 
-/// The name of a capability, where this library has one.
+/// The name of a capability; `None` if this library has no name for it.
 pub fn name(cap: u8) -> Option<&'static str> {
     NAMES.get(usize::from(cap)).copied()
 }
 
-/// The number a name stands for, whatever the case of its letters.
+/// The number of the capability with this name. Case does not count.
 pub fn by_name(word: &[u8]) -> Option<u8> {
     let name = Name::before(word).filter(|name| name.len == word.len())?;
     Some(name.mask().trailing_zeros() as u8)
@@ -88,8 +88,8 @@ impl Name {
         self.known.mask
     }
 
-    /// The name that a text begins with, in any case. Overlooked where what follows is neither part of a word nor of a good
-    /// text, such as `|`: of the word alone [`by_name`] is sure.
+    /// The name at the start of a text, in any case. May miss a name that an invalid byte such as `|` follows: use [`by_name`] for an
+    /// isolated word.
     #[inline]
     pub(crate) fn before(text: &[u8]) -> Option<Name> {
         match text.first_chunk::<ROOM>() {
@@ -101,14 +101,14 @@ impl Name {
         }
     }
 
-    /// As [`Name::before`], where less is left than is looked at.
+    /// As [`Name::before`], for a text shorter than [`ROOM`].
     #[inline(never)]
     fn near_end(text: &[u8]) -> Option<Name> {
         Name::find(core::array::from_fn(|at| eight_bytes(text, at * 8)), text)
     }
 
-    /// As [`Name::before`], with the first bytes in parts. Whoever reads on waits for the length, so that is found without
-    /// the name.
+    /// As [`Name::before`]; `parts` are the first bytes of `text`. The length is computed without the table, because the caller's next
+    /// step depends on it.
     #[inline(always)]
     fn find(parts: [u64; PARTS], text: &[u8]) -> Option<Name> {
         let bits = letter_bits(parts);
@@ -118,7 +118,7 @@ impl Name {
         let len = bits / 8;
         let known = &KNOWN[slot(text.get(..len)?)];
         let differs = (0..PARTS).fold(0, |differs, at| differs | (parts[at] ^ known.parts[at]) & known.cared_for[at]);
-        // What ends the letters could still be a digit.
+        // A digit may follow the letters; then the word is longer.
         let ends = text.get(len).is_none_or(|byte| !byte.is_ascii_digit());
         (differs == 0 && ends).then_some(Name { known, len })
     }
@@ -134,13 +134,13 @@ const CASE: u8 = 0x20;
 /// The bit that letters and `_` have, while digits, blanks, commas and operators lack it.
 const LETTER: u8 = 0x40;
 
-/// A name, to be compared with eight bytes at once.
+/// A name, compared eight bytes at a time.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
 struct Known {
-    /// The first byte lowest.
+    /// The first byte is the lowest.
     parts: [u64; PARTS],
-    /// The bits that count: all but the case of letters, and behind the name that there is none.
+    /// The bits to compare: all of the name but the case of letters, and the [`LETTER`] bit of the byte after it.
     cared_for: [u64; PARTS],
     mask: u64,
 }
@@ -172,8 +172,8 @@ static KNOWN: [Known; 64] = {
     known
 };
 
-/// Where in [`KNOWN`] a word stands if it is a name. The four letters before the eighth and the last four tell all names
-/// apart. The multiplier was found by trial; that it gives each a slot of its own is checked where the table is made.
+/// The index in [`KNOWN`] of a word that is a name. Bytes 3 to 6 and the last four bytes differ between any two names. The multiplier
+/// was found by trial; the code that makes the table checks that no two names share an index.
 #[inline(always)]
 const fn slot(word: &[u8]) -> usize {
     let (Some([_, _, _, a, b, c, d]), Some(last)) = (word.first_chunk(), word.last_chunk()) else { return 0 };
@@ -181,7 +181,7 @@ const fn slot(word: &[u8]) -> usize {
     (mixed.wrapping_mul(0x7330_0527) >> 26) as usize
 }
 
-/// How many bits of letters (and `_`) there are before the first byte that is none.
+/// The number of bits before the first byte that is neither a letter nor `_`.
 #[inline(always)]
 fn letter_bits(parts: [u64; PARTS]) -> usize {
     let [a, b, c] = parts.map(|part| !part & (LETTER as u64 * ONES));
@@ -195,7 +195,7 @@ fn letter_bits(parts: [u64; PARTS]) -> usize {
     bits as usize
 }
 
-/// The eight bytes at `at`, the first lowest; zeros beyond the end.
+/// The eight bytes at `at`, the first one lowest; zeros after the end.
 #[inline]
 fn eight_bytes(text: &[u8], at: usize) -> u64 {
     let rest = text.get(at..).unwrap_or(&[]);
@@ -233,7 +233,7 @@ mod tests {
             for cut in 0..name.len() {
                 assert_eq!(by_name(&name.as_bytes()[..cut]), None, "{name} cut to {cut}");
                 let mut other = name.as_bytes().to_vec();
-                // What only differs by the bit that makes letters lower case is another byte unless it is a letter.
+                // The bit changes the case of a letter; any other byte becomes another byte.
                 other[cut] ^= 0x20;
                 assert_eq!(by_name(&other), other[cut].is_ascii_alphabetic().then_some(at as u8), "{name} at {cut}");
                 other[cut] = b'q';

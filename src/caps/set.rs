@@ -4,15 +4,15 @@ use core::fmt;
 
 use super::names::name;
 
-/// The three sets a capability text describes and capset(2) changes: bit n of each mask is capability number n.
+/// The three sets that a capability text describes and capset(2) changes. Bit n of a mask is capability number n.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CapSets {
-    /// What the kernel checks.
+    /// The capabilities that the kernel checks.
     pub effective: u64,
-    /// What may be made effective.
+    /// The capabilities that may be made effective.
     pub permitted: u64,
-    /// What programs executed may keep, by their files' inheritable sets.
+    /// The capabilities that an executed program may keep, if the inheritable set of its file has them.
     pub inheritable: u64,
 }
 
@@ -32,7 +32,7 @@ pub const SETPCAP: u8 = 8;
 /// CAP_SYS_CHROOT.
 pub const SYS_CHROOT: u8 = 18;
 
-/// The mask of one capability; nothing for a number that no set has room for.
+/// The mask of one capability; 0 for a number above 63.
 pub const fn bit(cap: u8) -> u64 {
     if cap < 64 { 1 << cap } else { 0 }
 }
@@ -47,7 +47,7 @@ pub fn each(mask: u64) -> impl Iterator<Item = u8> {
     (0..64).filter(move |cap| mask & bit(*cap) != 0)
 }
 
-/// Shows a mask as names with commas between them; numbers where there is no name; `none` when empty.
+/// Shows a mask as names, separated by commas; as a number if there is no name; as `none` if it is empty.
 pub struct CapNames(pub u64);
 
 impl fmt::Display for CapNames {

@@ -19,9 +19,9 @@ use crate::text::{Excerpt, Nearest, nearest};
 /// Why a text does not parse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CapTextError {
-    /// Where, counted in bytes from 1; one past the last byte if the text ends too soon.
+    /// The column, in bytes from 1; one past the last byte if the text ends too soon.
     pub column: usize,
-    /// What.
+    /// The problem.
     pub problem: CapTextProblem,
 }
 
@@ -33,36 +33,36 @@ pub enum CapTextProblem {
         /// The word.
         word: Excerpt,
     },
-    /// A word that begins with a digit and is no number.
+    /// A word that begins with a digit but is not a number.
     MalformedNumber {
         /// The word.
         word: Excerpt,
     },
-    /// A number that no capability set has room for.
+    /// A number above 63.
     NumberTooLarge {
         /// The word.
         word: Excerpt,
     },
-    /// Something that cannot stand here.
+    /// A character or word that the grammar does not allow here.
     Unexpected {
         /// The character, or the word if it begins one.
         found: Excerpt,
-        /// What can.
+        /// What the grammar allows.
         expected: Expected,
     },
-    /// The text ends where something is missing.
+    /// The text ends too soon.
     EndsEarly {
         /// What is missing.
         expected: Expected,
     },
 }
 
-/// What can stand at a place of a text.
+/// What the grammar allows at a place of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expected {
     /// The beginning of a clause.
     Clause,
-    /// The same, where there is an operator already.
+    /// The same, before an operator that has no names.
     NamesBeforeOperator,
     /// After a comma.
     NameAfterComma,
@@ -101,7 +101,7 @@ impl fmt::Display for CapTextError {
         let column = self.column;
         match &self.problem {
             CapTextProblem::UnknownName { word } => {
-                // Found here and not by the reader: many ask whether a text is one, and few what is wrong with it.
+                // Not done by the parser: many callers only ask whether a text parses.
                 let nearest = Nearest(nearest_name(word.bytes()));
                 write!(f, "unknown name {word}{} at column {column}{nearest}", NotAscii(word))
             }
@@ -126,8 +126,7 @@ impl fmt::Display for CapTextError {
 
 impl core::error::Error for CapTextError {}
 
-/// Says so of a character that may look like one that could stand here: a no-break space, a Cyrillic letter, a dash of a word
-/// processor.
+/// Notes that a word is not ASCII: a no-break space, a Cyrillic letter or a typographic dash looks like a valid character.
 struct NotAscii<'a>(&'a Excerpt);
 
 impl fmt::Display for NotAscii<'_> {
@@ -146,14 +145,14 @@ const PERMITTED: u8 = 2;
 const INHERITABLE: u8 = 4;
 const EVERY: u8 = EFFECTIVE | PERMITTED | INHERITABLE;
 
-// What a byte is to the reader of actions, if it is no flag's letter.
+// The kinds of bytes in actions, besides the letters of flags.
 const BLANK: u8 = 8;
 const EQUALS: u8 = 16;
 const OTHER: u8 = 32;
 const PLUS: u8 = 64;
 const MINUS: u8 = 128;
 
-/// Each byte's kind, of a flag's letter the flag.
+/// The kind of each byte; for the letter of a flag, the flag.
 static KINDS: [u8; 256] = {
     let mut kinds = [OTHER; 256];
     let mut byte = 0;
@@ -173,7 +172,7 @@ static KINDS: [u8; 256] = {
     kinds
 };
 
-/// What the actions of a clause do together: take these flags, then give those.
+/// The effect of all actions of a clause: remove these flags, then add those.
 #[derive(Clone, Copy)]
 struct Change {
     take: u8,
@@ -206,11 +205,11 @@ impl Change {
     }
 }
 
-/// The last long actions of a text: the next clause often says the same, and to compare them is quicker than to read them.
+/// The last long actions of a text. The next clause often has the same ones, and a comparison is faster than parsing.
 struct Repeated {
-    /// Their bytes and the blank behind them, the first lowest.
+    /// Their bytes and the blank after them, the first one lowest.
     bytes: u128,
-    /// The bits of a text to compare with them.
+    /// The bits to compare.
     cared_for: u128,
     len: usize,
     change: Change,
@@ -219,12 +218,12 @@ struct Repeated {
 impl Repeated {
     /// How many bytes are long.
     const LONG: usize = 6;
-    /// Equal to nothing.
+    /// Equal to no text.
     const NONE: Repeated = Repeated { bytes: 1, cared_for: 0, len: 0, change: Change { take: 0, give: 0 } };
 }
 
-/// Reads a text. `last_cap` is the running kernel's last capability, which `all` and a `=` without names reach to; single
-/// capabilities may go beyond it, up to 63.
+/// Parses a text. `last_cap` is the last capability of the running kernel: `all`, and `=` without names, mean 0 to `last_cap`. A single
+/// capability may be a higher one, up to 63.
 pub fn parse(text: &[u8], last_cap: u8) -> Result<CapSets, CapTextError> {
     let all = up_to(last_cap);
     let mut sets = [0; 3];
@@ -250,7 +249,7 @@ pub fn parse(text: &[u8], last_cap: u8) -> Result<CapSets, CapTextError> {
     Ok(CapSets { effective, permitted, inheritable })
 }
 
-/// Reads a list of capabilities: names, numbers and `all`, separated by blanks or commas; nothing is the empty set.
+/// Parses a list of capabilities: names, numbers and `all`, separated by blanks or commas. An empty list is the empty set.
 pub fn parse_names(text: &[u8], last_cap: u8) -> Result<u64, CapTextError> {
     let all = up_to(last_cap);
     let mut mask = 0;
@@ -270,16 +269,16 @@ pub fn parse_names(text: &[u8], last_cap: u8) -> Result<u64, CapTextError> {
     }
 }
 
-/// What one name of a list stands for.
+/// The meaning of one name of a list.
 enum Named {
     All,
     One(u64),
 }
 
-/// Where a text has been read to. What is seldom called takes the two parts one by one: for that they need not lie in memory.
+/// The position in a text. Functions that are seldom called take the two fields as arguments, so that the fields can stay in registers.
 #[derive(Clone, Copy)]
 struct Reader<'a> {
-    /// Of the whole text.
+    /// The whole text.
     len: usize,
     rest: &'a [u8],
 }
@@ -322,7 +321,7 @@ impl<'a> Reader<'a> {
         Ok(change)
     }
 
-    /// Actions with nothing out of place, and their length.
+    /// Valid actions, and their length.
     #[inline(always)]
     fn good_actions(self) -> Option<(Change, usize)> {
         let mut change = Change { take: 0, give: 0 };
@@ -350,7 +349,7 @@ impl<'a> Reader<'a> {
         (next == BLANK).then_some((change, at))
     }
 
-    /// Says what is out of place in the actions here.
+    /// The error in the actions here.
     #[cold]
     fn wrong_actions(len: usize, rest: &[u8]) -> CapTextError {
         let mut at = Reader { len, rest };
@@ -367,7 +366,7 @@ impl<'a> Reader<'a> {
         at.unexpected(expected)
     }
 
-    /// Moves `at` past an operator and the flags behind it; returns those, and the kind of what follows.
+    /// Moves `at` past an operator and its flags; returns the flags and the kind of the next byte.
     #[inline(always)]
     fn flags(self, at: &mut usize) -> (u8, u8) {
         let mut flags = 0;
@@ -381,14 +380,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What the byte at `at` is; the end is as a blank.
+    /// The kind of the byte at `at`; the end of the text counts as a blank.
     #[inline(always)]
     fn kind(self, at: usize) -> u8 {
         self.rest.get(at).map_or(BLANK, |byte| KINDS[usize::from(*byte)])
     }
 
-    /// `name (, name)*`, at the beginning of the first. As libcap has it, `all` replaces what stands before it: `63,all` is
-    /// without 63 where the kernel has no such capability, `all,63` is with it.
+    /// `name (, name)*`, at the start of the first name. As in libcap, `all` replaces the names before it: `63,all` does not contain 63 if
+    /// the kernel has no such capability, `all,63` does.
     #[inline(always)]
     fn names(&mut self, all: u64) -> Result<u64, CapTextError> {
         let mut mask = 0;
@@ -404,7 +403,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A name, a number or `all`; moves past it on success only.
+    /// A name, a number or `all`. Moves past it only on success.
     #[inline(always)]
     fn name(&mut self) -> Result<Named, CapTextError> {
         if let Some(name) = Name::before(self.rest) {
@@ -416,7 +415,7 @@ impl<'a> Reader<'a> {
         Ok(named)
     }
 
-    /// As [`Reader::name`], for the rest: numbers, `all`, and names before what is out of place.
+    /// The rare cases of [`Reader::name`]: numbers, `all`, and names that an invalid byte follows.
     #[cold]
     fn other_name(len: usize, rest: &[u8]) -> Result<(Named, usize), CapTextError> {
         let this = Reader { len, rest };
@@ -443,7 +442,7 @@ impl<'a> Reader<'a> {
         let mut number = 0;
         for byte in digits {
             match char::from(*byte).to_digit(base) {
-                // Stays small: what is too large already only has to stay so.
+                // Saturates: a number that is too large only has to stay too large.
                 Some(digit) => number = (number * base + digit).min(TOO_LARGE),
                 None => return Err(self.error(CapTextProblem::MalformedNumber { word: Excerpt::new(word) })),
             }
@@ -457,7 +456,7 @@ impl<'a> Reader<'a> {
         Ok(number as u8)
     }
 
-    /// The word here, to its end.
+    /// The whole word here.
     fn word(self) -> &'a [u8] {
         &self.rest[..self.rest.iter().position(|byte| !is_word(*byte)).unwrap_or(self.rest.len())]
     }
@@ -467,7 +466,7 @@ impl<'a> Reader<'a> {
     }
 
     fn unknown_name(self) -> CapTextError {
-        // With letters of another script that look like those of a name, and what stands behind them.
+        // Letters of another script belong to the word: they may look like those of a name.
         let end = self.rest.iter().position(|byte| !is_word(*byte) && byte.is_ascii()).unwrap_or(self.rest.len());
         self.error(CapTextProblem::UnknownName { word: Excerpt::new(&self.rest[..end]) })
     }
@@ -494,7 +493,7 @@ const fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r')
 }
 
-/// The first character, in UTF-8 if it is; else the first byte.
+/// The first character if the text is UTF-8, otherwise the first byte.
 fn first_character(rest: &[u8]) -> &[u8] {
     let first = match rest.utf8_chunks().next() {
         Some(chunk) => chunk.valid().chars().next().map_or(1, char::len_utf8),
@@ -503,7 +502,7 @@ fn first_character(rest: &[u8]) -> &[u8] {
     &rest[..first]
 }
 
-/// The name a word was probably meant to be, with or without its `cap_`.
+/// The name that is closest to a word, with or without its `cap_`.
 fn nearest_name(word: &[u8]) -> Option<&'static str> {
     nearest(word, NAMES.into_iter()).or_else(|| {
         let stem = |name: &'static str| &name["cap_".len()..];
@@ -514,9 +513,8 @@ fn nearest_name(word: &[u8]) -> Option<&'static str> {
 
 /// Writes sets as cap_to_text(3) does. `last_cap` as for [`parse`].
 ///
-/// The commonest of the eight combinations of flags among the kernel's capabilities comes first, as `=flags`; then the
-/// capabilities with another combination as what they have more or less. Capabilities the kernel lacks are always counted
-/// as if the first clause did not reach them.
+/// The first clause is `=flags`, with the combination of flags that most capabilities of the kernel have. Each further clause adds or
+/// removes flags of the capabilities with another combination. The first clause does not include capabilities that the kernel lacks.
 pub fn write(caps: &CapSets, last_cap: u8, out: &mut dyn fmt::Write) -> fmt::Result {
     let all = up_to(last_cap);
     let mut common = 0;
@@ -525,7 +523,7 @@ pub fn write(caps: &CapSets, last_cap: u8, out: &mut dyn fmt::Write) -> fmt::Res
             common = flags;
         }
     }
-    // With nothing in common the first clause may take the place of the `=`: `cap_chown=p` for `= cap_chown+p`.
+    // If the first clause has no flags, the next one replaces it: `cap_chown=p` instead of `= cap_chown+p`.
     let mut bare = common == 0;
     if !bare {
         write_flags(out, "=", common)?;
@@ -558,7 +556,7 @@ pub fn write(caps: &CapSets, last_cap: u8, out: &mut dyn fmt::Write) -> fmt::Res
     Ok(())
 }
 
-/// The capabilities that have just these flags.
+/// The capabilities with exactly these flags.
 fn having(caps: &CapSets, flags: u8) -> u64 {
     let with = |mask: u64, flag| if flags & flag != 0 { mask } else { !mask };
     with(caps.effective, EFFECTIVE) & with(caps.permitted, PERMITTED) & with(caps.inheritable, INHERITABLE)
@@ -578,7 +576,7 @@ pub(crate) fn write_names(out: &mut dyn fmt::Write, mask: u64) -> fmt::Result {
     Ok(())
 }
 
-/// Writes an operator and flags; without flags, nothing.
+/// Writes an operator and flags; nothing if there are no flags.
 fn write_flags(out: &mut dyn fmt::Write, operator: &str, flags: u8) -> fmt::Result {
     const TEXTS: [&str; 8] = ["", "e", "p", "ep", "i", "ei", "ip", "eip"];
     if flags == 0 {
@@ -736,7 +734,7 @@ mod tests {
     fn what_is_written_reads_back() {
         let mut random = 1u64;
         let mut next = || {
-            // Knuth's MMIX generator: any will do, as long as a failure repeats.
+            // Knuth's MMIX generator, so that a failure can be repeated.
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             random ^ random >> 29
         };

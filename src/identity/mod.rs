@@ -1,8 +1,8 @@
-//! Users and groups, by name or decimal id, through the reentrant calls of the C library (so that NSS modules count).
+//! Users and groups, by name or decimal id, through the reentrant functions of the C library, which ask its NSS modules.
 //!
-//! A word is looked up as a name first, and is an id only if no entry has that name and all of it is digits: what
-//! POSIX says of chown(1). The id 4294967295 is refused whatever it came from: to setresuid(2) it means "leave as it
-//! is", so a server would stay root.
+//! A word is looked up as a name first. It is an id if no entry has that name and the word consists of digits, as POSIX defines it for
+//! chown(1); a word with a plus sign before the digits is always an id. The id 4294967295 is refused: to setresuid(2) it means "leave
+//! it unchanged", so a server would stay root.
 
 #[allow(unsafe_code)]
 pub mod nss;
@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::text::{Errno, Excerpt};
 pub use nss::Failure;
 
-/// A user as the database or the digits have it.
+/// A user, as the database or the digits say.
 #[derive(Debug, PartialEq, Eq)]
 pub struct User {
     /// The user id.
@@ -24,23 +24,23 @@ pub struct User {
     pub entry: Lookup,
 }
 
-/// What the user database has of an id.
+/// The result of a lookup in the user database.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Lookup {
-    /// An entry.
+    /// There is an entry.
     Found(Entry),
-    /// None.
+    /// There is no entry.
     None,
-    /// It cannot be read. Whoever needs the entry fails then; who has all that it would tell needs none.
+    /// The database cannot be read. That is an error only if the entry is needed.
     Failed(Failure),
 }
 
-/// What the database says of a user beyond the id.
+/// The fields of an entry that are used, besides the id.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The primary group.
     pub gid: u32,
-    /// The name, which the group database knows members by.
+    /// The name, as the group database lists members.
     pub name: CString,
 }
 
@@ -58,7 +58,7 @@ impl User {
         Ok(User { uid: self.uid, entry })
     }
 
-    /// The error where [`Lookup::Failed`] matters.
+    /// The error for [`Lookup::Failed`] if the entry is needed.
     pub(crate) fn lookup_failed(&self, failure: Failure) -> Error {
         lookup_error("user", Excerpt::of(format_args!("{}", self.uid)), failure)
     }
@@ -99,12 +99,12 @@ pub fn user(word: &[u8]) -> Result<User, Error> {
             expected: "a user to become: the user database gives it the id 4294967295, which means \"unchanged\"",
         });
     }
-    // Asked for by number: whatever the lookup came back with, the number stands.
+    // A number that was given stays, whatever id the entry has.
     let entry = Lookup::Found(Entry { gid: found.gid, name: found.name });
     Ok(User { uid: id.unwrap_or(found.uid), entry })
 }
 
-/// As [`user`], of a group. `option` is what errors call it.
+/// As [`user`], for a group. `option` is the name that errors use.
 pub fn group(option: &'static str, word: &[u8]) -> Result<u32, Error> {
     if let Some(gid) = signed(option, word)? {
         return Ok(gid);
@@ -120,7 +120,7 @@ pub fn group(option: &'static str, word: &[u8]) -> Result<u32, Error> {
             expected: "a group to be in: the group database gives it the id 4294967295, which means \"unchanged\"",
         }),
         (Ok(Some(entry)), _) => Ok(entry.gid),
-        // A number needs nothing of the database.
+        // A number needs no entry.
         (_, Ok(Some(gid))) => Ok(gid),
         (Ok(None), Ok(None)) => Err(Error::UnknownGroup { option, word: Excerpt::new(word) }),
         (Ok(None), Err(error)) => Err(error),
@@ -128,18 +128,18 @@ pub fn group(option: &'static str, word: &[u8]) -> Result<u32, Error> {
     }
 }
 
-/// The groups the database has `entry` as a member of, the primary one only if it is listed there: what initgroups(3) adds
-/// to the group it is given. Sorted, without duplicates.
+/// The groups that have `entry` as a member in the group database, sorted, without duplicates: those that initgroups(3) adds to the group
+/// that it is given. The primary group is among them only if it lists the user.
 pub fn memberships(entry: &Entry) -> Result<Vec<u32>, Error> {
     let fail = |failure| lookup_error("user", Excerpt::new(entry.name.to_bytes()), failure);
-    // The call wants a group to put in; with one that is none, what is left is the memberships, whatever the group will be.
+    // getgrouplist(3) adds the group that it is given. (gid_t)-1 is no group, and is removed below.
     let list = || -> Result<Vec<u32>, Error> {
         let mut groups = nss::group_list(&entry.name, NO_ID).map_err(fail)?;
         groups.sort_unstable();
         groups.dedup();
         Ok(groups)
     };
-    // A database that cannot be read is left out, and getgrouplist(3) has no way to say so. What twice is the same counts.
+    // getgrouplist(3) silently skips a source that cannot be read, so two equal answers are required.
     let mut groups = list()?;
     let mut tries = 0;
     loop {
@@ -154,7 +154,7 @@ pub fn memberships(entry: &Entry) -> Result<Vec<u32>, Error> {
         groups = again;
     }
     if groups == [NO_ID] {
-        // In no group at all: then the database must at least answer.
+        // No group at all: make sure that the database can be read.
         nss::group_by_id(entry.gid).map_err(fail)?;
     }
     if let Some(at) = groups.iter().position(|&group| group == NO_ID) {
@@ -163,7 +163,7 @@ pub fn memberships(entry: &Entry) -> Result<Vec<u32>, Error> {
     checked_group_list("user", groups)
 }
 
-/// Sorts, folds duplicates and checks the kernel's limit. `option` is what an error calls the list.
+/// Sorts a list, removes duplicates and checks the limit of the kernel. `option` is the name that errors use.
 pub fn checked_group_list(option: &'static str, mut groups: Vec<u32>) -> Result<Vec<u32>, Error> {
     groups.sort_unstable();
     groups.dedup();
@@ -213,7 +213,7 @@ fn unknown_user(word: &[u8]) -> Error {
     Error::UnknownUser { word: Excerpt::new(word) }
 }
 
-/// The word as the C library takes it; nothing where it cannot be a name, having a NUL inside.
+/// The word as a C string; `None` if it has a NUL inside, so that it cannot be a name.
 fn c_name(option: &'static str, word: &[u8]) -> Result<Option<CString>, Error> {
     if word.is_empty() {
         return Err(Error::Argument { name: option, problem: "empty; give a name or a decimal id" });

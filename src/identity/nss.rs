@@ -1,11 +1,13 @@
-//! The reentrant look-ups of the C library: the static buffers of getpwnam(3) and the like stay the caller's.
+//! The reentrant lookups of the C library: the static buffers of getpwnam(3) and the like are left alone.
 //!
-//! getpwnam_r(3) and its kin return the error number and do not set errno. Their manual page lists error numbers that mean "not
-//! found" somewhere. glibc and musl are not among those: 0 without a result is a source's "no such entry", and any error number says
-//! that the last source asked could not be reached (nss/getXXbyYY_r.c: NSS_STATUS_NOTFOUND is 0, NSS_STATUS_UNAVAIL the module's
-//! errno, ENOENT where sssd's, nslcd's, winbind's or systemd's socket is not there). The failure of a source that another one
-//! follows is not told (nsswitch.conf(5)), so the file that is a source nearly everywhere is tried as well. getgrouplist(3) has no
-//! way to report an error at all, so what it leaves in errno is looked at.
+//! getpwnam_r(3) and the like return an error number. Their manual page lists error numbers that mean "not found" on some systems, but
+//! not with glibc or musl: there 0 without a result means "no such entry", and an error number means that the last source could not be
+//! reached. (glibc, nss/getXXbyYY_r.c: NSS_STATUS_NOTFOUND becomes 0, NSS_STATUS_UNAVAIL the errno of the module. With the modules of
+//! Debian 12 for sssd, nslcd and winbind, that is ENOENT while the daemon does not run; the module of systemd returns 0.)
+//!
+//! glibc does not report that a source failed if another source follows (nsswitch.conf(5)). So after "no such entry" the file that is
+//! a source nearly everywhere is read as well. getgrouplist(3) cannot report an error at all, so errno is checked after it; that the
+//! daemon of a source does not run is no error there, because a local user must be able to start without the directory.
 
 use core::ffi::{CStr, c_char, c_int};
 use core::{mem, ptr};
@@ -17,19 +19,19 @@ use crate::alloc_util::{OutOfMemory, try_cstring};
 use crate::sys::{self, INTERRUPTIONS};
 use crate::text::Errno;
 
-/// Why a look-up has no answer, which is not the same as "no such name".
+/// Why a lookup failed. The name may exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// No room for the answer.
+    /// Out of memory.
     OutOfMemory,
-    /// What the C library returned.
+    /// The error number that the C library returned.
     Errno(c_int),
 }
 
-/// An entry of the user database, as far as it matters here.
+/// The fields of an entry of the user database that are used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Passwd {
-    /// The name as the database writes it.
+    /// The name, as the database has it.
     pub name: CString,
     /// The user id.
     pub uid: u32,
@@ -37,10 +39,10 @@ pub struct Passwd {
     pub gid: u32,
 }
 
-/// What a login sets the environment by.
+/// The fields of an entry that set the environment of a login.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Login {
-    /// The name as the database writes it.
+    /// The name, as the database has it.
     pub name: CString,
     /// The home directory.
     pub home: CString,
@@ -48,10 +50,10 @@ pub struct Login {
     pub shell: CString,
 }
 
-/// An entry of the group database, as far as it matters here.
+/// The fields of an entry of the group database that are used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
-    /// The name as the database writes it.
+    /// The name, as the database has it.
     pub name: CString,
     /// The group id.
     pub gid: u32,
@@ -64,13 +66,12 @@ impl From<OutOfMemory> for Failure {
 }
 
 const FIRST_ROOM: usize = 1 << 10;
-/// An entry longer than this is taken for a look-up that will never be satisfied. The memory is touched only as far as
-/// the entry reaches.
+/// The largest buffer tried. Only as much of it is touched as the entry needs.
 const MOST_ROOM: usize = 512 << 20;
-/// More groups than any kernel takes; a list that is said to be longer is a defect of the look-up.
+/// The longest list tried; no kernel takes so many groups.
 const MOST_GROUPS: usize = 1 << 24;
 
-/// A file that is a source, and what nsswitch.conf(5) calls the database.
+/// The file that is a source, and the name of the database in nsswitch.conf(5).
 const PASSWD: (&CStr, &[u8]) = (c"/etc/passwd", b"passwd");
 const GROUP: (&CStr, &[u8]) = (c"/etc/group", b"group");
 
@@ -137,7 +138,7 @@ pub fn group_by_id(gid: u32) -> Result<Option<Group>, Failure> {
     )
 }
 
-/// getgrouplist(3): the groups `name` is a member of, and `gid`, in whatever order and however often they are listed.
+/// getgrouplist(3): the groups that `name` is a member of, and `gid`, in any order, perhaps with duplicates.
 pub fn group_list(name: &CStr, gid: u32) -> Result<Vec<u32>, Failure> {
     readable(GROUP.0)?;
     let mut room: usize = 64;
@@ -151,7 +152,7 @@ pub fn group_list(name: &CStr, gid: u32) -> Result<Vec<u32>, Failure> {
         let returned = unsafe { libc::getgrouplist(name.as_ptr(), gid, list.as_mut_ptr(), &mut count) };
         let errno = sys::errno();
         let count = usize::try_from(count).unwrap_or(0);
-        // glibc goes on with the primary group alone when a database cannot be opened: fewer groups than there are.
+        // If a database cannot be opened, glibc returns the primary group alone.
         match errno {
             libc::EINTR if interruptions < INTERRUPTIONS => {
                 interruptions += 1;
@@ -171,7 +172,7 @@ pub fn group_list(name: &CStr, gid: u32) -> Result<Vec<u32>, Failure> {
         if count <= room && errno != 0 && errno != libc::ERANGE {
             return Err(Failure::Errno(errno));
         }
-        // The list was too short, and glibc says by how much; musl and older ones do not, so it also doubles.
+        // The list was too short. glibc returns the length needed; musl and old versions do not, so the buffer also doubles.
         room = room.saturating_mul(2).max(count);
         if room > MOST_GROUPS {
             return Err(Failure::Errno(libc::ERANGE));
@@ -179,8 +180,8 @@ pub fn group_list(name: &CStr, gid: u32) -> Result<Vec<u32>, Failure> {
     }
 }
 
-/// Calls one of the four functions, which read `file` among others, with more and more room. `E` is `passwd` or `group`:
-/// plain old data of pointers and numbers, for which all zeros is a value.
+/// Calls one of the four functions, with larger and larger buffers. `E` is `passwd` or `group`: plain data, for which all zeros is a
+/// valid value.
 fn look_up<E: PlainEntry, T>(
     (file, database): (&CStr, &[u8]),
     call: impl Fn(*mut E, *mut c_char, usize, *mut *mut E) -> c_int,
@@ -198,8 +199,8 @@ fn look_up<E: PlainEntry, T>(
         let error = call(&mut entry, buf.as_mut_ptr().cast(), room, &mut result);
         match error {
             0 if !result.is_null() => return take(&entry).map(Some),
-            // Where one source cannot be read and the next has no such entry, libc says "no such entry". What is said twice
-            // counts: an id without an entry is taken as it is.
+            // Accepted only after two equal answers: glibc also answers "no such entry" if one source fails for a moment and the
+            // next one has no such entry.
             0 if !missed => missed = true,
             0 => return readable(file).map(|()| None),
             libc::ENOENT if is_missing_only_source(file, database)? => return Ok(None),
@@ -211,8 +212,8 @@ fn look_up<E: PlainEntry, T>(
     }
 }
 
-/// Whether a file is missing that is the only source, as in a container that holds a program and little else: then there are no
-/// entries, which is no failure.
+/// Whether the file is the only source, and missing, as in a container with one program: then there are no entries, and that is no
+/// failure.
 fn is_missing_only_source(file: &CStr, database: &[u8]) -> Result<bool, Failure> {
     match sys::uninterrupted(|| sys::openat(sys::CWD, file, libc::O_PATH)) {
         Err(Errno(libc::ENOENT)) => {}
@@ -226,7 +227,7 @@ fn is_missing_only_source(file: &CStr, database: &[u8]) -> Result<bool, Failure>
     match sys::uninterrupted(|| sys::openat(sys::CWD, c"/etc/nsswitch.conf", libc::O_RDONLY)) {
         Ok(fd) => {
             let mut part = [0; 4096];
-            // Nobody's is longer.
+            // A longer file is not a real one.
             while text.len() < 1 << 20 {
                 match sys::uninterrupted(|| sys::read(fd.raw(), &mut part)) {
                     Ok(0) => return Ok(!names_other_source(&text, database)),
@@ -244,7 +245,7 @@ fn is_missing_only_source(file: &CStr, database: &[u8]) -> Result<bool, Failure>
     }
 }
 
-/// Whether nsswitch.conf(5) names another source than files for a database. Without a line for it, files is the source.
+/// Whether nsswitch.conf(5) names a source other than `files` for a database. Without a line for it, `files` is the source.
 fn names_other_source(text: &[u8], database: &[u8]) -> bool {
     let mut lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_start);
     let Some(line) = lines.find_map(|line| line.strip_prefix(database)?.trim_ascii_start().strip_prefix(b":")) else {
@@ -259,7 +260,7 @@ fn names_other_source(text: &[u8], database: &[u8]) -> bool {
     })
 }
 
-/// "Not found" in a file that is there and cannot be read means nothing. One that is not there has no entries.
+/// An error if the file exists but cannot be read: "no such entry" means nothing then.
 fn readable(file: &CStr) -> Result<(), Failure> {
     match sys::uninterrupted(|| sys::openat(sys::CWD, file, libc::O_RDONLY)) {
         Ok(fd) => read_through(&fd),
@@ -269,10 +270,10 @@ fn readable(file: &CStr) -> Result<(), Failure> {
     .map_err(|errno| if errno == Errno(libc::ENOMEM) { Failure::OutOfMemory } else { Failure::Errno(errno.0) })
 }
 
-/// Reads a file to its end, as the C library does, which takes a failure in the middle for the end.
+/// Reads a file to its end. The C library does that too, but takes a read error for the end.
 fn read_through(fd: &sys::Fd) -> Result<(), Errno> {
     let mut read = 0;
-    // Somebody may write to it meanwhile.
+    // The file may change meanwhile.
     for _ in 0..3 {
         let mut room = [0; 4096];
         loop {
@@ -281,7 +282,7 @@ fn read_through(fd: &sys::Fd) -> Result<(), Errno> {
                 len => read += len as u64,
             }
         }
-        // What is no file in earnest has the length 0, and ends where it ends.
+        // A special file reports the size 0; its end is where read(2) returns 0.
         if u64::try_from(sys::fstat(fd.raw())?.st_size).is_ok_and(|len| len <= read) {
             return Ok(());
         }
@@ -301,12 +302,12 @@ fn group(entry: &libc::group) -> Result<Group, Failure> {
     Ok(Group { name: copied(entry.gr_name)?, gid: entry.gr_gid })
 }
 
-/// Copies a name out of the buffer of the look-up that is still alive in `look_up`.
+/// Copies a name out of the buffer of the lookup.
 fn copied(name: *const c_char) -> Result<CString, Failure> {
     if name.is_null() {
         return Ok(CString::default());
     }
-    // SAFETY: a successful look-up leaves a NUL-terminated string in the buffer, which `look_up` keeps during `take`.
+    // SAFETY: a successful lookup leaves a NUL-terminated string in the buffer, which `look_up` keeps during `take`.
     let bytes = unsafe { CStr::from_ptr(name) }.to_bytes();
     try_cstring(bytes)?.ok_or(Failure::Errno(libc::EINVAL))
 }

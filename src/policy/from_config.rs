@@ -15,7 +15,7 @@ fn placed(place: &Place, error: Error) -> Error {
 }
 
 impl Options {
-    /// All settings of a configuration file, in order. Memberships are looked up last: only then is it known whether they matter.
+    /// Sets all settings of a configuration file, in order. Memberships are looked up last, when it is known whether they are needed.
     pub(super) fn set_all(&mut self, settings: &[Setting]) -> Result<(), Error> {
         for setting in settings {
             self.set_from(setting)?;
@@ -54,7 +54,7 @@ impl Options {
         })
     }
 
-    /// One setting of a configuration file.
+    /// Sets one setting of a configuration file.
     fn set_from(&mut self, setting: &Setting) -> Result<(), Error> {
         let at = |place: &Place| {
             let place = place.clone();
@@ -71,7 +71,7 @@ impl Options {
         };
         let is = |name: &str| name.as_bytes().eq_ignore_ascii_case(&setting.key);
         if is("supplemental_groups") && !matches!(items.as_slice(), [(item, _)] if item.eq_ignore_ascii_case(b"keep")) {
-            // Each item is a name: some have blanks.
+            // Each item is one name, which may have blanks.
             let mut groups = Vec::new();
             for (item, place) in items {
                 let group = identity::group("supplemental_groups", item).map_err(at(place))?;
@@ -87,7 +87,7 @@ impl Options {
                 || is("securebits")
                 || is("privileges") =>
             {
-                // Each by itself first, for the place of what is wrong; then all of them, as one text.
+                // First each item by itself, so that an error has its place; then all items as one text.
                 let mut joined = Vec::new();
                 for (item, place) in items {
                     let mut alone = DEFAULTS;

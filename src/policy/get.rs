@@ -1,4 +1,4 @@
-//! What an option has come to, as text.
+//! The value of an option, as text.
 
 use core::fmt::{self, Write as _};
 use core::time::Duration;
@@ -11,10 +11,10 @@ use crate::plan::{SECUREBITS, TargetCaps};
 use crate::sys;
 use crate::text::BoundedWriter;
 
-/// What can be asked for and not set: the numbers that names have come to.
+/// Names that can be read but not set: the numbers of users and groups.
 pub(super) const NUMBERS: [&str; 3] = ["uid", "gid", "groups"];
 
-/// As chown(2) and setresuid(2) have it: stays as it is.
+/// "Unchanged", as in chown(2) and setresuid(2).
 const STAYS: &str = "-1";
 
 fn listed<T: fmt::Display>(out: &mut BoundedWriter<'_>, sign: &str, items: impl Iterator<Item = T>) -> fmt::Result {
@@ -44,13 +44,13 @@ fn seconds(out: &mut BoundedWriter<'_>, time: Duration) -> fmt::Result {
 }
 
 impl Options {
-    /// Writes an option, or one of [`NUMBERS`]. Names are in any case.
+    /// Writes the value of an option or of one of [`NUMBERS`]. Case does not count.
     pub(super) fn write(&self, word: &[u8], out: &mut BoundedWriter<'_>) -> Result<(), Error> {
         let Some(name) = OPTIONS.into_iter().chain(NUMBERS).find(|known| known.as_bytes().eq_ignore_ascii_case(word))
         else {
             return Err(unknown_option(word));
         };
-        // Writing into a buffer of the caller's counts what does not fit, and cannot fail.
+        // A BoundedWriter never fails.
         let _ = match name {
             "user" => self.user.as_ref().map_or(Ok(()), |user| out.write_bytes(user.word.as_bytes())),
             "group" => self.group.as_ref().map_or(Ok(()), |group| out.write_bytes(group.word.as_bytes())),

@@ -1,4 +1,4 @@
-//! What is wanted: every option of the `Security` stanza, checked when it is set. Data only: `apply` makes it so.
+//! The policy: a value for each option of the `Security` stanza, checked when it is set. It is data; `apply` changes the process.
 
 mod from_config;
 mod get;
@@ -19,23 +19,23 @@ pub use options::OPTIONS;
 pub(crate) use options::{Options, root_folder};
 pub(crate) use proc_dir::ProcFolder;
 
-/// All options.
+/// A value for each option.
 pub struct Policy {
     pub(crate) options: Options,
     pub(crate) proc: Option<ProcFolder>,
-    /// The folder that `chroot` has made the root: its path leads elsewhere from there.
+    /// The directory that became the root directory by `chroot`. Inside it, the path of the option means another directory.
     pub(crate) entered: Option<sys::FileId>,
 }
 
 impl Policy {
-    /// Every option at its default; opens what is needed of /proc.
+    /// Makes a policy with every option at its default, and opens /proc.
     pub fn new() -> Result<Policy, Error> {
         Ok(Policy { options: options::DEFAULTS, proc: ProcFolder::open().ok(), entered: None })
     }
 
-    /// Sets an option; `None` puts it back to its default.
+    /// Sets an option; `None` sets it to its default.
     pub fn set(&mut self, option: &[u8], value: Option<&[u8]>) -> Result<(), Error> {
-        // An option is stored as the last thing, when nothing can go wrong any more.
+        // The value is stored last, after everything that can fail.
         self.options.set(option, value, Memberships::Now)
     }
 
@@ -74,18 +74,18 @@ impl Policy {
         self.set_all(&config::parse(text)?)
     }
 
-    /// Writes what an option has come to, or one of `uid`, `gid` and `groups`.
+    /// Writes the value of an option, or of `uid`, `gid` or `groups`.
     pub(crate) fn get(&self, option: &[u8], out: &mut BoundedWriter<'_>) -> Result<(), Error> {
         self.options.write(option, out)
     }
 
-    /// The three options of ec_security_apply().
+    /// A policy with the three options of ec_security_apply().
     pub(crate) fn of_three(user: Option<&[u8]>, group: Option<&[u8]>, caps: Option<&[u8]>) -> Result<Policy, Error> {
         let mut policy = Policy::new()?;
         policy.set(b"user", user)?;
         policy.set(b"group", group)?;
         if let Some(text) = caps {
-            // as an argument this is a capability text, and only that
+            // The argument is always a capability text, also if it is "keep".
             let caps = caps::text::parse(text, sys::last_cap()).map_err(options::cap_error("capabilities"))?;
             policy.options.caps = TargetCaps::Exactly(caps);
         }

@@ -1,4 +1,4 @@
-//! The options: what each takes, and what they come to together.
+//! The options: the values that each one takes, and the target state that follows from all of them.
 
 use core::ffi::CStr;
 use core::time::Duration;
@@ -36,13 +36,13 @@ pub const OPTIONS: [&str; 14] = [
 
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// A user. Names are looked up when an option is set: the databases may be out of reach when the policy is applied.
+/// A user. Names are looked up when the option is set, because the databases may not be reachable when the policy is applied.
 pub(super) struct User {
-    /// As it was given.
+    /// The value as it was set.
     pub(super) word: CString,
     pub(super) user: identity::User,
-    /// The groups the user is a member of. `None` while `supplemental_groups` makes them unnecessary: the lookup may take long, or
-    /// fail, where the database is elsewhere.
+    /// The groups that the user is a member of. `None` while `supplemental_groups` has a value: the lookup is not needed then, and may
+    /// be slow or fail.
     memberships: Option<Vec<u32>>,
 }
 
@@ -60,7 +60,7 @@ impl User {
         Ok(User { word: nul_free("user", self.word.as_bytes())?, user: self.user.copy()?, memberships })
     }
 
-    /// Looks up the memberships, unless that is done. Without an entry there are none.
+    /// Looks up the memberships if they are not known yet. A user without an entry has none.
     fn look_up_memberships(&mut self) -> Result<(), Error> {
         if self.memberships.is_none() {
             self.memberships = Some(match &self.user.entry {
@@ -72,28 +72,28 @@ impl User {
     }
 }
 
-/// A group, as it was given and as a number.
+/// A group, as it was set and as a number.
 pub(super) struct Group {
     pub(super) word: CString,
     gid: u32,
 }
 
-/// What is wanted of the list of supplementary groups.
+/// The value of `supplemental_groups`.
 pub(super) enum Groups {
-    /// With a user, those of the group database; without, it stays.
+    /// The groups of the group database for the user; without a user, the list stays.
     Default,
-    /// It stays (`supplemental_groups = keep`).
+    /// The list stays (`supplemental_groups = keep`).
     Keep,
-    /// These.
+    /// Exactly these groups.
     List(Vec<u32>),
 }
 
-/// When memberships are looked up that an option makes necessary.
+/// When the memberships of a user are looked up.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Memberships {
-    /// At once.
+    /// Before `set` returns.
     Now,
-    /// By [`Options::look_up_memberships`], when all options of a file are known.
+    /// By [`Options::look_up_memberships`], after all options of a file.
     Later,
 }
 
@@ -158,7 +158,7 @@ fn on_or_off(option: &'static str, value: &[u8]) -> Result<bool, Error> {
 }
 
 fn deadline(value: &[u8]) -> Result<Duration, Error> {
-    // Digits, and up to nine of a fraction.
+    // Digits, and a fraction of at most nine digits.
     let parse = |text: &[u8]| {
         let mut parts = text.splitn(2, |&byte| byte == b'.');
         let (whole, fraction) = (parts.next()?, parts.next().unwrap_or(b""));
@@ -214,7 +214,7 @@ fn group_list<'a>(names: impl Iterator<Item = &'a [u8]>) -> Result<Vec<u32>, Err
     identity::checked_group_list("supplemental_groups", groups)
 }
 
-/// Opens a directory to become the root, and makes sure that nobody else can fill it, or put another in its place.
+/// Opens the directory that becomes the root directory, and checks that only root and the caller can write to it or replace it.
 pub(crate) fn root_folder(path: &CStr) -> Result<sys::Fd, Error> {
     let bad = |problem| Error::Chroot { path: Excerpt::new(path.to_bytes()), problem };
     if path.to_bytes().first() != Some(&b'/') {
@@ -334,13 +334,13 @@ impl Options {
         Ok(())
     }
 
-    /// Sets the list of supplementary groups, names already turned into numbers.
+    /// Sets the list of supplementary groups.
     pub(super) fn set_groups(&mut self, groups: Vec<u32>) -> Result<(), Error> {
         self.supplemental_groups = Groups::List(identity::checked_group_list("supplemental_groups", groups)?);
         Ok(())
     }
 
-    /// Looks up the memberships that [`Memberships::Later`] has left.
+    /// Looks up the memberships after [`Memberships::Later`], if they are needed.
     pub(super) fn look_up_memberships(&mut self) -> Result<(), Error> {
         match (&self.supplemental_groups, &mut self.user) {
             (Groups::Default, Some(user)) => user.look_up_memberships(),
@@ -388,7 +388,7 @@ impl Options {
                 if let Lookup::Failed(failure) = &user.entry {
                     return Err(user.lookup_failed(*failure));
                 }
-                // as initgroups(3) has it: the primary group, and those the user is a member of
+                // As initgroups(3): the primary group, and the groups that the user is a member of.
                 let mut groups = try_to_vec(memberships.as_deref().unwrap_or_default())?;
                 if let Some(gid) = self.gid()? {
                     try_push(&mut groups, gid)?;
@@ -398,7 +398,7 @@ impl Options {
         }
     }
 
-    /// What the options come to, and the supplementary groups.
+    /// The target state, and the list of supplementary groups.
     pub(crate) fn target(&self) -> Result<(Target, Vec<u32>), Error> {
         let uid = self.user.as_ref().map(|user| user.user.uid);
         let gid = self.gid()?;
@@ -424,7 +424,7 @@ impl Options {
 
 fn not_empty<'a>(name: &'static str, value: &'a [u8]) -> Result<&'a [u8], Error> {
     if value.is_empty() {
-        return Err(Error::Argument { name, problem: "empty; leave it out (NULL) to keep what is" });
+        return Err(Error::Argument { name, problem: "empty: leave it out, or pass NULL, to keep the current one" });
     }
     Ok(value)
 }
@@ -437,7 +437,7 @@ fn nul_free(name: &'static str, text: &[u8]) -> Result<CString, Error> {
     try_cstring(text)?.ok_or(Error::Argument { name, problem: "holds a NUL byte" })
 }
 
-/// The option of that name.
+/// The name of the option, as the manual writes it.
 pub(super) fn known(word: &[u8]) -> Option<&'static str> {
     OPTIONS.into_iter().find(|name| name.as_bytes().eq_ignore_ascii_case(word))
 }
@@ -446,7 +446,7 @@ pub(super) fn unknown_option(word: &[u8]) -> Error {
     Error::UnknownOption { word: Excerpt::new(word), nearest: nearest_option(word) }
 }
 
-/// The known option that was probably meant. Those of other programs are known as well.
+/// The option that was probably meant, also if the word is the name that another program uses.
 fn nearest_option(word: &[u8]) -> Option<&'static str> {
     const ELSEWHERE: [(&str, &str); 8] = [
         ("NoNewPrivileges", "no_new_privs"),

@@ -1,9 +1,9 @@
-//! /proc, held open.
+//! A descriptor of /proc.
 
 use crate::sys;
 use crate::text::Errno;
 
-/// /proc, held open from before any chroot of the host's own.
+/// A descriptor of /proc, opened before the program calls chroot(2) by itself.
 pub(crate) struct ProcFolder {
     pub(crate) fd: Option<sys::Fd>,
     inode: u64,
@@ -19,7 +19,8 @@ impl ProcFolder {
         Ok(ProcFolder { fd: Some(fd), inode })
     }
 
-    /// A host that closes all descriptors to become a daemon closes this one too, and may have given its number away.
+    /// Whether the descriptor is still that of /proc: a daemon that closes all descriptors closes this one too, and the number may be in
+    /// use for another file.
     pub(crate) fn is_still_it(&self) -> sys::Result<bool> {
         let Some(fd) = &self.fd else { return Ok(false) };
         Ok(sys::fstat(fd.raw())?.st_ino == self.inode && sys::is_on_proc(fd.raw())?)
@@ -28,7 +29,7 @@ impl ProcFolder {
 
 impl Drop for ProcFolder {
     fn drop(&mut self) {
-        // Closed, unless it is known to be somebody else's or nobody's: a look that fails for another reason tells nothing.
+        // Not closed if it is invalid or now refers to another file.
         if matches!(self.is_still_it(), Ok(false) | Err(Errno(libc::EBADF)))
             && let Some(fd) = self.fd.take()
         {

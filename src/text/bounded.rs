@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// Writes what fits and counts all of it. Cuts between bytes, as snprintf(3) does.
+/// Writes as much as fits and counts the whole text. Cuts between bytes, as snprintf(3) does.
 pub(crate) struct BoundedWriter<'a> {
     buf: &'a mut [u8],
     len: usize,
@@ -13,12 +13,12 @@ impl<'a> BoundedWriter<'a> {
         BoundedWriter { buf, len: 0 }
     }
 
-    /// The length of the whole text, also of what did not fit.
+    /// The length of the whole text, including the part that did not fit.
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    /// The length of what was written.
+    /// The length of the part that was written.
     pub(crate) fn end(&self) -> usize {
         self.len.min(self.buf.len())
     }

@@ -4,7 +4,7 @@
 
 use core::fmt;
 
-/// An errno, shown as its name and, where a call of this library is likely to meet it, what it means.
+/// An error number. `Display` shows its name, and its meaning if this library is likely to meet it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Errno(pub i32);
 

@@ -27,7 +27,7 @@ impl Excerpt {
         Excerpt { bytes, len: len as u8, cut: text.len() > len }
     }
 
-    /// Keeps the beginning of a text that is made here.
+    /// Formats a text and keeps its beginning.
     pub(crate) fn of(text: fmt::Arguments<'_>) -> Excerpt {
         let mut bytes = [0; Excerpt::MAX + 1];
         let mut out = BoundedWriter::new(&mut bytes);

@@ -1,4 +1,4 @@
-//! What messages are made of. Imports nothing of this crate: every other module may use it.
+//! The parts of messages. Imports nothing of this crate; every other module may import it.
 
 #![forbid(unsafe_code)]
 

@@ -1,10 +1,10 @@
-//! The known word that an unknown one was probably meant to be.
+//! The known word that is closest to an unknown one.
 
 use core::fmt;
 
-/// The candidate that a word was probably meant to be: the one with the fewest letters added, left out, changed or swapped
-/// with their neighbour, if that is at most a quarter of the longer word (rounded up). Case does not count. Of two alike
-/// the first. Allocates nothing, and words too long to be a name have none.
+/// The candidate that is closest to a word, by insertions, deletions, changes and swaps of neighbouring letters; `None` if that takes
+/// more than a quarter of the letters of the longer word (rounded up). Case does not count. Of two equally close candidates, the first.
+/// Does not use the heap.
 pub fn nearest(word: &[u8], candidates: impl Iterator<Item = &'static str>) -> Option<&'static str> {
     let mut best: Option<(&'static str, usize)> = None;
     for candidate in candidates {
@@ -24,8 +24,8 @@ pub fn nearest(word: &[u8], candidates: impl Iterator<Item = &'static str>) -> O
     best.map(|(candidate, _)| candidate)
 }
 
-/// How many letters added, left out, changed or swapped with their neighbour lie between two words; `None` where one of
-/// them is longer than any name.
+/// The number of insertions, deletions, changes and swaps of neighbouring letters between two words (optimal string alignment); `None`
+/// if one of them is longer than any name.
 fn distance(a: &[u8], b: &[u8]) -> Option<usize> {
     const ROOM: usize = 48;
     if a.len() >= ROOM || b.len() >= ROOM {

@@ -30,6 +30,7 @@
 
 /* --- databases ----------------------------------------------------------------------------------------------------- */
 
+#define UNSAID "unsaid"
 #define FAILING "passwd: files ecfail\ngroup: files ecfail\n"
 
 struct database {
@@ -40,7 +41,7 @@ struct database {
 
 struct scenario {
     const char *user, *group;
-    const char *list; /* of supplementary groups; then a stanza says all that */
+    const char *list; /* of supplementary groups; then a stanza says all that. UNSAID: it says nothing of them */
     /* What stands in the databases; `more` is written behind what is always there. */
     const char *more_passwd, *more_group, *nsswitch;
     void (*write_passwd)(FILE *), (*write_group)(FILE *);
@@ -100,8 +101,9 @@ static void applies(void *arg)
         return;
     }
     char stanza[500];
-    snprintf(stanza, sizeof stanza, "Security { user = %s group = %s supplemental_groups = \"%s\" }", scenario->user,
-             scenario->group, scenario->list);
+    bool says = strcmp(scenario->list, UNSAID) != 0;
+    snprintf(stanza, sizeof stanza, "Security { user = %s group = %s %s%s%s }", scenario->user, scenario->group,
+             says ? "supplemental_groups = \"" : "", says ? scenario->list : "", says ? "\"" : "");
     ec_security_policy *policy = ec_security_policy_new();
     int status = ec_security_policy_parse(policy, stanza);
     if (!status)
@@ -400,6 +402,7 @@ static struct row {
     {"a second source fails, and a list is given", {"ecuser", "ecuser", "eclogs", .nsswitch = FAILING, .change = fails_with_eio, BECOMES(4711, 4712, 4714)}},
     {"a second source hangs for the list, and a list is given", {"ecuser", "ecuser", "eclogs", .nsswitch = FAILING, .change = hangs, BECOMES(4711, 4712, 4714)}},
     {"a second source hangs for the list, and the list stays", {"ecuser", "ecuser", "keep", .nsswitch = FAILING, .change = hangs, .keeps_groups = true, .uid = 4711, .gid = 4712}},
+    {"a second source fails for the list that a stanza leaves to the database", {"ecuser", "ecuser", UNSAID, .nsswitch = FAILING, .change = fails_with_eio, REFUSES(ELOOKUP, "(text):1:19: user: the lookup of \"ecuser\" failed (EIO")}},
     {"a list whose first name is keep", {"ecuser", "ecuser", "Keep it", .nsswitch = FAILING, .change = fails_with_eio, REFUSES(ELOOKUP, "supplemental_groups: the lookup of \"Keep\" failed (EIO")}},
     {"a second source whose server does not run, for the list", {"ecuser", NULL, .nsswitch = FAILING, .change = has_no_server, BECOMES(4711, 4712, 4712, 4713, 4714)}},
 };
