@@ -17,8 +17,8 @@ const MIB: f64 = (1 << 20) as f64;
 
 const STANZA: &str = "Security {\n  user = ecuser\n  Capabilities = \"cap_net_bind_service+ep\"\n}\n";
 
-/// Scopes up to 200 deep, one in the other, with an option or two each.
-fn nested_scopes(bytes: usize) -> String {
+/// Blocks up to 200 deep, one in the other, with an option or two each.
+fn nested_blocks(bytes: usize) -> String {
     let mut text = String::new();
     while text.len() < bytes {
         for depth in 0..200 {
@@ -38,7 +38,7 @@ fn stanza_of_options(count: usize) -> String {
     text + "}\n"
 }
 
-/// So many options in other scopes, ten each, with lists and arrays among them.
+/// So many options in other blocks, ten each, with lists and arrays among them.
 fn other_options(count: usize) -> String {
     let mut text = String::new();
     for at in (0..count).step_by(10) {
@@ -64,21 +64,21 @@ fn processor_time() -> f64 {
 }
 
 fn main() {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("bench-stanza-{}", std::process::id()));
-    fs::create_dir_all(&folder).expect("a folder for the files");
-    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).expect("its mode");
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("bench-stanza-{}", std::process::id()));
+    fs::create_dir_all(&directory).expect("a directory for the files");
+    fs::set_permissions(&directory, fs::Permissions::from_mode(0o755)).expect("its mode");
     println!("{:<44} {:>10} {:>10} {:>9} {:>13}", "file", "MiB", "ms", "MiB/s", "ns/byte of x1");
     type Make = fn(usize) -> String;
     let files: [(&str, Make, usize); 3] = [
-        ("nested scopes, 1 MiB", nested_scopes, 1 << 20),
+        ("nested blocks, 1 MiB", nested_blocks, 1 << 20),
         ("50,000 options in the stanza", stanza_of_options, 50_000),
-        ("50,000 options in other scopes", other_options, 50_000),
+        ("50,000 options in other blocks", other_options, 50_000),
     ];
     for (name, make, size) in files {
         let paths: Vec<_> = [1, 2, 4]
             .into_iter()
             .map(|times| {
-                let path = folder.join(format!("{times}.conf"));
+                let path = directory.join(format!("{times}.conf"));
                 let text = make(size * times);
                 fs::write(&path, &text).expect("a file to read");
                 fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("its mode");
@@ -109,5 +109,5 @@ fn main() {
             );
         }
     }
-    fs::remove_dir_all(folder).expect("the files to go away");
+    fs::remove_dir_all(directory).expect("the files to go away");
 }

@@ -283,7 +283,10 @@ impl Walk {
             }
             // O_DIRECTORY has an automounter mount what belongs there.
             let fd = match self.open(name.c_str(), libc::O_NOFOLLOW | libc::O_DIRECTORY) {
-                Err(PathProblem::System(Errno(libc::ENOTDIR))) => self.open(name.c_str(), libc::O_NOFOLLOW)?,
+                // A link or a file. Linux says ENOTDIR of both; of a link, ELOOP is as good (open(2)).
+                Err(PathProblem::System(Errno(libc::ENOTDIR | libc::ELOOP))) => {
+                    self.open(name.c_str(), libc::O_NOFOLLOW)?
+                }
                 opened => opened?,
             };
             let stat = stat_of(&fd)?;

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use ec_security::config::{Place, Setting, StanzaError, Value, load};
 use ec_security::error::Error;
 
-/// A fresh folder that only its owner can write to, whatever the umask.
-fn folder(name: &str) -> PathBuf {
+/// A fresh directory that only its owner can write to, whatever the umask.
+fn directory(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("stanza-{name}-{}", std::process::id()));
     let _ = fs::remove_dir_all(&path);
     fs::create_dir_all(&path).unwrap();
@@ -53,8 +53,8 @@ fn short(place: &Place, case: &Path) -> String {
     let own = case.as_os_str().as_bytes();
     let mut text = String::new();
     if *place.file != *own {
-        let folder = case.parent().unwrap().as_os_str().as_bytes();
-        let file = place.file.strip_prefix(folder).unwrap_or(&place.file);
+        let directory = case.parent().unwrap().as_os_str().as_bytes();
+        let file = place.file.strip_prefix(directory).unwrap_or(&place.file);
         write!(text, "{}:", String::from_utf8_lossy(file).trim_start_matches('/')).unwrap();
     }
     write!(text, "{}:{}", place.line, place.column).unwrap();
@@ -63,12 +63,12 @@ fn short(place: &Place, case: &Path) -> String {
 
 /// What a case yields, as the table has it.
 fn outcome(case: &Path) -> String {
-    let folder = format!("{}/", case.parent().unwrap().display());
+    let directory = format!("{}/", case.parent().unwrap().display());
     let mut text = String::new();
     match load_path(case) {
         Err(error) => {
             let error = Error::from(error);
-            let message = error.to_string().replace(&folder, "");
+            let message = error.to_string().replace(&directory, "");
             writeln!(text, "{:?} {message}", error.status()).unwrap();
         }
         Ok(settings) => {
@@ -95,7 +95,7 @@ fn outcome(case: &Path) -> String {
 #[test]
 fn table() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/stanza");
-    let copied = folder("table");
+    let copied = directory("table");
     copy(&source, &copied);
     let table = fs::read_to_string(source.join("table.txt")).unwrap();
     let mut wrong = String::new();
@@ -108,10 +108,10 @@ fn table() {
         }
         cases.push(name.to_owned());
     }
-    // Every file is a case or belongs to one in its folder.
-    let mut folders = vec![source.clone()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).unwrap() {
+    // Every file is a case or belongs to one in its directory.
+    let mut directorys = vec![source.clone()];
+    while let Some(directory) = directorys.pop() {
+        for entry in fs::read_dir(&directory).unwrap() {
             let path = entry.unwrap().path();
             let name = path.strip_prefix(&source).unwrap().to_str().unwrap().to_owned();
             if path.is_dir() {
@@ -119,11 +119,11 @@ fn table() {
                 let within_case = cases.iter().any(|case| name.starts_with(&case.replace("main.conf", "")));
                 assert!(has_case || within_case, "no case in {name}");
                 if !within_case {
-                    folders.push(path);
+                    directorys.push(path);
                 }
-            } else if name.ends_with(".conf") && folder.parent().unwrap().ends_with("stanza") {
-                let main = cases.contains(&name) || folder.join("main.conf").exists();
-                assert!(main || folder.ends_with("include-up"), "{name} is in no case");
+            } else if name.ends_with(".conf") && directory.parent().unwrap().ends_with("stanza") {
+                let main = cases.contains(&name) || directory.join("main.conf").exists();
+                assert!(main || directory.ends_with("include-up"), "{name} is in no case");
             }
         }
     }
@@ -136,17 +136,17 @@ fn table() {
 
 const STANZA: &str = "Security { user = mail }\n";
 
-/// The message, with the folder left out of it.
-fn message(path: &Path, folder: &Path) -> String {
+/// The message, with the directory left out of it.
+fn message(path: &Path, directory: &Path) -> String {
     match load_path(path) {
         Ok(settings) => format!("{} settings", settings.len()),
-        Err(error) => error.to_string().replace(&format!("{}", folder.display()), "DIR"),
+        Err(error) => error.to_string().replace(&format!("{}", directory.display()), "DIR"),
     }
 }
 
 #[test]
 fn only_root_and_the_caller_may_write() {
-    let dir = folder("modes");
+    let dir = directory("modes");
     let file = dir.join("a.conf");
     write(&file, STANZA);
     for mode in [0o644, 0o600, 0o444, 0o640, 0o755, 0o4755] {
@@ -170,7 +170,7 @@ fn only_root_and_the_caller_may_write() {
         );
     }
     chmod(&file, 0o644);
-    // Who can write to the folder can put another file there; not so in a sticky one.
+    // Who can write to the directory can put another file there; not so in a sticky one.
     for (mode, fine) in [(0o777, false), (0o775, false), (0o757, false), (0o1777, true), (0o700, true)] {
         chmod(&dir, mode);
         let got = message(&file, &dir);
@@ -183,7 +183,7 @@ fn only_root_and_the_caller_may_write() {
         assert_eq!(got, wanted, "{mode:o}");
     }
     chmod(&dir, 0o755);
-    // A folder that is included.
+    // A directory that is included.
     let sub = dir.join("conf.d");
     fs::create_dir(&sub).unwrap();
     write(&sub.join("x"), STANZA);
@@ -198,7 +198,7 @@ fn only_root_and_the_caller_may_write() {
 #[test]
 fn links_are_followed_to_where_they_lead() {
     use std::os::unix::fs::symlink;
-    let dir = folder("links");
+    let dir = directory("links");
     for name in ["real", "open", "near"] {
         fs::create_dir(dir.join(name)).unwrap();
         chmod(&dir.join(name), 0o755);
@@ -212,10 +212,10 @@ fn links_are_followed_to_where_they_lead() {
     symlink("../open/a.conf", dir.join("near/to-open")).unwrap();
     symlink("nowhere", dir.join("near/dangling")).unwrap();
     symlink("loop", dir.join("near/loop")).unwrap();
-    symlink("../real", dir.join("near/folder")).unwrap();
+    symlink("../real", dir.join("near/directory")).unwrap();
     write(&dir.join("near/b.conf"), STANZA);
     // What a linked file includes is looked for beside its name, which is what the administrator sees.
-    for name in ["relative", "absolute", "twice", "folder/a.conf"] {
+    for name in ["relative", "absolute", "twice", "directory/a.conf"] {
         assert_eq!(message(&dir.join("near").join(name), &dir), "1 settings", "{name}");
     }
     assert_eq!(message(&dir.join("near/to-open"), &dir), "1 settings");
@@ -225,6 +225,28 @@ fn links_are_followed_to_where_they_lead() {
     );
     assert_eq!(message(&dir.join("near/dangling"), &dir), "DIR/near/nowhere: ENOENT: no such file or directory");
     assert_eq!(message(&dir.join("near/loop"), &dir), "DIR/near/loop: ELOOP: too many symbolic links");
+    // So it is for what is included, two directories further down as well.
+    fs::create_dir_all(dir.join("open/a/b")).unwrap();
+    chmod(&dir.join("open/a"), 0o755);
+    chmod(&dir.join("open/a/b"), 0o755);
+    write(&dir.join("open/a/b/part.conf"), STANZA);
+    symlink("../open/a/b", dir.join("near/deep")).unwrap();
+    for (include, component) in [
+        ("../open/a/b/part.conf", "near/../open"),
+        ("deep/part.conf", "near/../open"),
+        ("deep", "near/../open"),
+        ("../near/../open/a/../../real/b.conf", "near/../near/../open"),
+    ] {
+        write(&dir.join("near/main.conf"), format!("include \"{include}\""));
+        assert_eq!(
+            message(&dir.join("near/main.conf"), &dir),
+            format!(
+                "DIR/near/main.conf:1:9: include: DIR/{component}: others can write to it (mode 0777, owner {}): chmod go-w",
+                std::os::unix::fs::MetadataExt::uid(&fs::metadata(&dir).unwrap())
+            ),
+            "{include}"
+        );
+    }
     // A cycle by another name is a cycle.
     write(&dir.join("real/b.conf"), "include ../near/again");
     symlink("../real/b.conf", dir.join("near/again")).unwrap();
@@ -237,21 +259,21 @@ fn links_are_followed_to_where_they_lead() {
 
 #[test]
 fn what_is_no_file_is_not_opened() {
-    let dir = folder("kinds");
+    let dir = directory("kinds");
     let fifo = dir.join("fifo");
     // Nobody ever writes to it: a reader that opened it would hang.
     assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     let _socket = std::os::unix::net::UnixListener::bind(dir.join("socket")).unwrap();
-    fs::create_dir(dir.join("folder")).unwrap();
-    chmod(&dir.join("folder"), 0o755);
+    fs::create_dir(dir.join("directory")).unwrap();
+    chmod(&dir.join("directory"), 0o755);
     for (path, wanted) in [
         ("DIR/fifo", "DIR/fifo: is neither a file nor a directory"),
         ("DIR/socket", "DIR/socket: is neither a file nor a directory"),
         ("/dev/null", "/dev/null: is neither a file nor a directory"),
         ("/dev/tty", "/dev/tty: is neither a file nor a directory"),
-        ("DIR/folder", "DIR/folder: is a directory: expected a file"),
-        ("DIR/folder/", "DIR/folder/: is a directory: expected a file"),
-        ("DIR/folder/.", "DIR/folder/.: is a directory: expected a file"),
+        ("DIR/directory", "DIR/directory: is a directory: expected a file"),
+        ("DIR/directory/", "DIR/directory/: is a directory: expected a file"),
+        ("DIR/directory/.", "DIR/directory/.: is a directory: expected a file"),
         ("/", "/: is a directory: expected a file"),
         ("DIR/nothing", "DIR/nothing: ENOENT: no such file or directory"),
         ("DIR/fifo/x", "DIR/fifo: ENOTDIR: not a directory"),
@@ -261,17 +283,17 @@ fn what_is_no_file_is_not_opened() {
         // In a user namespace the machine's own files may belong to nobody.
         let got = message(Path::new(&real), &dir);
         assert!(got == wanted || got.contains("belongs to another user"), "{path}: {got}");
-        if !path.is_empty() && !path.contains("folder") && path != "/" {
+        if !path.is_empty() && !path.contains("directory") && path != "/" {
             write(&dir.join("main.conf"), format!("include \"{real}\""));
             let got = message(&dir.join("main.conf"), &dir);
             let wanted = format!("DIR/main.conf:1:9: include: {wanted}");
             assert!(got == wanted || got.contains("belongs to another user"), "{path}: {got}");
         }
     }
-    // In a folder that is included they are left out.
+    // In a directory that is included they are left out.
     write(&dir.join("stanza"), STANZA);
     fs::remove_file(dir.join("main.conf")).unwrap();
-    let outside = folder("kinds-main");
+    let outside = directory("kinds-main");
     write(&outside.join("main.conf"), format!("include \"{}\"", dir.display()));
     assert_eq!(message(&outside.join("main.conf"), &dir), "1 settings");
     fs::remove_dir_all(dir).unwrap();
@@ -282,7 +304,7 @@ fn what_is_no_file_is_not_opened() {
 
 #[test]
 fn includes_are_bounded() {
-    let dir = folder("depth");
+    let dir = directory("depth");
     // 1 includes 2, and so on: 16 are allowed.
     for at in 1..=20 {
         write(&dir.join(at.to_string()), format!("  include {}", at + 1));
@@ -305,7 +327,7 @@ fn includes_are_bounded() {
         message(&dir.join("many"), &dir),
         "DIR/many:4096:9: include: DIR/17: is one file too many: at most 4096 are read"
     );
-    // So is a folder.
+    // So is a directory.
     let full = dir.join("full");
     fs::create_dir(&full).unwrap();
     chmod(&full, 0o755);
@@ -320,7 +342,7 @@ fn includes_are_bounded() {
 #[test]
 fn sizes_are_bounded() {
     const MIB: usize = 1 << 20;
-    let dir = folder("sizes");
+    let dir = directory("sizes");
     let file = dir.join("a.conf");
     let padded = |len: usize| {
         let mut text = vec![b' '; len];
@@ -380,7 +402,7 @@ fn nesting_and_options_are_bounded() {
         message(&items(262_144)),
         "(text):262145:1: \"x\": expected at most 262144 options and list items in Security stanzas"
     );
-    // Other scopes hold as many as they like.
+    // Other blocks hold as many as they like.
     assert_eq!(message(&format!("x {{ {} }}\n{STANZA}", "a=(b c) ".repeat(400_000))), "1 settings");
 }
 
