@@ -151,6 +151,13 @@ def check_names_every_error_of_every_file():
     same(len(result.err.splitlines()), 7, result.err)
     out = done(tool("check", good, good))
     same(out.count(BECOMES), 2, out)
+    # What stands before an error of the grammar is looked at as well.
+    wrong = written("Security {\n  user = no-such-user\n  bounding = x\n  chroot = (\n}\n", name="wrong.conf")
+    result = tool("check", "-n", wrong)
+    same((result.status, result.out), (1, ""))
+    places = [line.split(": ")[1] for line in result.err.splitlines()]
+    same(places[:2], [f"{wrong}:2:10", f"{wrong}:3:14"], result.err)
+    same(len(places), 3, result.err)
 
 
 @case

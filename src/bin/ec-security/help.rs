@@ -63,8 +63,7 @@ Examples:
   ec-security check -o user=ecuser -o capabilities=cap_net_bind_service+ep
 
 Errors say where: FILE:LINE:COLUMN, the word, and what was expected. Every
-option that is wrong is named; a file that leaves the grammar is not read any
-further.
+option that is wrong is named, up to where a file leaves the grammar.
 
 Exit status: 0 all would be applied; 1 one would be refused; 2 usage.
 ";
