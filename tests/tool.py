@@ -6,6 +6,7 @@ tests/tool.py [PART OF A NAME]
 """
 
 import ctypes
+import glob
 import json
 import os
 import pty
@@ -749,6 +750,25 @@ def convert_of_a_root_service():
     expect(widest(out) <= 80 and "  chroot = /usr\n" in out, out)
     got = rows(done(tool("check", written(out, name="converted.conf"))))
     same(got["permitted"], rows(done(run("setpriv", "--bounding-set=-sys_resource", TOOL, "show")))["permitted"])
+
+
+@case
+def convert_of_every_unit_of_the_machine():
+    units = sorted(glob.glob("/lib/systemd/system/*.service"))
+    converted = 0
+    for unit in units:
+        result = tool("convert", unit)
+        if result.err == f"ec-security: {unit}: no [Service] section: is it the unit of a service?\n":
+            continue
+        out = done(result)
+        expect(widest(out) <= 80, out)
+        # Its user need not be there.
+        checked = tool("check", "-n", written(out, name="converted.conf"))
+        for line in checked.err.splitlines():
+            expect(re.search(r': (user|group|supplemental_groups): no (user|group) "', line), f"{unit}: {line}")
+        converted += 1
+    if not converted:
+        raise Skip("no units here")
 
 
 @case
