@@ -126,7 +126,7 @@ impl Process {
 /// Writes what process `pid` (0: the caller's) holds: one line for all threads that hold the same, and one for each that differs.
 pub fn describe(pid: i32, out: &mut dyn fmt::Write) -> Result<(), Error> {
     let process = read(pid)?;
-    // A writer that has no room left keeps counting; there is nothing else to be told of it.
+    // A writer whose buffer is full keeps counting; there is nothing else to report.
     let _ = write!(out, "{process}");
     Ok(())
 }
@@ -197,7 +197,7 @@ impl fmt::Display for Ids<'_> {
     }
 }
 
-/// A set without blanks: `none`, `all`, names with commas between them, or `all-cap_x-cap_y` where less than half is
+/// A set without spaces: `none`, `all`, names with commas between them, or `all-cap_x-cap_y` where less than half is
 /// missing. A capability without a name is its number.
 pub struct Set(pub u64);
 

@@ -33,6 +33,15 @@ pub(super) fn read_file(path: &[u8]) -> Result<Vec<Setting>, StanzaError> {
     read_all(&Arc::from(path), Work::Open { path: path.to_vec(), from: None })
 }
 
+/// The same up to the first error.
+pub(super) fn read_file_up_to_error(path: &[u8]) -> (Vec<Setting>, Option<StanzaError>) {
+    let mut parser = Parser::default();
+    match read_with(&mut parser, &Arc::from(path), Work::Open { path: path.to_vec(), from: None }) {
+        Ok(()) => parser.finish(&Arc::from(path)).map_or_else(|error| (Vec::new(), Some(error)), |all| (all, None)),
+        Err(error) => (parser.into_settings(), Some(error)),
+    }
+}
+
 /// Reads a text and all it includes.
 pub(super) fn read_text(text: &[u8]) -> Result<Vec<Setting>, StanzaError> {
     if text.len() > MAX_FILE {
@@ -45,6 +54,11 @@ pub(super) fn read_text(text: &[u8]) -> Result<Vec<Setting>, StanzaError> {
 
 fn read_all(root: &Arc<[u8]>, first: Work<'_>) -> Result<Vec<Setting>, StanzaError> {
     let mut parser = Parser::default();
+    read_with(&mut parser, root, first)?;
+    parser.finish(root)
+}
+
+fn read_with(parser: &mut Parser, root: &Arc<[u8]>, first: Work<'_>) -> Result<(), StanzaError> {
     let mut todo = Vec::from([first]);
     let mut looked_at = 0;
     let mut bytes = 0;
@@ -96,7 +110,7 @@ fn read_all(root: &Arc<[u8]>, first: Work<'_>) -> Result<Vec<Setting>, StanzaErr
             }
         }
     }
-    parser.finish(root)
+    Ok(())
 }
 
 /// The files from the one with that identity on to where it would be included again.

@@ -53,6 +53,11 @@ pub fn load(path: &[u8]) -> Result<Vec<Setting>, StanzaError> {
     include::read_file(path)
 }
 
+/// Reads a file and all it includes, up to the first error: what was read before it, and the error.
+pub fn load_up_to_error(path: &[u8]) -> (Vec<Setting>, Option<StanzaError>) {
+    include::read_file_up_to_error(path)
+}
+
 /// Reads a text; what it includes is looked for in the working directory.
 pub fn parse(text: &[u8]) -> Result<Vec<Setting>, StanzaError> {
     include::read_text(text)

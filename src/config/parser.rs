@@ -149,6 +149,11 @@ impl Parser {
         }
     }
 
+    /// What was read so far.
+    pub(super) fn into_settings(self) -> Vec<Setting> {
+        self.settings
+    }
+
     /// Reads on, to the next include or to the end. `base` is the depth where this text is included.
     pub(super) fn read(&mut self, source: &mut Source<'_>, base: usize) -> Result<Step, StanzaError> {
         self.base = base;

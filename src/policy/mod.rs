@@ -53,10 +53,10 @@ impl Policy {
 
     /// The same, but goes on after an error: sets what can be set, and returns everything that is wrong.
     pub fn load_with_all_errors(&mut self, path: &[u8]) -> Vec<Error> {
-        match config::load(path) {
-            Ok(settings) => self.options.set_what_can_be(&settings),
-            Err(error) => Vec::from([error.into()]),
-        }
+        let (settings, error) = config::load_up_to_error(path);
+        let mut errors = self.options.set_what_can_be(&settings);
+        errors.extend(error.map(Error::from));
+        errors
     }
 
     /// Retains what `ambient` names, but for what is optional: for a program that is to be executed with it.

@@ -79,13 +79,16 @@ fn check(file: Option<&OsStr>, options: &Options, rehearse: bool) -> Result<Outc
         return Ok(Outcome::Read);
     }
     apply::check(&mut policy).map_err(|error| vec![error.into()])?;
-    Ok(become_in_child(&mut policy).unwrap_or_else(|error| Outcome::Unseen(error.to_string())))
+    match become_in_child(&mut policy) {
+        Ok(outcome) => outcome.map_err(|refused| vec![Failure::new(REFUSED, refused)]),
+        Err(error) => Ok(Outcome::Unseen(error.to_string())),
+    }
 }
 
 /// Applies the policy in a child, so that what it comes to can be looked at from outside: by the kernel's own account,
-/// whatever the options mean together.
+/// whatever the options mean together. What is refused there is, where the dry run has found nothing, what it could not see.
 #[allow(unsafe_code)]
-fn become_in_child(policy: &mut Policy) -> io::Result<Outcome> {
+fn become_in_child(policy: &mut Policy) -> io::Result<Result<Outcome, String>> {
     let (mut from_child, mut to_parent) = io::pipe()?;
     let (mut from_parent, to_child) = io::pipe()?;
     // SAFETY: this program has one thread, so that the child may call anything.
@@ -108,21 +111,23 @@ fn become_in_child(policy: &mut Policy) -> io::Result<Outcome> {
     }
     drop((to_parent, from_parent));
     let mut report = String::new();
-    let outcome = from_child.read_to_string(&mut report).map(|_| match report.strip_prefix("refused: ") {
-        Some(error) => Outcome::Unseen(error.to_owned()),
-        None => match status::read(pid) {
+    let read = from_child.read_to_string(&mut report);
+    let outcome = match (report.strip_prefix("refused: "), report.as_str()) {
+        (Some(error), _) => Err(error.to_owned()),
+        (None, "") => Ok(Outcome::Unseen("the child that was to become that has ended".into())),
+        (None, bits) => Ok(match status::read(pid) {
             Ok(mut process) => {
-                process.caller = report.parse().ok().map(|bits| (pid, bits));
+                process.caller = bits.parse().ok().map(|bits| (pid, bits));
                 let root = fs::read_link(format!("/proc/{pid}/root")).ok().map(OsString::from);
                 Outcome::Became { process, root }
             }
             Err(error) => Outcome::Unseen(error.to_string()),
-        },
-    });
+        }),
+    };
     drop(to_child);
     // SAFETY: the child is ours, and nobody else waits for it; no status is asked for.
     unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) };
-    outcome
+    read.map(|_| outcome)
 }
 
 impl Outcome {

@@ -71,26 +71,23 @@ struct Unit {
 }
 
 /// Settings of systemd.exec(5) that set no_new_privs for services that do not run as root.
-const IMPLY_NO_NEW_PRIVS: [&str; 19] = [
+const IMPLY_NO_NEW_PRIVS: [&str; 16] = [
     "DynamicUser",
     "LockPersonality",
     "MemoryDenyWriteExecute",
     "PrivateDevices",
     "ProtectClock",
-    "ProtectControlGroups",
     "ProtectHostname",
     "ProtectKernelLogs",
     "ProtectKernelModules",
     "ProtectKernelTunables",
     "RestrictAddressFamilies",
-    "RestrictFileSystems",
     "RestrictNamespaces",
     "RestrictRealtime",
     "RestrictSUIDSGID",
     "SystemCallArchitectures",
     "SystemCallFilter",
     "SystemCallLog",
-    "PrivateUsers",
 ];
 
 /// Settings that are about privileges and that the stanza has no word for: the unit keeps them.

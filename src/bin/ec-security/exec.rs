@@ -23,7 +23,7 @@ const NOT_FOUND: u8 = 127;
 
 pub(crate) fn run(mut args: lexopt::Parser) -> Result<(), Failure> {
     use lexopt::Arg::{Long, Short, Value};
-    // Whoever reads the exit status must be able to tell it from the program's own.
+    // The exit status must not be mistaken for the program's own.
     let ours = |failure: Failure| Failure { status: NOT_EXECUTED, ..failure };
     let wrong = |error: lexopt::Error| ours(Failure::usage("exec", error));
     let mut file: Option<OsString> = None;

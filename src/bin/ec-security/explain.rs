@@ -94,6 +94,12 @@ impl Input {
         if word.is_empty() || word.iter().any(is_operator) {
             return cap_text::parse(text, last_cap).map(Input::Text);
         }
+        // No capability has a number of three digits.
+        if processes::capability(word).is_none()
+            && let Some(mask) = procfs::hexadecimal(word)
+        {
+            return Ok(Input::Mask(mask));
+        }
         // As others write them: NET_ADMIN in containers, net_admin in setpriv(1).
         let mut names = 0;
         for name in word.split(|byte| *byte == b',' || byte.is_ascii_whitespace()).filter(|name| !name.is_empty()) {
@@ -107,7 +113,7 @@ impl Input {
     }
 }
 
-/// A mask is told from a number by its length, or by its prefix.
+/// A mask that nobody takes for anything else: by its prefix, or by its length.
 fn mask(word: &[u8]) -> Option<u64> {
     match word.strip_prefix(b"0x").or(word.strip_prefix(b"0X")) {
         Some(digits) => procfs::hexadecimal(digits),
@@ -279,11 +285,15 @@ mod tests {
             ("CAP_KILL net_raw,chown", Some(Input::Names(1 << 13 | 33))),
             ("5", Some(Input::Names(32))),
             ("all", Some(Input::Names((1 << 41) - 1))),
-            ("64", None),
+            ("64", Some(Input::Mask(0x64))),
+            ("64,65", None),
             ("cap_kil", None),
             ("0x20", Some(Input::Mask(32))),
             ("0000000000000020\n", Some(Input::Mask(32))),
             ("a80425fb", Some(Input::Mask(0xa804_25fb))),
+            ("3000", Some(Input::Mask(0x3000))),
+            ("10", Some(Input::Names(1 << 10))),
+            ("bpf", Some(Input::Names(1 << 39))),
             ("00000000000000020", Some(Input::Mask(32))),
             ("0x", None),
             ("CapEff:\t0000000000000020", Some(Input::Lines(vec![("CapEff", 32)]))),

@@ -63,8 +63,7 @@ Examples:
   ec-security check -o user=ecuser -o capabilities=cap_net_bind_service+ep
 
 Errors say where: FILE:LINE:COLUMN, the word, and what was expected. Every
-option that is wrong is named; a file that leaves the grammar is not read any
-further.
+option that is wrong is named, up to where a file leaves the grammar.
 
 Exit status: 0 all would be applied; 1 one would be refused; 2 usage.
 ";
@@ -210,7 +209,8 @@ Usage: ec-security explain [--color=WHEN] CAPABILITIES...
 CAPABILITIES are, several words being taken as one text,
   cap_net_raw,kill NET_ADMIN 12   names, with or without cap_, and numbers
   cap_net_raw+ep                  a text of cap_from_text(3)
-  0x3000, 00000000a80425fb        a mask: with 0x, or eight digits or more
+  0x3000, 00000000a80425fb        a mask in hexadecimal; of one or two digits,
+                                  with 0x before it
   CapEff: 00000000a80425fb        lines of /proc/PID/status
   -                               any of these from standard input
 The sets are

@@ -47,10 +47,11 @@ impl Row {
 }
 
 fn reason(verdict: &Verdict) -> String {
+    let first = || verdict.reasons.first().map(String::as_str).unwrap_or_default();
     match verdict.answer {
         Answer::Cannot => "no".into(),
-        Answer::CanBecome => format!("can: {}", verdict.reasons.join("; ")),
-        Answer::Is => format!("is: {}", verdict.reasons.join("; ")),
+        Answer::CanBecome => format!("can: {}", first()),
+        Answer::Is => format!("is: {}", first()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Whether a process is root, or can become root again, and why.
 
 use ec_security::caps::{self as cap_sets, CapNames};
-use ec_security::status::{Credentials, Process, SecurebitNames, Set};
+use ec_security::status::{Credentials, Process, SecurebitNames, Set, Thread};
 
 use crate::cap_meaning::as_good_as_root;
 use crate::ids::{user_name, with_name};
@@ -38,7 +38,7 @@ impl Answer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Verdict {
     pub(crate) answer: Answer,
-    /// Why, the worst first.
+    /// Why.
     pub(crate) reasons: Vec<String>,
     /// What else counts, or cannot be told.
     pub(crate) notes: Vec<String>,
@@ -50,28 +50,25 @@ const KEEP_CAPS: u32 = 1 << 4;
 /// The verdict on a process is that on its worst thread: threads share their memory, so that each can have any other do
 /// what it likes.
 pub(crate) fn of(process: &Process) -> Verdict {
-    let mut judged: Vec<(&Credentials, Verdict)> = Vec::new();
+    let mut judged: Vec<(&Thread, Verdict)> = Vec::new();
     for thread in live(process) {
-        if judged.iter().any(|(seen, _)| **seen == thread.credentials) {
-            continue;
+        if judged.iter().all(|(seen, _)| seen.credentials != thread.credentials) {
+            let securebits = process.caller.filter(|(tid, _)| *tid == thread.tid).map(|(_, bits)| bits);
+            judged.push((thread, of_thread(&thread.credentials, securebits)));
         }
-        let securebits = process.caller.filter(|(tid, _)| *tid == thread.tid).map(|(_, bits)| bits);
-        let mut verdict = of_thread(&thread.credentials, securebits);
-        if !process.is_same_as_reference(thread) {
-            for text in &mut verdict.reasons {
-                *text = format!("thread {}: {text}", thread.tid);
-            }
-        }
-        judged.push((&thread.credentials, verdict));
     }
     let answer = judged.iter().map(|(_, verdict)| verdict.answer).max().unwrap_or(Answer::Cannot);
     let mut all = Verdict { answer, reasons: Vec::new(), notes: Vec::new() };
     if judged.is_empty() {
         all.notes.push("every thread has exited".into());
     }
-    for (_, verdict) in judged {
-        if verdict.answer == answer {
-            all.reasons.extend(verdict.reasons);
+    for (thread, verdict) in judged {
+        for reason in verdict.reasons {
+            // What is said of one thread is not said again of another.
+            if verdict.answer == answer && all.reasons.iter().all(|said| !said.ends_with(&reason)) {
+                let is_odd = !process.is_same_as_reference(thread);
+                all.reasons.push(if is_odd { format!("thread {}: {reason}", thread.tid) } else { reason });
+            }
         }
         for note in verdict.notes {
             if !all.notes.contains(&note) {
@@ -152,8 +149,9 @@ fn of_thread(held: &Credentials, securebits: Option<u32>) -> Verdict {
         notes.push("group 0 is among its groups: what that may write is open to it".into());
     }
     let answer = reasons.iter().map(|(answer, _)| *answer).max().unwrap_or(Answer::Cannot);
-    reasons.sort_by_key(|(answer, _)| std::cmp::Reverse(*answer));
-    let mut reasons: Vec<String> = reasons.into_iter().map(|(_, text)| text).collect();
+    // What it can become is of no interest where it is that.
+    let mut reasons: Vec<String> =
+        reasons.into_iter().filter(|(level, _)| *level == answer).map(|(_, text)| text).collect();
     if answer == Answer::Cannot {
         reasons.push(format!("no user id is 0: it is {}", with_name(effective, user_name)));
         reasons.push(match caps {
