@@ -84,23 +84,13 @@ pub(crate) unsafe fn clone_call(
     }
 }
 
-/// Calls a function on another stack, which ends at `top`, and returns to this one.
-///
-/// # Safety
-/// The stack below `top` is large enough for the function, and nobody else's until it returns. It must not unwind.
-#[cfg_attr(target_arch = "x86_64", allow(dead_code))]
-pub(crate) unsafe fn call_on_stack(top: *mut u8, function: extern "C" fn(*mut c_void), argument: *mut c_void) {
-    // SAFETY: the caller's promise.
-    unsafe { arch::call_on_stack(arch::aligned(top), function, argument) }
-}
-
 #[cfg(test)]
 mod tests {
     use core::ffi::{c_int, c_void};
     use core::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
-    use super::{call_on_stack, clone_call};
-    use crate::sys::{futex_wait_for_child, stack_pointer};
+    use super::clone_call;
+    use crate::sys::futex_wait_for_child;
 
     const STACK: usize = 64 << 10;
 
@@ -114,26 +104,10 @@ mod tests {
     extern "C" fn run(argument: *mut c_void) {
         // SAFETY: the test's own, which waits.
         let ran = unsafe { &mut *argument.cast::<Ran>() };
-        ran.at = stack_pointer();
+        let here = 0u8;
+        ran.at = core::hint::black_box(&raw const here) as usize;
         // As much of the floating point and vector registers as the compiler uses for this; they are the caller's to keep.
         ran.values[1] = core::hint::black_box((ran.values[0] as f64).sqrt()) as u64;
-    }
-
-    #[test]
-    #[cfg_attr(miri, ignore = "assembly")]
-    fn a_function_runs_on_the_stack_given_and_comes_back() {
-        let mut stack = vec![0u8; STACK];
-        // Any end will do: it is aligned.
-        for short in 0..32 {
-            let range = stack.as_mut_ptr_range();
-            let mut ran = Ran { values: [144, 0], ..Ran::default() };
-            let before = stack_pointer();
-            // SAFETY: the stack is this test's, and large enough.
-            unsafe { call_on_stack(range.end.wrapping_sub(short), run, (&raw mut ran).cast()) };
-            assert_eq!(before, stack_pointer());
-            assert_eq!(12, ran.values[1]);
-            assert!((range.start as usize..range.end as usize - short).contains(&ran.at));
-        }
     }
 
     extern "C" fn child(argument: *mut c_void) -> c_int {

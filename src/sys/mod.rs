@@ -11,12 +11,9 @@ mod memory;
 mod process;
 mod signal;
 
-#[allow(unused_imports)]
-pub(crate) use arch::stack_pointer;
-pub(crate) use arch::{SignalMask, handler_entry};
+pub(crate) use arch::{SignalMask, handler_entry, handler_entry_code};
 pub use call::Result;
-#[allow(unused_imports)]
-pub(crate) use call::{INTERRUPTIONS, call_on_stack, clone_call, insist, uninterrupted};
+pub(crate) use call::{INTERRUPTIONS, clone_call, insist, uninterrupted};
 pub(crate) use creds::{
     ambient_clear, ambient_has, ambient_lower, ambient_raise, bounding_drop, bounding_has, capget, capset, dumpable,
     getfsgid, getfsuid, getgroups, getresgid, has_no_filter, parent_death_signal, set_dumpable, set_keep_caps,
@@ -35,8 +32,6 @@ pub(crate) use process::{
     kill, reap, restore_cancellation, sched_yield,
 };
 pub use process::{errno, set_errno};
-#[allow(unused_imports)]
 pub(crate) use signal::{
-    KernelSigaction, Payload, SIGNAL, SigInfo, alternate_stack_of, on_alternate_stack, queue_signal, set_signal_mask,
-    sigaction, tgkill,
+    KernelSigaction, Payload, SIGNAL, SigInfo, on_alternate_stack, queue_signal, set_signal_mask, sigaction, tgkill,
 };

@@ -1,8 +1,7 @@
 //! Signals.
 
-use core::ffi::{c_int, c_void};
+use core::ffi::c_int;
 use core::mem::MaybeUninit;
-use core::ops::Range;
 
 pub(crate) use super::arch::KernelSigaction;
 use super::arch::SignalMask;
@@ -42,27 +41,6 @@ pub(crate) fn on_alternate_stack() -> bool {
         stack.assume_init()
     };
     stack.ss_flags & libc::SS_ONSTACK != 0
-}
-
-/// The alternate signal stack that a handler's thread had when the signal came, from the third argument of the handler: uc_stack of
-/// struct ucontext, which begins alike on every architecture. None where there was none. The handler runs on it where its stack
-/// pointer is in there.
-///
-/// # Safety
-/// `context` is what the kernel passed to a handler that is still running.
-#[cfg_attr(target_arch = "x86_64", allow(dead_code))]
-pub(crate) unsafe fn alternate_stack_of(context: *const c_void) -> Option<Range<usize>> {
-    #[repr(C)]
-    struct Head {
-        flags: usize,
-        link: usize,
-        stack: libc::stack_t,
-    }
-    // SAFETY: the caller's promise; libc's stack_t is the kernel's.
-    let stack = unsafe { &(*context.cast::<Head>()).stack };
-    let bottom = stack.ss_sp as usize;
-    let there = stack.ss_size != 0 && stack.ss_flags & libc::SS_DISABLE == 0;
-    there.then(|| bottom..bottom.saturating_add(stack.ss_size))
 }
 
 /// What a signal of ours carries. The value has only 32 bits on a 32-bit machine; the sender's user id, which is the sender's to say

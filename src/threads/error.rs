@@ -82,9 +82,6 @@ pub enum ThreadProblem {
     /// It cannot be sent a signal.
     #[error("cannot be signalled ({0}{hint})", hint = signal_hint(.0))]
     Signal(Errno),
-    /// Its alternate signal stack is too small for the handler, and no other could be had.
-    #[error("its alternate signal stack is too small, and mmap of another failed ({0})")]
-    SmallStack(Errno),
 }
 
 fn proc_hint(errno: &Errno) -> &'static str {

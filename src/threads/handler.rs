@@ -45,7 +45,7 @@ extern "C" fn handler(signal: c_int, info: *mut SigInfo, context: *mut c_void) {
             if let Some(slot) = session.slot_of(tid, payload.slot as usize)
                 && slot.change(State::Signalled, State::Entered)
             {
-                stop_on_fitting_stack(session, slot, tid, context);
+                stop_here(&Stop { session, slot, tid });
             }
         }
         // Not ours.
@@ -57,45 +57,6 @@ struct Stop<'a> {
     session: &'a Session,
     slot: &'a Slot,
     tid: i32,
-}
-
-/// An alternate signal stack may have no room for more than the kernel's frame; where the entry has not seen to that, this does.
-#[cfg(not(target_arch = "x86_64"))]
-fn stop_on_fitting_stack(session: &Session, slot: &Slot, tid: i32, context: *const c_void) {
-    let stop = Stop { session, slot, tid };
-    let here = sys::stack_pointer();
-    // SAFETY: the context that the kernel passed to the handler, which is running.
-    let small = unsafe { sys::alternate_stack_of(context) }
-        .is_some_and(|stack| stack.contains(&here) && here - stack.start < STACK_NEEDED);
-    if !small {
-        stop_here(&stop);
-        return;
-    }
-    match sys::map(SPARE_STACK, false) {
-        Ok(spare) => {
-            let argument = core::ptr::from_ref(&stop).cast_mut().cast();
-            // SAFETY: a fresh mapping, which is this thread's until the function returns; what it runs does not unwind.
-            unsafe {
-                sys::call_on_stack(spare.add(SPARE_STACK), stop_there, argument);
-                sys::unmap(spare, SPARE_STACK);
-            }
-        }
-        Err(errno) => {
-            report(session, tid, ThreadProblem::SmallStack(errno));
-            wait_and_follow(&stop, None);
-        }
-    }
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-extern "C" fn stop_there(stop: *mut c_void) {
-    // SAFETY: `stop_on_fitting_stack` passes a Stop that outlives the call.
-    stop_here(unsafe { &*stop.cast::<Stop<'_>>() });
-}
-
-#[cfg(target_arch = "x86_64")]
-fn stop_on_fitting_stack(session: &Session, slot: &Slot, tid: i32, _: *const c_void) {
-    stop_here(&Stop { session, slot, tid });
 }
 
 #[inline(never)]

@@ -1,25 +1,17 @@
 /* What differs from architecture to architecture: ids of all 32 bits, errors, signal actions and masks, stacks, seen from outside. */
 
 #include "outside.h"
+#include "seccomp.h"
 
 #include <ec_security.h>
 #include <errno.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-/* On i386 and arm the plain numbers are those of calls that know 16 bits of an id. */
-#ifdef SYS_setresuid32
-#define NR_SETRESUID SYS_setresuid32
-#else
-#define NR_SETRESUID SYS_setresuid
-#endif
 
 #define THREADS 8
 
@@ -48,14 +40,8 @@ static void applies(void *arg)
 {
     const struct request *request = arg;
     if (request->refused != 0) {
-        struct sock_filter code[] = {
-            BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)request->refused, 0, 1),
-            BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-            BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-        };
-        struct sock_fprog program = {sizeof code / sizeof *code, code};
-        if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+        struct rule rule = CALLS(request->refused, FAILS_WITH(EPERM));
+        if (seccomp_rule(rule, 0) != 0)
             abort();
     }
     idle_threads(THREADS - 1);
@@ -222,11 +208,84 @@ static void stopped_threads_block_all(void *unused)
     expect_unchanged(before, look(child->pid));
 }
 
+/* --- libc's own broadcast --- */
+
+static volatile int toggling, stop;
+
+static void *toggles(void *unused)
+{
+    while (!stop) {
+        (void)!seteuid(1);
+        (void)!seteuid(0);
+        toggling = 1;
+    }
+    toggling = 0;
+    for (;;)
+        pause();
+    return unused;
+}
+
+static void applies_beside(void *arg)
+{
+    pthread_t thread;
+    idle_threads(THREADS - 2);
+    if (pthread_create(&thread, NULL, toggles, NULL) != 0)
+        abort();
+    while (!toggling)
+        usleep(100);
+    ready();
+    ec_security_policy *policy = policy_of(arg);
+    int status = ec_security_policy_apply(policy);
+    char text[1024];
+    snprintf(text, sizeof text, "%s", status != 0 ? ec_security_last_error() : "");
+    stop = 1;
+    for (int tries = 0; toggling && tries < 10000; tries++)
+        usleep(1000);
+    report(toggling ? -1 : status, toggling ? "seteuid does not return" : text);
+}
+
+#define ROUNDS 20
+
+static void libc_changes_ids_beside(void *unused)
+{
+    (void)unused;
+    if (!can_change_ids()) {
+        skip("ids cannot be changed here");
+        return;
+    }
+    struct request request = {"65534", "65534", "", "cap_net_bind_service+ep", 0, "1"};
+    unsigned done = 0, refused = 0, gone = 0;
+    for (int round = 0; round < ROUNDS; round++) {
+        struct child *child = start(applies_beside, &request);
+        struct answer *answer = go(child);
+        struct process *after = answer->came ? look(child->pid) : NULL;
+        if (after == NULL) {
+            /* glibc ends a process in which its threads disagree. */
+            gone++;
+            expect(answer->wait_status != -1, "neither an answer nor the end");
+        } else if (answer->status == EC_SECURITY_OK) {
+            done++;
+            struct thread want = after_drop(&after->threads[0], 65534, 65534, &(unsigned){0}, 0, BIT(10), BIT(10), 0);
+            expect_threads(after, &want, FIELDS_ALL & ~FIELD_BND, THREADS);
+        } else {
+            refused++;
+            expect(answer->status != -1, "%s", answer->text);
+            for (size_t i = 0; i < after->len; i++)
+                expect(after->threads[i].uid[0] == 0 && after->threads[i].uid[1] == 0 && after->threads[i].nnp == 0 &&
+                           after->threads[i].prm == after->threads[0].prm && after->threads[i].prm != BIT(10),
+                       "refused (%s), and a thread has changed", answer->text);
+        }
+        end(child);
+    }
+    printf("    libc's seteuid beside: %u times done, %u refused, %u the process is gone\n", done, refused, gone);
+    fflush(stdout);
+}
+
 int main(int argc, char **argv)
 {
     static const unsigned above_29[] = {0x20000001u, 0x30000001u, 1000000007u, 0x40000001u};
     static const unsigned like_errors[] = {4294967290u, 4294967258u, 4294963201u, 4294967294u};
-    struct request setresuid = {"65534", "65534", NULL, "cap_net_bind_service+ep", NR_SETRESUID, NULL};
+    struct request setresuid = {"65534", "65534", NULL, "cap_net_bind_service+ep", SYS_setresuid, NULL};
     only(argc, argv);
     if (!private_users())
         perror("private_users");
@@ -236,5 +295,6 @@ int main(int argc, char **argv)
     test("setresuid refused by a filter: an error, and nothing has changed", 20, changes_nothing, &setresuid);
     test("signal actions are put back, whatever their layout", 20, actions_are_put_back, NULL);
     test("stopped threads block all 64 signals", 20, stopped_threads_block_all, NULL);
+    test("another thread calls libc's seteuid all the time: all as asked, or nothing", 120, libc_changes_ids_beside, NULL);
     return finish();
 }

@@ -39,7 +39,44 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
+
+/* On i386 and arm the plain numbers are those of calls that know 16 bits of an id, or of an mmap of old:
+ * what is meant here is the others. */
+#ifdef SYS_setresuid32
+#undef SYS_getresuid
+#define SYS_getresuid SYS_getresuid32
+#undef SYS_getresgid
+#define SYS_getresgid SYS_getresgid32
+#undef SYS_setresuid
+#define SYS_setresuid SYS_setresuid32
+#undef SYS_setresgid
+#define SYS_setresgid SYS_setresgid32
+#undef SYS_setfsuid
+#define SYS_setfsuid SYS_setfsuid32
+#undef SYS_setfsgid
+#define SYS_setfsgid SYS_setfsgid32
+#undef SYS_setuid
+#define SYS_setuid SYS_setuid32
+#undef SYS_setgid
+#define SYS_setgid SYS_setgid32
+#undef SYS_setreuid
+#define SYS_setreuid SYS_setreuid32
+#undef SYS_setregid
+#define SYS_setregid SYS_setregid32
+#undef SYS_getgroups
+#define SYS_getgroups SYS_getgroups32
+#undef SYS_setgroups
+#define SYS_setgroups SYS_setgroups32
+#endif
+#ifdef SYS_mmap2
+#undef SYS_mmap
+#define SYS_mmap SYS_mmap2
+#endif
+#if !defined(SYS_newfstatat) && defined(SYS_fstatat64)
+#define SYS_newfstatat SYS_fstatat64
+#endif
 
 #define PRINTF_LIKE(at, first) __attribute__((format(printf, at, first)))
 

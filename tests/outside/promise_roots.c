@@ -15,6 +15,10 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+/* musl before 1.2.4 has no statx. */
+#ifndef STATX_INO
+#include <linux/stat.h>
+#endif
 
 #define LEN(array) (sizeof(array) / sizeof *(array))
 /* A file system of this process's own, so that nothing is left behind; its jail is a directory on the machine's root file system. */
@@ -30,7 +34,7 @@ struct place {
 static bool place_of(const char *path, struct place *out)
 {
     struct statx got;
-    if (statx(AT_FDCWD, path, AT_NO_AUTOMOUNT, STATX_INO | STATX_MNT_ID, &got) < 0 || !(got.stx_mask & STATX_MNT_ID))
+    if (syscall(SYS_statx, AT_FDCWD, path, AT_NO_AUTOMOUNT, STATX_INO | STATX_MNT_ID, &got) < 0 || !(got.stx_mask & STATX_MNT_ID))
         return false;
     *out = (struct place){got.stx_ino, got.stx_mnt_id, got.stx_dev_major, got.stx_dev_minor};
     return true;

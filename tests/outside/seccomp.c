@@ -12,6 +12,13 @@
 #define RULES_MAX 16
 #define PER_RULE (2 + 2 * 3 + 1)
 
+/* An argument's lower half. */
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define ARGUMENT(at) (unsigned)(offsetof(struct seccomp_data, args) + (at)*8 + 4)
+#else
+#define ARGUMENT(at) (unsigned)(offsetof(struct seccomp_data, args) + (at)*8)
+#endif
+
 int seccomp_rules(const struct rule *rules, size_t len, unsigned flags)
 {
     struct sock_filter code[RULES_MAX * PER_RULE + 1];
@@ -33,9 +40,7 @@ int seccomp_rules(const struct rule *rules, size_t len, unsigned flags)
             if (rule->args[arg] == ANY)
                 continue;
             rest = (unsigned char)(rest - 2);
-            /* An argument's lower half: little-endian machines, which all that the library knows are. */
-            code[have++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-                                                        (unsigned)(offsetof(struct seccomp_data, args) + arg * 8));
+            code[have++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ARGUMENT(arg));
             unsigned short test = rule->args[arg] >> 32 ? BPF_JGE : BPF_JEQ;
             code[have++] = (struct sock_filter)BPF_JUMP(BPF_JMP | test | BPF_K, (unsigned)rule->args[arg], 0, rest);
         }

@@ -58,7 +58,7 @@ static void *blocks(void *mask)
     shared->tid = gettid_raw();
     shared->flag = 1;
     for (;;)
-        syscall(SYS_pause);
+        syscall(SYS_ppoll, NULL, 0, NULL, NULL, 8);
     return NULL;
 }
 
@@ -1178,7 +1178,10 @@ static void small_stack_was_enough(void)
     wait_for(&shared->flag, 3);
     shared->count = (int)stack_used;
     /* What the kernel itself puts there, for the registers: 0.8 to 11 KiB, by processor. */
-    unsigned long frame = sysconf(_SC_MINSIGSTKSZ) > 0 ? (unsigned long)sysconf(_SC_MINSIGSTKSZ) : 2048;
+    unsigned long frame = getauxval(51);
+#ifdef _SC_MINSIGSTKSZ
+    frame = sysconf(_SC_MINSIGSTKSZ) > 0 ? (unsigned long)sysconf(_SC_MINSIGSTKSZ) : 2048;
+#endif
     /* Before Linux 5.14 the kernel does not say, and libc's own sum is some bytes short (getauxval(3), AT_MINSIGSTKSZ). */
     if (stack_used > frame + (getauxval(51) ? 3072 : 3328))
         complain("the handler used %u bytes of stack, of which %lu are the kernel's", stack_used, frame);

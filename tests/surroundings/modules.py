@@ -45,7 +45,7 @@ def boot(kernel, parameters, module, places, files):
     target = os.path.join(roots.HERE, f"initramfs-{module}.gz")
     initramfs(target, places, files)
     texts, running, other, modules = {}, None, [], ""
-    for line in machine.lines(kernel, target, LIMIT, parameters):
+    for line in machine.lines(machine.AMD64, kernel, target, f"{machine.AMD64_CONSOLE} {parameters}", LIMIT):
         mark = re.match(r"^.*== (modules|begin|end|done) ?(.*)$", line)
         if mark and mark.group(1) == "modules":
             modules = mark.group(2)
@@ -65,7 +65,10 @@ def boot(kernel, parameters, module, places, files):
 
 
 def fetch():
-    machine.package_of(SUITE)
+    try:
+        machine.amd64_kernel(SUITE)
+    except (OSError, subprocess.SubprocessError):
+        pass  # outcomes() says why
 
 
 def outcomes(chosen):
@@ -76,11 +79,11 @@ def outcomes(chosen):
                if not chosen or name in chosen]
     if not apparmor and not selinux:
         return
-    package, why = machine.package_of(SUITE)
-    if not package:
+    try:
+        kernel = machine.amd64_kernel(SUITE)
+    except (OSError, subprocess.SubprocessError) as why:
         yield from ((name, None, f"the kernel of {SUITE} cannot be had: {why}") for name, _, _ in apparmor + selinux)
         return
-    kernel = machine.kernel_of(package)
     if apparmor:
         # Without the kernel's features the parser leaves out rules for signals, since the host has no AppArmor.
         parser = ["apparmor_parser", "--stdout", "--skip-kernel-load", "--skip-cache", "--kernel-features", "/etc/apparmor.d/abi/3.0"]

@@ -36,24 +36,6 @@ pub(crate) unsafe fn clone_call(
     outcome(result)
 }
 
-#[inline(always)]
-pub(crate) unsafe fn call_on_stack(top: usize, function: extern "C" fn(*mut c_void), argument: *mut c_void) {
-    // SAFETY: x20 is the function's to keep.
-    unsafe {
-        asm!("mov x20, sp", "mov sp, x22", "blr x21", "mov sp, x20",
-            out("x20") _, in("x21") function, in("x22") top, in("x0") argument, clobber_abi("C"));
-    }
-}
-
-#[allow(dead_code)]
-#[inline(always)]
-pub(crate) fn stack_pointer() -> usize {
-    let at;
-    // SAFETY: reads a register.
-    unsafe { asm!("mov {}, sp", out(reg) at, options(nomem, nostack, preserves_flags)) };
-    at
-}
-
 // The vDSO's trampoline is used where no restorer is given; the field is there all the same.
 pub(crate) const RESTORERS: usize = 1;
 pub(crate) const SA_RESTORER: usize = 0;
@@ -63,3 +45,54 @@ pub(crate) fn restorer() -> [usize; RESTORERS] {
 }
 
 pub(crate) const MMAP: Mmap = Mmap::Registers(libc::SYS_mmap);
+
+// In x2 is the struct ucontext: ss_sp at 16, ss_size at 32. 222 is mmap(2), 215 munmap(2).
+macro_rules! handler_entry_code {
+    () => {
+        concat!(
+            "ldr x3, [x2, #16]\n",
+            "mov x4, sp\n",
+            "sub x3, x4, x3\n",
+            "ldr x4, [x2, #32]\n",
+            "cmp x3, x4\n",
+            "b.hs 2f\n",
+            "mov x4, #{needed}\n",
+            "cmp x3, x4\n",
+            "b.hs 2f\n",
+            "mov x19, x0\n",
+            "mov x20, x1\n",
+            "mov x21, x2\n",
+            "mov x22, sp\n",
+            "mov x23, x30\n",
+            "mov x0, #0\n",
+            "mov x1, #{spare}\n",
+            "mov x2, #3\n",
+            "mov x3, #0x22\n",
+            "mov x4, #-1\n",
+            "mov x5, #0\n",
+            "mov x8, #222\n",
+            "svc #0\n",
+            "cmn x0, #4095\n",
+            "b.hs 3f\n",
+            "mov x24, x0\n",
+            "mov x1, #{spare}\n",
+            "add x1, x0, x1\n",
+            "mov sp, x1\n",
+            "mov x0, x19\n",
+            "mov x1, x20\n",
+            "mov x2, x21\n",
+            "bl {handler}\n",
+            "mov sp, x22\n",
+            "mov x0, x24\n",
+            "mov x1, #{spare}\n",
+            "mov x8, #215\n",
+            "svc #0\n",
+            "3:\n",
+            "mov x30, x23\n",
+            "ret\n",
+            "2:\n",
+            "b {handler}\n",
+        )
+    };
+}
+pub(crate) use handler_entry_code;

@@ -39,24 +39,6 @@ pub(crate) unsafe fn clone_call(
     outcome(result)
 }
 
-#[inline(always)]
-pub(crate) unsafe fn call_on_stack(top: usize, function: extern "C" fn(*mut c_void), argument: *mut c_void) {
-    // SAFETY: r5 is the function's to keep.
-    unsafe {
-        asm!("mov r5, sp", "mov sp, r8", "blx r10", "mov sp, r5",
-            out("r5") _, in("r8") top, in("r10") function, in("r0") argument, clobber_abi("C"));
-    }
-}
-
-#[allow(dead_code)]
-#[inline(always)]
-pub(crate) fn stack_pointer() -> usize {
-    let at;
-    // SAFETY: reads a register.
-    unsafe { asm!("mov {}, sp", out(reg) at, options(nomem, nostack, preserves_flags)) };
-    at
-}
-
 // The kernel's own code is used where no restorer is given (arch/arm/kernel/sigreturn_codes.S); the field is there all the same.
 pub(crate) const RESTORERS: usize = 1;
 pub(crate) const SA_RESTORER: usize = 0;
@@ -66,3 +48,54 @@ pub(crate) fn restorer() -> [usize; RESTORERS] {
 }
 
 pub(crate) const MMAP: Mmap = Mmap::Registers(libc::SYS_mmap2);
+
+// In r2 is the struct ucontext: ss_sp at 8, ss_size at 16. 192 is mmap2(2), 91 munmap(2).
+macro_rules! handler_entry_code {
+    () => {
+        concat!(
+            "ldr r3, [r2, #8]\n",
+            "sub r3, sp, r3\n",
+            "ldr r4, [r2, #16]\n",
+            "cmp r3, r4\n",
+            "bhs 2f\n",
+            "ldr r4, ={needed}\n",
+            "cmp r3, r4\n",
+            "bhs 2f\n",
+            "mov r8, r0\n",
+            "mov r9, r1\n",
+            "mov r10, r2\n",
+            "mov r11, sp\n",
+            "mov r6, lr\n",
+            "mov r0, #0\n",
+            "ldr r1, ={spare}\n",
+            "mov r2, #3\n",
+            "mov r3, #0x22\n",
+            "mvn r4, #0\n",
+            "mov r5, #0\n",
+            "mov r7, #192\n",
+            "svc #0\n",
+            "ldr r1, =0xfffff001\n",
+            "cmp r0, r1\n",
+            "bhs 3f\n",
+            "mov r4, r0\n",
+            "ldr r1, ={spare}\n",
+            "add r1, r0, r1\n",
+            "mov sp, r1\n",
+            "mov r0, r8\n",
+            "mov r1, r9\n",
+            "mov r2, r10\n",
+            "bl {handler}\n",
+            "mov sp, r11\n",
+            "mov r0, r4\n",
+            "ldr r1, ={spare}\n",
+            "mov r7, #91\n",
+            "svc #0\n",
+            "3:\n",
+            "bx r6\n",
+            "2:\n",
+            "b {handler}\n",
+            ".ltorg\n",
+        )
+    };
+}
+pub(crate) use handler_entry_code;

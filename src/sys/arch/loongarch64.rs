@@ -40,24 +40,6 @@ pub(crate) unsafe fn clone_call(
     outcome(result)
 }
 
-#[inline(always)]
-pub(crate) unsafe fn call_on_stack(top: usize, function: extern "C" fn(*mut c_void), argument: *mut c_void) {
-    // SAFETY: $s0 is the function's to keep.
-    unsafe {
-        asm!("move $s0, $sp", "move $sp, $s2", "jirl $ra, $s1, 0", "move $sp, $s0",
-            out("$s0") _, in("$s1") function, in("$s2") top, in("$a0") argument, clobber_abi("C"));
-    }
-}
-
-#[allow(dead_code)]
-#[inline(always)]
-pub(crate) fn stack_pointer() -> usize {
-    let at;
-    // SAFETY: reads a register.
-    unsafe { asm!("move {}, $sp", out(reg) at, options(nomem, nostack, preserves_flags)) };
-    at
-}
-
 // No SA_RESTORER in asm/signal.h.
 pub(crate) const RESTORERS: usize = 0;
 pub(crate) const SA_RESTORER: usize = 0;
@@ -67,3 +49,50 @@ pub(crate) fn restorer() -> [usize; RESTORERS] {
 }
 
 pub(crate) const MMAP: Mmap = Mmap::Registers(libc::SYS_mmap);
+
+// In $a2 is the struct ucontext: ss_sp at 16, ss_size at 32. 222 is mmap(2), 215 munmap(2).
+macro_rules! handler_entry_code {
+    () => {
+        concat!(
+            "ld.d $t0, $a2, 16\n",
+            "sub.d $t0, $sp, $t0\n",
+            "ld.d $t1, $a2, 32\n",
+            "bgeu $t0, $t1, 2f\n",
+            "li.w $t1, {needed}\n",
+            "bgeu $t0, $t1, 2f\n",
+            "move $s0, $a0\n",
+            "move $s1, $a1\n",
+            "move $s2, $a2\n",
+            "move $s3, $sp\n",
+            "move $s4, $ra\n",
+            "move $a0, $zero\n",
+            "li.w $a1, {spare}\n",
+            "li.w $a2, 3\n",
+            "li.w $a3, 0x22\n",
+            "li.w $a4, -1\n",
+            "move $a5, $zero\n",
+            "li.w $a7, 222\n",
+            "syscall 0\n",
+            "li.w $t0, -4095\n",
+            "bgeu $a0, $t0, 3f\n",
+            "move $s5, $a0\n",
+            "li.w $t0, {spare}\n",
+            "add.d $sp, $a0, $t0\n",
+            "move $a0, $s0\n",
+            "move $a1, $s1\n",
+            "move $a2, $s2\n",
+            "bl {handler}\n",
+            "move $sp, $s3\n",
+            "move $a0, $s5\n",
+            "li.w $a1, {spare}\n",
+            "li.w $a7, 215\n",
+            "syscall 0\n",
+            "3:\n",
+            "move $ra, $s4\n",
+            "ret\n",
+            "2:\n",
+            "b {handler}\n",
+        )
+    };
+}
+pub(crate) use handler_entry_code;

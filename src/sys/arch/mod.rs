@@ -1,11 +1,11 @@
 //! What differs from architecture to architecture. Each has a file with the same items:
 //!
 //! - `syscall6`: the registers of a system call, and how the kernel tells an error;
-//! - `clone_call`, `call_on_stack`, `stack_pointer`: what only assembly can say;
+//! - `clone_call`: a child on a stack of its own;
 //! - `RESTORERS`, `SA_RESTORER`, `restorer`: how many signal restorers struct sigaction has a place for, the flag that says there is
 //!   one, and its address;
 //! - `MMAP`: how mmap(2) takes its arguments;
-//! - `handler_entry`: the entry of a signal handler, before anything is pushed.
+//! - `handler_entry_code`: how a signal handler begins, before anything is pushed: see `handler_entry` in `layout.rs`.
 //!
 //! `layout.rs` has the types of these and what several architectures share, `numbers.rs` the calls whose plain number is not the one
 //! to make. docs/architectures.md says how to add an architecture.
@@ -55,14 +55,10 @@ compile_error!(
 use core::ffi::c_int;
 
 pub(super) use layout::Outcome;
-#[cfg(not(target_arch = "x86_64"))]
 pub(crate) use layout::handler_entry;
 pub(crate) use layout::{Body, SignalMask};
-#[cfg(target_arch = "x86_64")]
-pub(crate) use this::handler_entry;
-#[allow(unused_imports)]
-pub(crate) use this::stack_pointer;
-pub(super) use this::{call_on_stack, clone_call, syscall6};
+pub(crate) use this::handler_entry_code;
+pub(super) use this::{clone_call, syscall6};
 
 /// The kernel's struct sigaction.
 pub(crate) type KernelSigaction = layout::Sigaction<{ this::RESTORERS }>;

@@ -49,26 +49,6 @@ pub(crate) unsafe fn clone_call(
     outcome(result, cr)
 }
 
-#[inline(always)]
-pub(crate) unsafe fn call_on_stack(top: usize, function: extern "C" fn(*mut c_void), argument: *mut c_void) {
-    // SAFETY: r14 and r15 are the function's to keep, r2 is not; a frame as in `clone_call`.
-    unsafe {
-        asm!("mr 14, 1", "mr 15, 2", "mr 1, 16", "li 0, 0", "stdu 0, -32(1)", "mr 12, 17", "mtctr 12", "bctrl",
-            "mr 1, 14", "mr 2, 15",
-            out("r14") _, out("r15") _, in("r16") top, in("r17") function, in("r3") argument, out("lr") _,
-            clobber_abi("C"));
-    }
-}
-
-#[allow(dead_code)]
-#[inline(always)]
-pub(crate) fn stack_pointer() -> usize {
-    let at;
-    // SAFETY: reads a register.
-    unsafe { asm!("mr {}, 1", out(reg) at, options(nomem, nostack, preserves_flags)) };
-    at
-}
-
 // The vDSO's trampoline is used where no restorer is given; the field is there all the same.
 pub(crate) const RESTORERS: usize = 1;
 pub(crate) const SA_RESTORER: usize = 0;
@@ -78,3 +58,58 @@ pub(crate) fn restorer() -> [usize; RESTORERS] {
 }
 
 pub(crate) const MMAP: Mmap = Mmap::Registers(libc::SYS_mmap);
+
+// In r5 is the struct ucontext: ss_sp at 16, ss_size at 32. 90 is mmap(2), 91 munmap(2). The kernel enters with the address in r12 (ELFv2).
+macro_rules! handler_entry_code {
+    () => {
+        concat!(
+            "0:\n",
+            "addis 2, 12, .TOC.-0b@ha\n",
+            "addi 2, 2, .TOC.-0b@l\n",
+            ".localentry ec_handler_entry, .-ec_handler_entry\n",
+            "ld 6, 16(5)\n",
+            "subf 6, 6, 1\n",
+            "ld 7, 32(5)\n",
+            "cmpld 6, 7\n",
+            "bge 2f\n",
+            "cmpldi 6, {needed}\n",
+            "bge 2f\n",
+            "mr 14, 3\n",
+            "mr 15, 4\n",
+            "mr 16, 5\n",
+            "mr 17, 1\n",
+            "mflr 18\n",
+            "lis 20, {spare} >> 16\n",
+            "ori 20, 20, {spare} & 0xffff\n",
+            "li 0, 90\n",
+            "li 3, 0\n",
+            "mr 4, 20\n",
+            "li 5, 3\n",
+            "li 6, 0x22\n",
+            "li 7, -1\n",
+            "li 8, 0\n",
+            "sc\n",
+            "bso 3f\n",
+            "mr 19, 3\n",
+            "add 1, 3, 20\n",
+            "li 0, 0\n",
+            "stdu 0, -32(1)\n",
+            "mr 3, 14\n",
+            "mr 4, 15\n",
+            "mr 5, 16\n",
+            "bl {handler}\n",
+            "nop\n",
+            "mr 1, 17\n",
+            "mr 3, 19\n",
+            "mr 4, 20\n",
+            "li 0, 91\n",
+            "sc\n",
+            "3:\n",
+            "mtlr 18\n",
+            "blr\n",
+            "2:\n",
+            "b {handler}\n",
+        )
+    };
+}
+pub(crate) use handler_entry_code;

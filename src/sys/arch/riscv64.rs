@@ -36,24 +36,6 @@ pub(crate) unsafe fn clone_call(
     outcome(result)
 }
 
-#[inline(always)]
-pub(crate) unsafe fn call_on_stack(top: usize, function: extern "C" fn(*mut c_void), argument: *mut c_void) {
-    // SAFETY: s2 is the function's to keep.
-    unsafe {
-        asm!("mv s2, sp", "mv sp, s4", "jalr s3", "mv sp, s2",
-            out("s2") _, in("s3") function, in("s4") top, in("a0") argument, clobber_abi("C"));
-    }
-}
-
-#[allow(dead_code)]
-#[inline(always)]
-pub(crate) fn stack_pointer() -> usize {
-    let at;
-    // SAFETY: reads a register.
-    unsafe { asm!("mv {}, sp", out(reg) at, options(nomem, nostack, preserves_flags)) };
-    at
-}
-
 // No SA_RESTORER in asm/signal.h.
 pub(crate) const RESTORERS: usize = 0;
 pub(crate) const SA_RESTORER: usize = 0;
@@ -63,3 +45,50 @@ pub(crate) fn restorer() -> [usize; RESTORERS] {
 }
 
 pub(crate) const MMAP: Mmap = Mmap::Registers(libc::SYS_mmap);
+
+// In a2 is the struct ucontext: ss_sp at 16, ss_size at 32. 222 is mmap(2), 215 munmap(2).
+macro_rules! handler_entry_code {
+    () => {
+        concat!(
+            "ld t0, 16(a2)\n",
+            "sub t0, sp, t0\n",
+            "ld t1, 32(a2)\n",
+            "bgeu t0, t1, 2f\n",
+            "li t1, {needed}\n",
+            "bgeu t0, t1, 2f\n",
+            "mv s2, a0\n",
+            "mv s3, a1\n",
+            "mv s4, a2\n",
+            "mv s5, sp\n",
+            "mv s6, ra\n",
+            "li a0, 0\n",
+            "li a1, {spare}\n",
+            "li a2, 3\n",
+            "li a3, 0x22\n",
+            "li a4, -1\n",
+            "li a5, 0\n",
+            "li a7, 222\n",
+            "ecall\n",
+            "li t0, -4095\n",
+            "bgeu a0, t0, 3f\n",
+            "mv s7, a0\n",
+            "li t0, {spare}\n",
+            "add sp, a0, t0\n",
+            "mv a0, s2\n",
+            "mv a1, s3\n",
+            "mv a2, s4\n",
+            "call {handler}\n",
+            "mv sp, s5\n",
+            "mv a0, s7\n",
+            "li a1, {spare}\n",
+            "li a7, 215\n",
+            "ecall\n",
+            "3:\n",
+            "mv ra, s6\n",
+            "ret\n",
+            "2:\n",
+            "tail {handler}\n",
+        )
+    };
+}
+pub(crate) use handler_entry_code;

@@ -37,25 +37,6 @@ pub(crate) unsafe fn clone_call(
     outcome(result)
 }
 
-#[inline(always)]
-pub(crate) unsafe fn call_on_stack(top: usize, function: extern "C" fn(*mut c_void), argument: *mut c_void) {
-    // SAFETY: r8 is the function's to keep; 160 bytes as in `clone_call`.
-    unsafe {
-        asm!("lgr %r8, %r15", "lgr %r15, %r9", "aghi %r15, -160", "xc 0(8,%r15), 0(%r15)", "basr %r14, %r10",
-            "lgr %r15, %r8",
-            out("r8") _, in("r9") top, in("r10") function, in("r2") argument, clobber_abi("C"));
-    }
-}
-
-#[allow(dead_code)]
-#[inline(always)]
-pub(crate) fn stack_pointer() -> usize {
-    let at;
-    // SAFETY: reads a register.
-    unsafe { asm!("lgr {}, %r15", out(reg) at, options(nomem, nostack, preserves_flags)) };
-    at
-}
-
 // The vDSO's, or one on the stack, is used where no restorer is given; the field is there all the same.
 pub(crate) const RESTORERS: usize = 1;
 pub(crate) const SA_RESTORER: usize = 0;
@@ -66,3 +47,49 @@ pub(crate) fn restorer() -> [usize; RESTORERS] {
 
 // 90 is the oldest one (arch/s390/kernel/syscall.c, old_mmap).
 pub(crate) const MMAP: Mmap = Mmap::Memory(libc::SYS_mmap);
+
+// In r4 is the struct ucontext: ss_sp at 16, ss_size at 32. 90 is mmap(2), whose six longs stand behind the code, 91 munmap(2).
+macro_rules! handler_entry_code {
+    () => {
+        concat!(
+            "lgr %r1, %r15\n",
+            "sg %r1, 16(%r4)\n",
+            "clg %r1, 32(%r4)\n",
+            "jhe 2f\n",
+            "clgfi %r1, {needed}\n",
+            "jhe 2f\n",
+            "lgr %r6, %r2\n",
+            "lgr %r7, %r3\n",
+            "lgr %r8, %r4\n",
+            "lgr %r9, %r15\n",
+            "lgr %r10, %r14\n",
+            "larl %r2, 4f\n",
+            "lghi %r1, 90\n",
+            "svc 0\n",
+            "lghi %r1, -4095\n",
+            "clgr %r2, %r1\n",
+            "jhe 3f\n",
+            "lgr %r11, %r2\n",
+            "agfi %r2, {spare} - 160\n",
+            "lgr %r15, %r2\n",
+            "xc 0(8,%r15), 0(%r15)\n",
+            "lgr %r2, %r6\n",
+            "lgr %r3, %r7\n",
+            "lgr %r4, %r8\n",
+            "brasl %r14, {handler}\n",
+            "lgr %r15, %r9\n",
+            "lgr %r2, %r11\n",
+            "lgfi %r3, {spare}\n",
+            "lghi %r1, 91\n",
+            "svc 0\n",
+            "3:\n",
+            "br %r10\n",
+            "2:\n",
+            "jg {handler}\n",
+            ".balign 8\n",
+            "4:\n",
+            ".quad 0, {spare}, 3, 0x22, -1, 0\n",
+        )
+    };
+}
+pub(crate) use handler_entry_code;

@@ -52,26 +52,6 @@ pub(crate) unsafe fn clone_call(
     outcome(result)
 }
 
-#[inline(always)]
-pub(crate) unsafe fn call_on_stack(top: usize, function: extern "C" fn(*mut c_void), argument: *mut c_void) {
-    let stack = (top - 16) as *mut usize;
-    // SAFETY: the caller's promise about the stack; edi is the function's to keep.
-    unsafe {
-        stack.write(argument as usize);
-        asm!("mov edi, esp", "mov esp, ecx", "call eax", "mov esp, edi",
-            out("edi") _, in("ecx") stack, in("eax") function, clobber_abi("C"));
-    }
-}
-
-#[allow(dead_code)]
-#[inline(always)]
-pub(crate) fn stack_pointer() -> usize {
-    let at;
-    // SAFETY: reads a register.
-    unsafe { asm!("mov {}, esp", out(reg) at, options(nomem, nostack, preserves_flags)) };
-    at
-}
-
 // Without one the kernel returns by the vDSO, which a boot parameter takes away (vdso32=0). Unwinders and debuggers know a signal
 // frame by just these bytes: mov $173,%eax; int $0x80.
 global_asm!(
@@ -99,3 +79,48 @@ pub(crate) fn restorer() -> [usize; RESTORERS] {
 }
 
 pub(crate) const MMAP: Mmap = Mmap::Registers(libc::SYS_mmap2);
+
+// The third argument is the struct ucontext: ss_sp at 8, ss_size at 16. 192 is mmap2(2), 91 munmap(2).
+macro_rules! handler_entry_code {
+    () => {
+        concat!(
+            "mov edx, [esp + 12]\n",
+            "mov ecx, esp\n",
+            "sub ecx, [edx + 8]\n",
+            "cmp ecx, [edx + 16]\n",
+            "jae 2f\n",
+            "cmp ecx, {needed}\n",
+            "jae 2f\n",
+            "xor ebx, ebx\n",
+            "mov ecx, {spare}\n",
+            "mov edx, 3\n",
+            "mov esi, 0x22\n",
+            "mov edi, -1\n",
+            "xor ebp, ebp\n",
+            "mov eax, 192\n",
+            "int 0x80\n",
+            "cmp eax, -4095\n",
+            "jae 3f\n",
+            "mov esi, esp\n",
+            "mov edi, eax\n",
+            "lea esp, [eax + {spare} - 16]\n",
+            "mov eax, [esi + 4]\n",
+            "mov [esp], eax\n",
+            "mov eax, [esi + 8]\n",
+            "mov [esp + 4], eax\n",
+            "mov eax, [esi + 12]\n",
+            "mov [esp + 8], eax\n",
+            "call {handler}\n",
+            "mov esp, esi\n",
+            "mov ebx, edi\n",
+            "mov ecx, {spare}\n",
+            "mov eax, 91\n",
+            "int 0x80\n",
+            "3:\n",
+            "ret\n",
+            "2:\n",
+            "jmp {handler}\n",
+        )
+    };
+}
+pub(crate) use handler_entry_code;

@@ -38,25 +38,6 @@ pub(crate) unsafe fn clone_call(
     outcome(result)
 }
 
-#[inline(always)]
-#[cfg_attr(target_arch = "x86_64", allow(dead_code))]
-pub(crate) unsafe fn call_on_stack(top: usize, function: extern "C" fn(*mut c_void), argument: *mut c_void) {
-    // SAFETY: r12 is the function's to keep. Neither stack's red zone is touched: that of this one, since the block may push.
-    unsafe {
-        asm!("mov r12, rsp", "mov rsp, r14", "call r13", "mov rsp, r12",
-            out("r12") _, in("r13") function, in("r14") top, in("rdi") argument, clobber_abi("C"));
-    }
-}
-
-#[allow(dead_code)]
-#[inline(always)]
-pub(crate) fn stack_pointer() -> usize {
-    let at;
-    // SAFETY: reads a register.
-    unsafe { asm!("mov {}, rsp", out(reg) at, options(nomem, nostack, preserves_flags)) };
-    at
-}
-
 // The kernel does not return from a handler without one (arch/x86/kernel/signal_64.c). Unwinders and debuggers know a
 // signal frame by just these bytes: mov $15,%rax (long form); syscall.
 global_asm!(
@@ -85,70 +66,47 @@ pub(crate) fn restorer() -> [usize; RESTORERS] {
 
 pub(crate) const MMAP: Mmap = Mmap::Registers(libc::SYS_mmap);
 
-/// Defines a function that gives the entry of a signal handler which calls `$handler`, on a stack of its own where the thread's
-/// alternate one has less than `$needed` bytes left: nothing may be pushed before that is known. Without memory for that the signal
-/// is lost. All registers are the handler's to use: rt_sigreturn(2) puts them back.
-macro_rules! handler_entry {
-    ($name:ident, $handler:path, $needed:expr, $spare:expr) => {
-        core::arch::global_asm!(
-            ".pushsection .text.ec_handler_entry,\"ax\",@progbits",
-            ".balign 16",
-            ".hidden ec_handler_entry",
-            ".globl ec_handler_entry",
-            ".type ec_handler_entry,@function",
-            "ec_handler_entry:",
-            // struct ucontext: ss_sp at 16, ss_size at 32, 0 where there is no alternate stack
-            "mov rcx, rsp",
-            "sub rcx, [rdx + 16]",
-            "mov r8, [rdx + 32]",
-            "cmp rcx, r8",
-            "jae 2f",
-            "cmp rcx, {needed}",
-            "jae 2f",
-            "mov r12, rdi",
-            "mov r13, rsi",
-            "mov r14, rdx",
-            "mov r15, rsp",
-            // mmap(NULL, spare, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-            "xor edi, edi",
-            "mov esi, {spare}",
-            "mov edx, 3",
-            "mov r10d, 0x22",
-            "mov r8, -1",
-            "xor r9d, r9d",
-            "mov eax, 9",
-            "syscall",
-            "cmp rax, -4095",
-            "jae 3f",
-            "mov rbx, rax",
-            "lea rsp, [rax + {spare}]",
-            "mov rdi, r12",
-            "mov rsi, r13",
-            "mov rdx, r14",
-            "call {handler}",
-            "mov rsp, r15",
-            // munmap
-            "mov rdi, rbx",
-            "mov esi, {spare}",
-            "mov eax, 11",
-            "syscall",
-            "3:",
-            "ret",
-            "2:",
-            "jmp {handler}",
-            ".size ec_handler_entry, .-ec_handler_entry",
-            ".popsection",
-            handler = sym $handler,
-            needed = const $needed,
-            spare = const $spare,
-        );
-
-        fn $name() -> usize {
-            unsafe extern "C" {
-                fn ec_handler_entry();
-            }
-            ec_handler_entry as *const () as usize
-        }
+// In rdx is the struct ucontext: ss_sp at 16, ss_size at 32. 9 is mmap(2), 11 munmap(2).
+macro_rules! handler_entry_code {
+    () => {
+        concat!(
+            "mov rcx, rsp\n",
+            "sub rcx, [rdx + 16]\n",
+            "mov r8, [rdx + 32]\n",
+            "cmp rcx, r8\n",
+            "jae 2f\n",
+            "cmp rcx, {needed}\n",
+            "jae 2f\n",
+            "mov r12, rdi\n",
+            "mov r13, rsi\n",
+            "mov r14, rdx\n",
+            "mov r15, rsp\n",
+            "xor edi, edi\n",
+            "mov esi, {spare}\n",
+            "mov edx, 3\n",
+            "mov r10d, 0x22\n",
+            "mov r8, -1\n",
+            "xor r9d, r9d\n",
+            "mov eax, 9\n",
+            "syscall\n",
+            "cmp rax, -4095\n",
+            "jae 3f\n",
+            "mov rbx, rax\n",
+            "lea rsp, [rax + {spare}]\n",
+            "mov rdi, r12\n",
+            "mov rsi, r13\n",
+            "mov rdx, r14\n",
+            "call {handler}\n",
+            "mov rsp, r15\n",
+            "mov rdi, rbx\n",
+            "mov esi, {spare}\n",
+            "mov eax, 11\n",
+            "syscall\n",
+            "3:\n",
+            "ret\n",
+            "2:\n",
+            "jmp {handler}\n",
+        )
     };
 }
-pub(crate) use handler_entry;
+pub(crate) use handler_entry_code;
