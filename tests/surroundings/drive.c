@@ -282,7 +282,15 @@ static int groups_keep(void) { return OPTIONS("user", user_name, "supplemental_g
 /* Of users and groups that are looked up in a directory. */
 static int user_missing(void) { return ec_security_apply("ecmissing", NULL, NULL); }
 static int group_missing(void) { return ec_security_apply(user_name, "ecmissing", NULL); }
-static int groups_given(void) { return OPTIONS("user", user_name, "supplemental_groups", ""); }
+/* In a stanza, in which the user may come first. */
+static int groups_given(void)
+{
+    char stanza[256];
+    snprintf(stanza, sizeof stanza, "Security { user = %s supplemental_groups = \"\" }", user_name);
+    ec_security_policy *policy = ec_security_policy_new();
+    int status = policy ? ec_security_policy_parse(policy, stanza) : EC_SECURITY_ERESOURCE;
+    return status ? status : ec_security_policy_apply(policy);
+}
 static int plus(void) { return OPTIONS("user", "+12345", "group", "+12345", "supplemental_groups", ""); }
 static int number(void) { return OPTIONS("user", "12345", "group", "12345", "supplemental_groups", ""); }
 

@@ -50,7 +50,7 @@ def podman(*options, runtime="crun"):
 
 
 def rootless(*options):
-    home = "/home/ecroot"
+    home = f"{roots.HOME}/ecroot"
     if not os.path.exists(home):
         shutil.copytree(roots.MINI, f"{home}/mini", symlinks=True)
         os.makedirs(f"{home}/run")

@@ -17,7 +17,9 @@ import machine
 HERE = "build/surroundings"
 SRV, MINI, DEBIAN, ETC = (os.path.abspath(os.path.join(HERE, name)) for name in ("srv", "mini", "debian", "etc"))
 DEBIAN_PACKAGES = ["systemd", "libnss-systemd", "gosu", "sssd-common", "libnss-sss", "nslcd", "libnss-ldapd", "winbind", "libnss-winbind", "slapd"]
-PASSWD = "ecuser:x:1500:1500::/nonexistent:/bin/false\necroot:x:1600:1600::/home/ecroot:/bin/sh\n"
+# A home directory to which the way does not lead through the source tree, which may be its owner's only.
+HOME = "/srv/home"
+PASSWD = "ecuser:x:1500:1500::/nonexistent:/bin/false\necroot:x:1600:1600::/srv/home/ecroot:/bin/sh\n"
 GROUP = "ecuser:x:1500:\necroot:x:1600:\necother:x:1700:\n"
 
 
@@ -38,6 +40,7 @@ def make_srv():
     os.makedirs(os.path.join(SRV, "ecroot"), 0o755)
     write(os.path.join(SRV, "ecroot/inside"), "")
     os.makedirs(os.path.join(SRV, "out"))
+    os.makedirs(os.path.join(SRV, "home"))
     for path in (os.path.join(HERE, "drive"), "build/libec_security.so.0", os.path.join(HERE, "libnss_hang.so.2")):
         shutil.copy(path, SRV)
 
@@ -143,6 +146,6 @@ def enter():
     """In a mount and a network namespace: /srv and /etc are the tests' own."""
     mount("--bind", SRV, "/srv")
     mount("--bind", ETC, "/etc")
-    # Rootless podman's: its user must get there.
-    mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", "/home")
+    # Rootless podman's.
+    mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", HOME)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=False)
