@@ -6,6 +6,8 @@
 #   make uninstall   takes all that away again
 #   make demo        a threaded server drops its privileges and prints each thread before and after
 #   make check       every test; ends with "N passed, N failed, N skipped"
+#   make check-quick  nine of them, in less than a minute
+#   make dist        build/ec_security-VERSION.tar.xz, a release that needs no network; make check-dist tries it
 #   make check-asan check-tsan check-miri  the Rust side watched by sanitizers and Miri; needs a nightly compiler
 #   make fuzz        SECONDS=600: the fuzzers of mk/tool.mk; needs a nightly compiler and cargo-fuzz
 #   make check-runtimes  the library in scripting runtimes, while their threads are busy
@@ -40,9 +42,14 @@ DESTDIR ?=
 
 CARGO ?= cargo
 INSTALL ?= install
-STRIP ?= strip
-NM ?= nm
-OBJCOPY ?= objcopy
+# A cross compiler, `CC=aarch64-linux-gnu-gcc`, has its tools beside it by the same prefix.
+CROSS := $(patsubst %gcc,%,$(filter %-gcc,$(firstword $(CC))))
+STRIP ?= $(CROSS)strip
+NM ?= $(CROSS)nm
+OBJCOPY ?= $(CROSS)objcopy
+ifeq ($(origin AR),default)
+AR := $(CROSS)ar
+endif
 PKG_CONFIG ?= pkg-config
 PYTHON ?= python3
 # Left alone when the caller sets them; the flags the code needs are in BASE_CFLAGS and BASE_CXXFLAGS.
@@ -58,15 +65,34 @@ DEBIAN_PACKAGES := gcc libc6-dev libcap-dev pkg-config python3 util-linux
 
 # --- the library --------------------------------------------------------------------------------------------------------
 
+# Builds for another machine: `make CC=aarch64-linux-gnu-gcc CARGO_BUILD_TARGET=aarch64-unknown-linux-gnu`.
+ifneq ($(CARGO_BUILD_TARGET),)
+export CARGO_BUILD_TARGET
+endif
+CARGO_OUT := build/cargo$(if $(CARGO_BUILD_TARGET),/$(CARGO_BUILD_TARGET))
+
+# The same bytes wherever the source lies: its path, and that of cargo's crates, are left out. Flags for Rust are separated by
+# the character 31 here, since a path may hold blanks. They take the place of `rustflags` in cargo's configuration files.
+empty :=
+space := $(empty) $(empty)
+SEPARATOR := $(shell printf '\037')
+CARGO_HOME ?= $(HOME)/.cargo
+RUST_FLAGS = $(or $(CARGO_ENCODED_RUSTFLAGS),$(subst $(space),$(SEPARATOR),$(strip $(RUSTFLAGS))))
+RUST_REMAP = --remap-path-prefix=$(CARGO_HOME)=cargo$(SEPARATOR)--remap-path-prefix=$(CURDIR)=.
+# The C file of the library takes CFLAGS, but no link-time optimization: the linker of Rust knows nothing of that of C.
+CARGO_ENVIRONMENT = CARGO_ENCODED_RUSTFLAGS='$(if $(RUST_FLAGS),$(RUST_FLAGS)$(SEPARATOR))$(RUST_REMAP)' CC='$(CC)' \
+    CC_SHELL_ESCAPED_FLAGS=1 CFLAGS='$(CPPFLAGS) $(CFLAGS) -fno-lto "-ffile-prefix-map=$(CURDIR)=."' \
+    $(if $(CARGO_BUILD_TARGET),CARGO_TARGET_$(shell echo '$(CARGO_BUILD_TARGET)' | tr 'a-z-' 'A-Z_')_LINKER='$(CC)')
+
 # Only the static library, by itself: together with an rlib rustc would leave the standard library out of the link-time
-# optimization. A folder of its own, so that a plain `cargo build` does not overwrite it.
-CARGO_LIB := build/cargo/c-library/libec_security.a
+# optimization. A directory of its own, so that a plain `cargo build` does not overwrite it.
+CARGO_LIB := $(CARGO_OUT)/c-library/libec_security.a
 
 # Cargo knows best whether there is something to do, and leaves the file's time alone if not.
 $(CARGO_LIB): FORCE
 	@mkdir -p build
-	$(CARGO) rustc --quiet --locked --profile c-library --no-default-features --lib --crate-type staticlib \
-	    --target-dir build/cargo
+	$(CARGO_ENVIRONMENT) $(CARGO) rustc --quiet --locked --profile c-library --no-default-features --lib \
+	    --crate-type staticlib --target-dir build/cargo
 
 comma := ,
 
@@ -82,7 +108,7 @@ build/libec_security.a: $(CARGO_LIB) include/ec_security.h Makefile
 	@$(CC) -r -nostdlib -o build/static.o -Wl,--gc-sections -Wl,--force-group-allocation \
 	    $(addprefix -Wl$(comma)-u$(comma),$(INTERFACE)) $(CARGO_LIB)
 	@$(OBJCOPY) $(addprefix --keep-global-symbol=,$(INTERFACE)) build/static.o
-	@$(AR) rcs $@ build/static.o
+	@$(AR) rcsD $@ build/static.o
 	@rm -f build/static.o
 
 # Linked by the C compiler, since rustc hands the linker a version script of its own, which leaves symbols unversioned.
@@ -127,8 +153,9 @@ CHECKS += $(foreach name,$(OUTSIDE),build/outside/$(name)@$(or $(LIMIT_$(name)),
 
 build/ec-security: FORCE
 	@mkdir -p build
-	$(CARGO) build --quiet --locked --release --bin ec-security --target-dir build/cargo
-	@cmp -s build/cargo/release/ec-security $@ || cp build/cargo/release/ec-security $@
+	$(CARGO_ENVIRONMENT) $(CARGO) rustc --quiet --locked --release --bin ec-security --target-dir build/cargo -- \
+	    $(addprefix -Clink-arg=,$(LDFLAGS))
+	@cmp -s $(CARGO_OUT)/release/ec-security $@ || cp $(CARGO_OUT)/release/ec-security $@
 
 # --- targets ------------------------------------------------------------------------------------------------------------
 
@@ -153,6 +180,16 @@ check:
 	@tests/as-root tests/run $(CHECKS)
 
 check-needs: $(addprefix build/outside/,$(OUTSIDE))
+
+# Under a minute, build included: whether a release does what it is for on this machine. For who only builds packages of it.
+QUICK := drop policy check chroot ambient status identity noway
+.PHONY: check-quick check-quick-needs
+check-quick:
+	@tests/packages gcc libc6-dev libcap-dev python3 util-linux binutils
+	@$(MAKE) --no-print-directory all check-quick-needs
+	@tests/as-root tests/run tests/elf.sh $(addsuffix @120,$(addprefix build/outside/,$(QUICK)))
+
+check-quick-needs: $(addprefix build/outside/,$(QUICK)) build/outside/tell
 
 clean:
 	rm -rf build target
