@@ -3,6 +3,6 @@
 .PHONY: check-build-systems
 
 check-build-systems:
-	@tests/packages gcc libc6-dev pkg-config python3 cmake meson ninja-build
+	@tests/packages gcc libc6-dev pkg-config python3 binutils cmake meson ninja-build
 	@$(MAKE) --no-print-directory built
 	@tests/as-root tests/run tests/build-systems.sh@600

@@ -9,6 +9,10 @@ COMPLETIONS_FISH := $(DATADIR)/fish/vendor_completions.d
 
 INSTALLED_LIB := libec_security.so.$(VERSION)
 
+# The CMake package tells where library and header are as seen from its own directory, so that all can be moved together.
+CMAKEDIR ?= $(LIBDIR)/cmake/ec_security
+CMAKE_FILES := ec_security-config.cmake ec_security-config-version.cmake
+
 .PHONY: install install-strip uninstall built
 
 # A missing build, or one older than its sources, is made first; else nothing is run that could write here or need cargo.
@@ -21,7 +25,7 @@ built:
 # In ec_security.pc, folders below PREFIX are told in terms of it, so that `pkg-config --define-prefix` can move them.
 install: built
 	$(INSTALL) -d "$(DESTDIR)$(INCLUDEDIR)" "$(DESTDIR)$(LIBDIR)" "$(DESTDIR)$(PKGCONFIGDIR)" "$(DESTDIR)$(SBINDIR)" \
-	    "$(DESTDIR)$(COMPLETIONS_BASH)" "$(DESTDIR)$(COMPLETIONS_ZSH)" "$(DESTDIR)$(COMPLETIONS_FISH)"
+	    "$(DESTDIR)$(CMAKEDIR)" "$(DESTDIR)$(COMPLETIONS_BASH)" "$(DESTDIR)$(COMPLETIONS_ZSH)" "$(DESTDIR)$(COMPLETIONS_FISH)"
 	$(INSTALL) -m 644 include/ec_security.h "$(DESTDIR)$(INCLUDEDIR)/ec_security.h"
 	$(INSTALL) -m 755 build/$(SONAME) "$(DESTDIR)$(LIBDIR)/$(INSTALLED_LIB)"
 	ln -sf $(INSTALLED_LIB) "$(DESTDIR)$(LIBDIR)/$(SONAME)"
@@ -31,6 +35,7 @@ install: built
 	    -e 's|=$(PREFIX)/|=$${prefix}/|' -e 's|@VERSION@|$(VERSION)|' -e 's|@LIBS_PRIVATE@|$(LIBS_PRIVATE)|' \
 	    ec_security.pc.in >"$(DESTDIR)$(PKGCONFIGDIR)/ec_security.pc"
 	chmod 644 "$(DESTDIR)$(PKGCONFIGDIR)/ec_security.pc"
+	@$(install_cmake)
 	$(INSTALL) -m 755 build/ec-security "$(DESTDIR)$(SBINDIR)/ec-security"
 	$(INSTALL) -m 644 completions/ec-security.bash "$(DESTDIR)$(COMPLETIONS_BASH)/ec-security"
 	$(INSTALL) -m 644 completions/_ec-security "$(DESTDIR)$(COMPLETIONS_ZSH)/_ec-security"
@@ -53,6 +58,8 @@ uninstall:
 	    "$(DESTDIR)$(PKGCONFIGDIR)/ec_security.pc" "$(DESTDIR)$(SBINDIR)/ec-security" \
 	    "$(DESTDIR)$(COMPLETIONS_BASH)/ec-security" "$(DESTDIR)$(COMPLETIONS_ZSH)/_ec-security" \
 	    "$(DESTDIR)$(COMPLETIONS_FISH)/ec-security.fish"
+	rm -f $(foreach file,$(CMAKE_FILES),"$(DESTDIR)$(CMAKEDIR)/$(file)")
+	[ ! -d "$(DESTDIR)$(CMAKEDIR)" ] || rmdir "$(DESTDIR)$(CMAKEDIR)"
 	for page in $(MAN_PAGES); do \
 	    rm -f "$(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}" || exit 1; \
 	done
@@ -67,3 +74,14 @@ tell_loader = \
 	        echo "note: the loader does not search $(LIBDIR); link with -Wl,-rpath,$(LIBDIR), or name it in /etc/ld.so.conf"; \
 	    fi; \
 	fi
+
+# The fifth byte of an ELF file is 1 for 32 bits, 2 for 64. A realpath that knows no --relative-to leaves absolute names.
+install_cmake = \
+	from_here() { realpath -m --relative-to="$(CMAKEDIR)" "$$1" 2>/dev/null || echo "$$1"; }; \
+	for file in $(CMAKE_FILES); do \
+	    sed -e "s|@INCLUDEDIR@|$$(from_here "$(INCLUDEDIR)")|" -e "s|@LIBDIR@|$$(from_here "$(LIBDIR)")|" \
+	        -e 's|@VERSION@|$(VERSION)|' -e 's|@SONAME@|$(SONAME)|' \
+	        -e "s|@POINTER_SIZE@|$$(($$(od -An -tu1 -j4 -N1 build/$(SONAME)) * 4))|" \
+	        cmake/$$file.in >"$(DESTDIR)$(CMAKEDIR)/$$file" && \
+	    chmod 644 "$(DESTDIR)$(CMAKEDIR)/$$file" || exit 1; \
+	done

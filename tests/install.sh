@@ -32,6 +32,8 @@ wanted() {
         echo "$1/libec_security.so.0 -> libec_security.so.$version"
         echo "$1/libec_security.so -> libec_security.so.0"
         echo "644 $1/pkgconfig/ec_security.pc"
+        echo "644 $1/cmake/ec_security/ec_security-config.cmake"
+        echo "644 $1/cmake/ec_security/ec_security-config-version.cmake"
         echo "755 sbin/ec-security"
         echo "644 share/bash-completion/completions/ec-security"
         echo "644 share/zsh/site-functions/_ec-security"
