@@ -17,9 +17,9 @@
  * an abort. errno is left as it was by every function.
  */
 
-
 #ifndef EC_SECURITY_H
 #define EC_SECURITY_H
+
 
 #include <stddef.h>
 #include <stdint.h>
@@ -30,6 +30,10 @@
 #define EC_SECURITY_WARN_UNUSED_RESULT __attribute__((warn_unused_result))
 #else
 #define EC_SECURITY_WARN_UNUSED_RESULT
+#endif
+
+#ifdef __cplusplus
+extern "C" {
 #endif
 
 
@@ -167,10 +171,6 @@ typedef struct ec_security_caps {
      */
     uint64_t inheritable;
 } ec_security_caps;
-
-#ifdef __cplusplus
-extern "C" {
-#endif // __cplusplus
 
 /**
  * Becomes `user` and `group`, keeping just the capabilities `caps_text` names, in every thread of the process.
@@ -438,7 +438,7 @@ const char *ec_security_last_error(void);
 const char *ec_security_version(void);
 
 #ifdef __cplusplus
-}  // extern "C"
-#endif  // __cplusplus
+}
+#endif
 
-#endif  /* EC_SECURITY_H */
+#endif /* EC_SECURITY_H */

@@ -182,12 +182,14 @@ END
 
     # --- the header by itself -------------------------------------------------------------------------------------------
 
-    echo '#include <ec_security.h>' >"$work/header.c"
+    # Twice, as in a program whose other headers include it too.
+    printf '#include <ec_security.h>\n#include <ec_security.h>\n' >"$work/header.c"
     cp "$work/header.c" "$work/header.cpp"
     warnings="-Wall -Wextra -Wpedantic -Wundef -Wshadow -Wconversion -Werror -fsyntax-only"
     for compiler in "$CC" clang; do
         command -v "${compiler%% *}" >/dev/null || { echo "($compiler is not here)"; continue; }
-        for std in c99 c11 c17 gnu99; do
+        # C89 has neither stdint.h nor its types, but a compiler that does C89 may have them.
+        for std in c89 c99 c11 c17 gnu99; do
             verdict "header: $compiler -std=$std" \
                 "$(clean $compiler -std=$std $warnings -Wstrict-prototypes -Wold-style-definition $cflags "$work/header.c")"
         done
