@@ -1,14 +1,17 @@
-# `make deb`: Debian packages in build/deb, made from what `make install` installs. `make check-deb`: lintian, and whether they
-# can be installed, used and taken away again in a Debian that has nothing else. Needs root, and the mirror that apt uses here.
-# The clean Debian is kept in build/deb-root; away with it to get a new one.
+# `make deb-source`: the Debian source package of the tarball of `make dist`, in build/deb. `make deb`: that, and the packages
+# built of it with the Rust that is here. `make check-deb`: built without network with Debian's own Rust, in a Debian that has what
+# Build-Depends names and nothing else; what lintian says; and whether the packages can be installed, used and taken away again in a
+# Debian that has only what they depend on. Needs root, and the mirror that apt uses here. Both are made of DEB_SUITE, since an older
+# Debian has no Rust that will do, and are kept in build/deb-root: away with it to get new ones.
 
-.PHONY: deb check-deb
+DEB_SUITE ?= sid
 
-deb:
+.PHONY: deb deb-source check-deb
+
+deb deb-source: dist
 	@tests/packages debhelper dpkg-dev python3
-	@$(MAKE) --no-print-directory built
-	@packaging/make-deb
+	@packaging/make-deb $(if $(filter deb-source,$@),--source)
 
-check-deb: deb
-	@tests/packages lintian mmdebstrap util-linux python3
-	@tests/run tests/deb.sh@3600
+check-deb: deb-source
+	@tests/packages mmdebstrap util-linux python3
+	@DEB_SUITE=$(DEB_SUITE) tests/run tests/deb.sh@5400

@@ -57,8 +57,10 @@ verdict "it needs libc and nothing else" "$(field NEEDED | grep -vE '^(libc\.so\
 # A constructor would run in every program that links it, before main and before that program has a say.
 arrays=$(readelf -SW $so | grep -oE '\.(init|preinit)_array' | sort -u)
 counted=$(readelf -dW $so | sed -n 's/.*(INIT_ARRAYSZ) *\([0-9]*\) (bytes)/\1/p')
-verdict "nothing runs at load time but the compiler's frame_dummy" \
-    "$([ "${counted:-0}" -le 8 ] || echo "$arrays: $counted bytes")"
+# The unwinder of GCC 16 asks by one more what the processor has.
+compilers=$((1 + $(nm $so | grep -c ' t __cpu_indicator_init$')))
+verdict "nothing runs at load time but what the compiler brings, frame_dummy" \
+    "$([ "${counted:-0}" -le $((8 * compilers)) ] || echo "$arrays: $counted bytes")"
 
 limit=450
 strip -o "$work/stripped.so" $so
