@@ -1,0 +1,3 @@
+module example.org/ec_security/go
+
+go 1.19
