@@ -19,6 +19,7 @@ check-runtimes:
 runtimes: $(if $(EC_SECURITY_LIB),,build/libec_security.so) build/runtimes/libthreads.so build/runtimes/java/Busy.class \
     build/runtimes/go/busy build/runtimes/go/drop build/runtimes/dotnet/Busy.exe build/runtimes/dotnet/Drop.exe \
     build/runtimes/pypi/dotnetcore2/bin/dotnet \
+    build/runtimes/erlang/ec_security_nif.so build/runtimes/erlang/busy.beam build/ec-security \
     cbindings-tests/node/node_modules/.package-lock.json
 
 build/runtimes/libthreads.so: cbindings-tests/php/threads.c
@@ -58,3 +59,14 @@ build/runtimes/pypi/dotnetcore2/bin/dotnet:
 	@rm -rf build/runtimes/pypi
 	$(PYTHON) -m pip install --quiet --root-user-action=ignore --no-deps --target build/runtimes/pypi $(DOTNET)
 	chmod +x $@
+
+ERLANG := cbindings-tests/erlang
+build/runtimes/erlang/busy.beam: $(wildcard $(ERLANG)/src/*.erl $(ERLANG)/test/*.erl) $(ERLANG)/test/busy_nif.c
+	@mkdir -p $(@D)
+	erlc -Werror -o $(@D) $(filter %.erl,$^)
+	$(CC) $(BASE_CFLAGS) $(CFLAGS) -fPIC -shared -o $(@D)/busy_nif.so $(filter %.c,$^) -I/usr/lib/erlang/usr/include
+
+build/runtimes/erlang/ec_security_nif.so: $(ERLANG)/c_src/ec_security_nif.c build/runtimes/pkgconfig/ec_security.pc \
+    include/ec_security.h build/libec_security.so
+	PKG_CONFIG_PATH=$(CURDIR)/build/runtimes/pkgconfig $(MAKE) --no-print-directory -B -C $(ERLANG)/c_src \
+	    PRIV=$(CURDIR)/$(@D) CFLAGS="-O2 -g -Wpedantic -Werror"
