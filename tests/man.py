@@ -197,7 +197,7 @@ def compile(folder, name, code):
 @case
 def examples_in_C_compile():
     with tempfile.TemporaryDirectory() as folder:
-        same(len([compile(folder, name, code) for name, code in c_examples()]), 7)
+        same(len([compile(folder, name, code) for name, code in c_examples()]), 8)
 
 
 @case
