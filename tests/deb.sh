@@ -97,7 +97,7 @@ verdict "dpkg-buildpackage: Build-Depends, source, packages, clean" "$(
 grep '^[0-9]* passed' "$work/root/build/log.1" | sed 's/^/(its tests: /; s/$/)/'
 verdict "dpkg-buildflags reach C and Rust" "$(
     grep -q 'CFLAGS=.*-fstack-protector-strong.*cargo rustc' "$work/root/build/log.1" || echo "no -fstack-protector-strong for cargo"
-    grep -q 'cc.* -shared .*-Wl,-z,relro' "$work/root/build/log.1" || echo "no LDFLAGS for the shared library"
+    grep -q -e '-static-libgcc .*-Wl,-z,relro' "$work/root/build/log.1" || echo "no LDFLAGS for the shared library"
     grep -q -e '-Clink-arg=-Wl,-z,relro' "$work/root/build/log.1" || echo "no LDFLAGS for the command")"
 # A second time, from the same source: the same packages.
 verdict "built again in another directory, the packages are the same" "$(
