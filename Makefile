@@ -89,7 +89,7 @@ CARGO_LIB := $(CARGO_OUT)/c-library/libec_security.a
 # Cargo knows best whether there is something to do, and leaves the file's time alone if not.
 $(CARGO_LIB): FORCE
 	@mkdir -p build
-	$(CARGO_ENVIRONMENT) $(CARGO) rustc --quiet --locked --profile c-library --no-default-features --lib \
+	$(CARGO_ENVIRONMENT) $(CARGO) rustc --quiet --locked --profile c-library --no-default-features --features capi --lib \
 	    --crate-type staticlib --target-dir build/cargo
 
 comma := ,
