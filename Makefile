@@ -81,9 +81,7 @@ SEPARATOR := $(shell printf '\037')
 CARGO_HOME ?= $(HOME)/.cargo
 RUST_FLAGS = $(or $(CARGO_ENCODED_RUSTFLAGS),$(subst $(space),$(SEPARATOR),$(strip $(RUSTFLAGS))))
 RUST_REMAP = --remap-path-prefix=$(CARGO_HOME)=cargo$(SEPARATOR)--remap-path-prefix=$(CURDIR)=.
-# The C file of the library takes CFLAGS, but no link-time optimization: the linker of Rust knows nothing of that of C.
-CARGO_ENVIRONMENT = CARGO_ENCODED_RUSTFLAGS='$(if $(RUST_FLAGS),$(RUST_FLAGS)$(SEPARATOR))$(RUST_REMAP)' CC='$(CC)' \
-    CC_SHELL_ESCAPED_FLAGS=1 CFLAGS='$(CPPFLAGS) $(CFLAGS) -fno-lto "-ffile-prefix-map=$(CURDIR)=."' \
+CARGO_ENVIRONMENT = CARGO_ENCODED_RUSTFLAGS='$(if $(RUST_FLAGS),$(RUST_FLAGS)$(SEPARATOR))$(RUST_REMAP)' \
     $(if $(CARGO_BUILD_TARGET),CARGO_TARGET_$(shell echo '$(CARGO_BUILD_TARGET)' | tr 'a-z-' 'A-Z_')_LINKER='$(CC)')
 
 # Only the static library, by itself: together with an rlib rustc would leave the standard library out of the link-time
@@ -93,7 +91,7 @@ CARGO_LIB := $(CARGO_OUT)/c-library/libec_security.a
 # Cargo knows best whether there is something to do, and leaves the file's time alone if not.
 $(CARGO_LIB): FORCE
 	@mkdir -p build
-	$(CARGO_ENVIRONMENT) $(CARGO) rustc --quiet --locked --profile c-library --no-default-features --lib \
+	$(CARGO_ENVIRONMENT) $(CARGO) rustc --quiet --locked --profile c-library --no-default-features --features capi --lib \
 	    --crate-type staticlib --target-dir build/cargo
 
 comma := ,

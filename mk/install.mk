@@ -81,6 +81,7 @@ install_cmake = \
 	for file in $(CMAKE_FILES); do \
 	    sed -e "s|@INCLUDEDIR@|$$(from_here "$(INCLUDEDIR)")|" -e "s|@LIBDIR@|$$(from_here "$(LIBDIR)")|" \
 	        -e 's|@VERSION@|$(VERSION)|' -e 's|@SONAME@|$(SONAME)|' \
+	        -e 's|@LINK_OPTIONS@|$(subst $(space),;,$(filter-out -pthread,$(LIBS_PRIVATE)))|' \
 	        -e "s|@POINTER_SIZE@|$$(($$(od -An -tu1 -j4 -N1 build/$(SONAME)) * 4))|" \
 	        cmake/$$file.in >"$(DESTDIR)$(CMAKEDIR)/$$file" && \
 	    chmod 644 "$(DESTDIR)$(CMAKEDIR)/$$file" || exit 1; \

@@ -57,7 +57,7 @@ check-asan:
 	    echo "check-asan needs a nightly Rust, for -Zsanitizer=address: rustup toolchain install nightly" >&2; exit 1; }
 	@mkdir -p build
 	RUSTFLAGS="-Zsanitizer=address -Cforce-frame-pointers=yes" $(CARGO) +$(NIGHTLY) rustc --quiet --locked \
-	    --profile c-library --no-default-features --lib --crate-type staticlib --target-dir build/cargo-asan \
+	    --profile c-library --no-default-features --features capi --lib --crate-type staticlib --target-dir build/cargo-asan \
 	    --target $(HOST)
 	@$(MAKE) --no-print-directory asan-rust
 	@SANITIZED=build/asan-rust tests/as-root tests/run tests/memory.sh@400
@@ -80,7 +80,7 @@ check-tsan:
 	    echo "check-tsan needs a nightly Rust: rustup toolchain install nightly --component rust-src" >&2; exit 1; }
 	@mkdir -p build
 	RUSTFLAGS="-Zsanitizer=thread -Cforce-frame-pointers=yes" $(CARGO) +$(NIGHTLY) rustc --quiet --locked \
-	    -Zbuild-std=core,alloc --profile c-library --no-default-features --lib --crate-type staticlib \
+	    -Zbuild-std=core,alloc --profile c-library --no-default-features --features capi --lib --crate-type staticlib \
 	    --target-dir build/cargo-tsan --target $(HOST)
 	@$(MAKE) --no-print-directory build/tsan/races
 	@TSAN_OPTIONS=halt_on_error=1:symbolize=0 tests/as-root tests/run build/tsan/races@200

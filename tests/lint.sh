@@ -19,5 +19,5 @@ check() {
 check "rustfmt has nothing to change" cargo fmt --check
 check "clippy has nothing to say" cargo clippy --quiet --locked --all-targets -- -D warnings
 check "clippy has nothing to say of the C library" \
-    cargo clippy --quiet --locked --no-default-features --lib --profile c-library -- -D warnings
+    cargo clippy --quiet --locked --no-default-features --features capi --lib --profile c-library -- -D warnings
 exit $failed

@@ -68,7 +68,7 @@ class Workshop:
         """Builds the shared library. None, or why it does not build."""
         library = os.path.join(self.target, "c-library", "libec_security.a")
         return self.build(
-            "cargo", "rustc", "--quiet", "--locked", "--profile", "c-library", "--no-default-features", "--lib", "--crate-type",
+            "cargo", "rustc", "--quiet", "--locked", "--profile", "c-library", "--no-default-features", "--features", "capi", "--lib", "--crate-type",
             "staticlib", "--target-dir", self.target,
         ) or self.build(
             os.environ.get("CC", "cc"), "-shared", "-o", os.path.join(self.folder, "libec_security.so.0"), "-Wl,--whole-archive",

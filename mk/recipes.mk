@@ -1,0 +1,21 @@
+# `make recipes`: build/packaging, the recipes of RPM, Alpine and Arch with version and checksums filled in, beside the tarball of
+# `make dist`. `make check-recipes`: rpmbuild without network; the recipes of Alpine and Arch run function by function, since their
+# own tools are no packages of Debian. They cannot say whether the names of packages that they require are right.
+#
+# `make release`: whether the next commit of main is a release, everything tried; it says what is left to do by hand, and tags nothing.
+
+.PHONY: recipes check-recipes release
+
+recipes: dist
+	@packaging/make-recipes
+
+check-recipes: recipes
+	@tests/packages gcc libc6-dev libcap-dev python3 util-linux binutils rpm rpmlint shellcheck
+	@tests/run tests/recipes.sh@3600
+
+release:
+	@packaging/check-release
+	@$(MAKE) --no-print-directory check check-runtimes check-daemons
+	@$(MAKE) --no-print-directory check-dist check-build-systems check-deb check-recipes check-module-packages
+	$(CARGO) package --locked
+	@packaging/check-release --done
