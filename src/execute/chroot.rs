@@ -40,7 +40,12 @@ impl Root {
     pub(super) fn restore(&self, root_too: bool) -> Result<bool, Errno> {
         if root_too {
             sys::fchdir(self.old_root.raw())?;
-            sys::chroot(c".")?;
+            // What denied the way in (a security module) denies the way back too, which is not needed then.
+            if let Err(errno) = sys::chroot(c".")
+                && !sys::root_id()?.is(&sys::file_id(self.old_root.raw())?)
+            {
+                return Err(errno);
+            }
         }
         sys::fchdir(self.old_cwd.raw())?;
         let root = sys::root_id()?.may_be(&sys::file_id(self.old_root.raw())?);

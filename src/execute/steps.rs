@@ -44,10 +44,19 @@ pub(crate) fn make_in_place(ctx: &Context<'_>, plan: &Plan, progress: &AtomicU32
 }
 
 fn run(ctx: &Context<'_>, plan: &Plan, progress: &AtomicU32, probes: bool) -> Result<(), Fault> {
+    let mut caps = ctx.caller_caps;
     for (at, step) in plan.steps().enumerate() {
         progress.store(at as u32, Ordering::Relaxed);
         if probes && at == plan.reversible() {
             plan.probes().try_for_each(|it| probe(it, plan))?;
+        }
+        match step {
+            // The way back needs capset(2), which a security module may deny (SELinux: process:setcap).
+            Step::SetResUid(_) if probes && at < plan.reversible() => {
+                caps.map_or(Ok(()), |caps| probe(Probe::CapSet(caps), plan))?;
+            }
+            Step::RaiseEffective(raised) => caps = Some(raised),
+            _ => (),
         }
         execute(ctx, step)?;
     }

@@ -66,7 +66,8 @@ pub(crate) fn restorer() -> [usize; RESTORERS] {
 
 pub(crate) const MMAP: Mmap = Mmap::Registers(libc::SYS_mmap);
 
-// In rdx is the struct ucontext: ss_sp at 16, ss_size at 32. 9 is mmap(2), 11 munmap(2).
+// In rdx is the struct ucontext: ss_sp at 16, ss_size at 32. 9 is mmap(2), 11 munmap(2). The stack is aligned again at the end, since
+// qemu-user 7 does not align the frame as the kernel does (arch/x86/kernel/signal.c, get_sigframe).
 macro_rules! handler_entry_code {
     () => {
         concat!(
@@ -105,7 +106,11 @@ macro_rules! handler_entry_code {
             "3:\n",
             "ret\n",
             "2:\n",
-            "jmp {handler}\n",
+            "mov r15, rsp\n",
+            "and rsp, -16\n",
+            "call {handler}\n",
+            "mov rsp, r15\n",
+            "ret\n",
         )
     };
 }
