@@ -8,6 +8,7 @@
 #include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -81,6 +82,7 @@ static void leader_is_killed(void)
 }
 
 static struct situation killed[2 * LEN(calls_of_a_caller)];
+static char names[LEN(killed)][80];
 
 /* --- killed while the others are stopped, which have something of their own -------------------------------------------------- */
 
@@ -167,7 +169,9 @@ void promise_of_callers(void)
 {
     for (size_t at = 0; at < LEN(killed); at++) {
         bool leader = at >= LEN(calls_of_a_caller);
-        killed[at] = (struct situation){.name = leader ? "the leader is killed, then another calls" : "a thread is killed, then another calls",
+        snprintf(names[at], sizeof names[at], "%s is killed at system call %d, then another calls", leader ? "the leader" : "a thread",
+                 calls_of_a_caller[at % LEN(calls_of_a_caller)]);
+        killed[at] = (struct situation){.name = names[at],
                                         .make = leader ? NULL : make_idle,
                                         .body = leader ? leader_is_killed : NULL,
                                         .call = leader ? drop_after_the_leader : drop_after_a_death,
