@@ -49,6 +49,8 @@ pub(crate) fn on_alternate_stack() -> bool {
 pub(crate) struct Payload {
     pub(crate) generation: u32,
     pub(crate) slot: u32,
+    /// The thread that it was sent to, in si_errno: a handler need not ask, by a call that a filter may kill for.
+    pub(crate) tid: i32,
 }
 
 /// The beginning of siginfo_t, of a signal that was queued (_rt of include/uapi/asm-generic/siginfo.h): 16 bytes before `pid` on
@@ -82,14 +84,15 @@ impl SigInfo {
     /// Whose signal it is, and what it carries; `None` where it was not queued.
     pub(crate) fn queued(&self) -> Option<(i32, Payload)> {
         let Sender { pid, uid, value } = self.head.sender;
-        (self.head.code == libc::SI_QUEUE).then_some((pid, Payload { generation: uid, slot: value as u32 }))
+        (self.head.code == libc::SI_QUEUE)
+            .then_some((pid, Payload { generation: uid, slot: value as u32, tid: self.head.errno }))
     }
 }
 
 /// rt_tgsigqueueinfo(2): sends the rendezvous' signal to one thread of this process.
 pub(crate) fn queue_signal(pid: i32, tid: i32, payload: Payload) -> Result<()> {
     let sender = Sender { pid, uid: payload.generation, value: payload.slot as usize };
-    let head = Head { signo: SIGNAL, errno: 0, code: libc::SI_QUEUE, sender };
+    let head = Head { signo: SIGNAL, errno: payload.tid, code: libc::SI_QUEUE, sender };
     let info = SigInfo { head, rest: [0; REST] };
     // SAFETY: the kernel reads one siginfo of 128 bytes.
     unsafe { call!(libc::SYS_rt_tgsigqueueinfo, pid, tid, SIGNAL, &raw const info) }.map(drop)

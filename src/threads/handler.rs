@@ -41,7 +41,7 @@ extern "C" fn handler(signal: c_int, info: *mut SigInfo, context: *mut c_void) {
         {
             // SAFETY: a session stays mapped while a signal of ours may come.
             let Some(session) = (unsafe { shared.current.load(SeqCst).as_ref() }) else { return };
-            let tid = sys::gettid();
+            let tid = payload.tid;
             if let Some(slot) = session.slot_of(tid, payload.slot as usize)
                 && slot.change(State::Signalled, State::Entered)
             {

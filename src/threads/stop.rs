@@ -245,6 +245,9 @@ impl<'a> Stopper<'a> {
             if (count == known && self.recheck_skipped()) || (count == 0 && quiet >= 2) {
                 break;
             }
+            if count < known {
+                (0..self.used).for_each(|index| self.die_if_killed_in_handler(index));
+            }
             if deadline.is_over() {
                 let stopped = self.session.stopped.load(SeqCst) as usize;
                 return Err(StopError::ThreadsKeepComing { stopped }.into());
@@ -404,7 +407,7 @@ impl<'a> Stopper<'a> {
         let slot = &self.slots()[index];
         let tid = slot.tid.load(Relaxed);
         slot.queue_full.store(0, Relaxed);
-        let payload = Payload { generation: signal_action::copy_of_library(), slot: index as u32 };
+        let payload = Payload { generation: signal_action::copy_of_library(), slot: index as u32, tid };
         match sys::queue_signal(self.lock.pid, tid, payload) {
             Ok(()) => Ok(()),
             // It has ended.
