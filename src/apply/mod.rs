@@ -272,7 +272,11 @@ fn run_locked(input: &Input, target: Target, buffer: &SharedBuffer<'_>, lock: &C
             dumpable: kept_dumpable,
         };
         let learned = rehearsal.run();
-        before.restore_dumpable();
+        // Where all goes well, the caller's own change of ids clears it too.
+        if !before.restore_dumpable() && learned.is_err() {
+            let error = StepError::Errno(Errno(libc::EPERM));
+            threads::die_of(lock.tid(), Fault { step: Step::Dumpable, error });
+        }
         timer_allowed = learned?.timer;
     }
 

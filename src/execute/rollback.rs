@@ -23,12 +23,14 @@ pub(crate) struct Snapshot<'a> {
 
 impl Snapshot<'_> {
     /// Puts back the dumpable flag that a change of ids has cleared (kernel/cred.c, commit_creds). All other threads must be
-    /// stopped: one of them may have changed it otherwise. 2 cannot be set, and need not be: it stays, or is what 1 became.
-    pub(crate) fn restore_dumpable(&self) {
-        if let Some(dumpable @ 0..2) = self.dumpable
-            && sys::dumpable() != Ok(dumpable)
-        {
-            let _ = sys::set_dumpable(dumpable);
+    /// stopped: one of them may have changed it otherwise. 2 cannot be set, and need not be: it stays, or is what 1 became. Says
+    /// whether it is as before.
+    pub(crate) fn restore_dumpable(&self) -> bool {
+        match self.dumpable {
+            Some(dumpable @ 0..2) => {
+                sys::dumpable() == Ok(dumpable) || sys::insist(|| sys::set_dumpable(dumpable)).is_ok()
+            }
+            _ => true,
         }
     }
 }
@@ -104,8 +106,7 @@ pub(crate) fn undo(
     {
         return false;
     }
-    before.restore_dumpable();
-    is_as_before(ctx, before, own)
+    before.restore_dumpable() && is_as_before(ctx, before, own)
 }
 
 fn is_as_before(ctx: &Context<'_>, before: &Snapshot<'_>, own: &OwnStatus<'_>) -> bool {
