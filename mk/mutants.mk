@@ -1,7 +1,7 @@
 # make mutants: every small change that cargo-mutants knows of, made in MUTANTS, and whether the tests notice; see tests/mutants,
 # and docs/mutants.md for what is known of those that nobody notices. A second or three a mutant that is noticed, a minute or
 # two one of threads/mod.rs that is not; it can be interrupted, and goes on where it was. MUTANTS_ARGS="--jobs 2" makes two at a time.
-# make mutants-hand: thirty defects put by hand into what acts. The tests must notice each.
+# make mutants-hand: fifty defects put by hand into what acts. The tests must notice each.
 
 MUTANTS ?= cap_text identity plan rendezvous
 MUTANTS_ARGS ?=
@@ -13,5 +13,5 @@ mutants: $(MUTANTS_PROGRAMS)
 	    echo "mutants needs cargo-mutants: cargo install --locked cargo-mutants" >&2; exit 1; }
 	@tests/as-root tests/mutants $(MUTANTS_ARGS) $(MUTANTS)
 
-mutants-hand: build/outside/faults build/outside/drop
+mutants-hand: build/outside/faults build/outside/drop build/outside/situations
 	@tests/as-root tests/mutants-hand
