@@ -18,9 +18,10 @@
 
 /* --- a caller killed at any of its system calls, and then another calls ---------------------------------------------------- */
 
+/* Not mmap and munmap: a thread that malloc(3) makes them for dies with a lock of libc's. */
 static const int calls_of_a_caller[] = {
-    SYS_getgroups, SYS_clone,      SYS_capget,       SYS_capset,           SYS_rt_sigprocmask, SYS_rt_sigaction, SYS_mmap,
-    SYS_munmap,    SYS_futex,      SYS_getpid,       SYS_gettid,           SYS_tgkill,         SYS_getdents64,   SYS_openat,
+    SYS_getgroups, SYS_clone,      SYS_capget,       SYS_capset,           SYS_rt_sigprocmask, SYS_rt_sigaction,
+    SYS_futex,      SYS_getpid,       SYS_gettid,           SYS_tgkill,         SYS_getdents64,   SYS_openat,
     SYS_read,      SYS_close,      SYS_prctl,        SYS_rt_tgsigqueueinfo, SYS_setresuid,      SYS_setresgid,    SYS_setgroups,
     SYS_getresuid, SYS_getresgid,  SYS_setfsuid,     SYS_setfsgid,         SYS_timer_create,   SYS_timer_settime, SYS_wait4,
     SYS_fstat,     SYS_statx,      SYS_newfstatat,   SYS_fchdir,           SYS_chroot,         SYS_getppid,      SYS_kcmp,
@@ -34,7 +35,10 @@ static void *is_killed(void *unused)
     (void)unused;
     shared->tid = gettid_raw();
     filter(killed_at(), -1, SECCOMP_RET_KILL_THREAD, false);
-    (void)!drop_within("1");
+    /* By number, without a look-up: that would be under locks of libc's. */
+    (void)!apply_of((const char *const[]){"user", "4711", "group", "4712", "supplemental_groups", "4712 4713 4714", "capabilities",
+                                          "cap_net_bind_service+ep", "deadline", "1",
+                                          NULL});
     shared->flag = 1; /* made no such call */
     for (;;)
         pause();

@@ -19,9 +19,9 @@
 
 /* --- workers -------------------------------------------------------------------------------------------------------------- */
 
-/* Every call that a stopped thread may make: its sandbox allows the rest. */
+/* Every call that a stopped thread may make, but rt_sigreturn, without which no thread survives a signal: its sandbox allows the rest. */
 static const int calls_of_the_stopped[] = {SYS_getresuid, SYS_getresgid, SYS_getgroups, SYS_gettid,       SYS_getpid,
-                                           SYS_futex,     SYS_capget,    SYS_prctl,     SYS_rt_sigreturn, SYS_rt_sigprocmask,
+                                           SYS_futex,     SYS_capget,    SYS_prctl,     SYS_rt_sigprocmask,
                                            SYS_openat,    SYS_tgkill,    SYS_sigaltstack};
 static unsigned sandbox_action;
 

@@ -236,5 +236,5 @@ void promise_of_leaks(void)
         REPEATED("a dry run, many times", make_idle, dry_runs, EC_SECURITY_EREFUSED),
     };
     /* Each of the supervised calls takes a second. */
-    situations_together("refused calls leave nothing behind", getenv("LEAKS") ? 20000 : 120, all, LEN(all));
+    situations_unlisted("refused calls leave nothing behind", getenv("LEAKS") ? 20000 : 120, all, LEN(all));
 }

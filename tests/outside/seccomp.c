@@ -53,6 +53,11 @@ int seccomp_rules(const struct rule *rules, size_t len, unsigned flags)
 
 static void supervise(int listener, const struct supervisor *supervisor)
 {
+    /* Whoever waits for the end of the caller by a socket or pipe must not wait for this process, which may outlive it: a caller that
+     * has given up its rights ends without a parent-death signal to a process of root's. */
+    for (int fd = 3; fd < 1024; fd++)
+        if (fd != listener)
+            close(fd);
     for (unsigned number = 0;;) {
         struct seccomp_notif asked;
         memset(&asked, 0, sizeof asked);

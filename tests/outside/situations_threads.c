@@ -446,7 +446,7 @@ static void *hears_in_turn(void *turn)
     mask_all_signals(UINT64_MAX);
     shared->count++;
     wait_for(&shared->flag, 1);
-    nap(60 * (unsigned)(uintptr_t)turn);
+    nap(300 * (unsigned)(uintptr_t)turn);
     mask_all_signals(0);
     for (;;)
         pause();
