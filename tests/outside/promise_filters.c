@@ -209,6 +209,55 @@ static const struct situation hidden[] = {
     {.name = "PR_GET_SECCOMP, and another pretends", .make = hides_mode, .outcomes = REFUSED, .threads = 3},
 };
 
+/* --- a thread whose own filter says that there is none ------------------------------------------------------------------------ */
+
+static const struct rule *own_rules;
+static size_t own_len;
+
+static void *hides_its_filter(void *unused)
+{
+    shared->tid = gettid_raw();
+    must(seccomp_rules(own_rules, own_len, 0) == 0, "seccomp");
+    shared->flag = 1;
+    for (;;)
+        pause();
+    return unused;
+}
+
+#define HIDDEN_FILTER(name, ...)                                                                                        \
+    static void name(void)                                                                                              \
+    {                                                                                                                   \
+        static const struct rule rules[] = {OF(SYS_prctl, PR_GET_SECCOMP, PRETENDS), __VA_ARGS__};                      \
+        own_rules = rules;                                                                                              \
+        own_len = LEN(rules);                                                                                           \
+        idle_threads(2);                                                                                                \
+        thread(hides_its_filter, NULL);                                                                                 \
+        wait_for(&shared->flag, 1);                                                                                     \
+    }
+
+HIDDEN_FILTER(own_capset, ONE(SYS_capset, PRETENDS))
+HIDDEN_FILTER(own_setgroups, ONE(SYS_setgroups, PRETENDS))
+HIDDEN_FILTER(own_setresgid, ONE(SYS_setresgid, PRETENDS))
+HIDDEN_FILTER(own_setresuid, ONE(SYS_setresuid, PRETENDS))
+HIDDEN_FILTER(own_nnp, OF(SYS_prctl, PR_SET_NO_NEW_PRIVS, PRETENDS))
+HIDDEN_FILTER(own_prctl, ONE(SYS_prctl, PRETENDS), ONE(SYS_capset, PRETENDS))
+HIDDEN_FILTER(own_all, ONE(SYS_prctl, PRETENDS), ONE(SYS_capset, PRETENDS), ONE(SYS_setgroups, PRETENDS),
+              ONE(SYS_setresgid, PRETENDS), ONE(SYS_setresuid, PRETENDS))
+
+#define ANY_OUTCOME(name_, make_)                                                                                       \
+    {.name = "a thread whose filter hides itself and pretends " name_, .make = make_, .outcomes = DONE | REFUSED | GONE, \
+     .threads = 4}
+
+static const struct situation hiding[] = {
+    ANY_OUTCOME("capset", own_capset),
+    ANY_OUTCOME("setgroups", own_setgroups),
+    ANY_OUTCOME("setresgid", own_setresgid),
+    ANY_OUTCOME("setresuid", own_setresuid),
+    ANY_OUTCOME("PR_SET_NO_NEW_PRIVS", own_nnp),
+    ANY_OUTCOME("prctl and capset", own_prctl),
+    ANY_OUTCOME("all that changes credentials", own_all),
+};
+
 void promise_of_filters(void)
 {
     static const struct situation some_time = {.name = "a filter that comes for all threads some time during the call",
@@ -222,4 +271,5 @@ void promise_of_filters(void)
     situation_rounds("a filter that comes for all threads some time during the call, 120 times", 120, &some_time, 120);
     situations_together("filters over what is so already", 60, already, LEN(already));
     situations_unlisted("filters that hide what is held", 60, hidden, LEN(hidden));
+    situations_unlisted("filters of a thread's own that hide themselves", 60, hiding, LEN(hiding));
 }
