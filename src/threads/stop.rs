@@ -657,6 +657,11 @@ impl<'a> Stopper<'a> {
                 self.die_if_killed_in_handler(next);
             }
         }
+        // One with a filter may have been killed since it was counted.
+        let filtered = |slot: &Slot| !slot.lent.load(SeqCst).is_null();
+        for index in (0..self.used).filter(|&index| filtered(&self.slots()[index])) {
+            self.die_if_killed_in_handler(index);
+        }
     }
 
     /// The end of the session: the handler has nothing to look at any more.
