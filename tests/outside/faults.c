@@ -1542,6 +1542,9 @@ static void list_faults(int at, bool all)
                 for (size_t back = 0; back < LEN(steps_back); back++)
                     add_fault((struct fault){at, where, key, n, {FAILS, EPERM}, false, steps_back[back]});
             }
+            struct fault for_good = {at, where, key, 1, {FAILS, EPERM}, true, 0};
+            if (is_refused_for_good(&for_good))
+                add_fault(for_good);
             /* A filter of one thread's own, which neither rehearsal nor caller have. */
             if (where == ONE && in_plan(key)) {
                 add_fault((struct fault){at, where, key, 1, {FILTERED, EPERM}, false, 0});
@@ -1569,6 +1572,15 @@ static void fault_name(const struct fault *fault, char *out, size_t len)
         snprintf(out + have, len - (size_t)have, " then %s", key_name(fault->then));
 }
 
+static bool is_refused_for_good(const struct fault *fault)
+{
+    key_t_ key = fault->key;
+    bool probed = number_is(key, SYS_capset) || number_is(key, SYS_setresuid) || number_is(key, SYS_setresgid) ||
+                  number_is(key, SYS_setgroups) || key == KEY(SYS_prctl, PR_SET_SECUREBITS);
+    return probed && fault->where == CALLER && fault->n == 1 && fault->from && fault->way.how == FAILS && fault->way.number == EPERM &&
+           !scenes[fault->scene].rehearsed && !fault->then;
+}
+
 static struct result run_one(const struct fault *fault)
 {
     scene = &scenes[fault->scene];
@@ -1578,6 +1590,12 @@ static struct result run_one(const struct fault *fault)
         result.outcome != NOT_REACHED) {
         struct result wrong = {.outcome = BETWEEN, .milliseconds = result.milliseconds};
         say(wrong.text, "the rehearsal was refused, and yet %s: %.300s", outcome_names[result.outcome], result.text);
+        return wrong;
+    }
+    /* What the kernel refuses each time, in place, is found by a probe, while all can be undone. */
+    if (is_refused_for_good(fault) && result.outcome == DEAD) {
+        struct result wrong = {.outcome = BETWEEN, .milliseconds = result.milliseconds};
+        say(wrong.text, "the process has ended where the call could have been refused: %.300s", result.text);
         return wrong;
     }
     return result;
