@@ -82,7 +82,8 @@
 
 /* --- cases --------------------------------------------------------------------------------------------------------- */
 
-/* Runs one case and prints its line. After `seconds` the children are killed and the case has failed. */
+/* Runs one case and prints its line. After `seconds` the children are killed and the case has failed; EC_SLOWER=5 in the environment
+ * says that this machine takes five times as long. */
 void test(const char *name, unsigned seconds, void (*body)(void *), void *arg);
 
 /* The exit status of main: 0 when no case has failed and there was at least one. */
