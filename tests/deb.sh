@@ -96,7 +96,7 @@ verdict "dpkg-buildpackage: Build-Depends, source, packages, clean" "$(
 [ $failed = 0 ] || exit 1
 grep '^[0-9]* passed' "$work/root/build/log.1" | sed 's/^/(its tests: /; s/$/)/'
 verdict "dpkg-buildflags reach both links" "$(
-    grep -q -e '-static-libgcc .*-Wl,-z,relro' "$work/root/build/log.1" || echo "no LDFLAGS for the shared library"
+    grep -q -e '-z,noexecstack .*-Wl,-z,relro' "$work/root/build/log.1" || echo "no LDFLAGS for the shared library"
     grep -q -e '-Clink-arg=-Wl,-z,relro' "$work/root/build/log.1" || echo "no LDFLAGS for the command")"
 # A second time, from the same source: the same packages.
 verdict "built again in another directory, the packages are the same" "$(

@@ -24,7 +24,8 @@ mkdir -p "$work/rpm/SOURCES" && cp "$tarball" "$work/rpm/SOURCES/"
 verdict "rpmbuild -ba, without network" "$(
     silent unshare --net rpmbuild -ba --nodeps --define "_topdir $work/rpm" build/packaging/ec_security.spec | tail -n 20)"
 verdict "rpmbuild has made four packages and a source" "$(
-    n=$(find "$work/rpm" -name '*.rpm' | wc -l); [ "$n" = 5 ] || find "$work/rpm" -name '*.rpm')"
+    n=$(find "$work/rpm" -name '*.rpm' | wc -l); [ "$n" = 5 ] || echo "there are $n")"
+[ $failed = 0 ] || exit 1
 verdict "an RPM finds its library by its name" "$(
     rpm -qp --provides "$work"/rpm/RPMS/*/ec_security-"$version"*.rpm | grep -q '^libec_security.so.0(EC_SECURITY_0)' || echo "it does not")"
 # Not what is a distribution's to say or do (signature, packager, group, compression, ldconfig by trigger, debug information in a

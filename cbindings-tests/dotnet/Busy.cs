@@ -137,6 +137,11 @@ public static class Busy
                     policy.Apply();
                 }
                 return "ok";
+            case "get":
+                using (EcSecurity.Policy asked = new EcSecurity.Policy())
+                {
+                    return asked.Set("user", words[1]).Get(words[2]);
+                }
             case "parse":
                 using (EcSecurity.Policy parsed = new EcSecurity.Policy())
                 {

@@ -21,7 +21,11 @@ public static class EcSecurity
     /// <summary>A call was refused, and nothing has changed.</summary>
     public sealed class Refused : Exception
     {
-        internal Refused(int status) : base(Text(ec_security_last_error()))
+        internal Refused(int status) : this(status, ec_security_last_error())
+        {
+        }
+
+        internal Refused(int status, IntPtr message) : base(Text(message))
         {
             Status = (Status)status;
             Kind = Text(ec_security_strerror(status));
@@ -73,37 +77,58 @@ public static class EcSecurity
             return true;
         }
 
+        /// <summary>What an option has come to, as Set takes it; also "uid", "gid" and "groups", as numbers.</summary>
+        public string Get(string option)
+        {
+            byte[] name = Bytes(option);
+            return Filled((buffer, length) => ec_security_policy_get(this, name, buffer, length), Own);
+        }
+
+        // A policy keeps the message of its own last failure.
+        private Refused Own(int status)
+        {
+            return new Refused(status, ec_security_policy_error(this));
+        }
+
+        private void CheckOwn(int status)
+        {
+            if (status != 0)
+            {
+                throw Own(status);
+            }
+        }
+
         /// <summary>Sets one option; null puts it back to its default.</summary>
         public Policy Set(string option, string value)
         {
-            Check(ec_security_policy_set(this, Bytes(option), Bytes(value)));
+            CheckOwn(ec_security_policy_set(this, Bytes(option), Bytes(value)));
             return this;
         }
 
         /// <summary>Sets the options of the Security stanza of a configuration file.</summary>
         public Policy Load(string path)
         {
-            Check(ec_security_policy_load(this, Bytes(path)));
+            CheckOwn(ec_security_policy_load(this, Bytes(path)));
             return this;
         }
 
         /// <summary>As Load, of a text.</summary>
         public Policy Parse(string text)
         {
-            Check(ec_security_policy_parse(this, Bytes(text)));
+            CheckOwn(ec_security_policy_parse(this, Bytes(text)));
             return this;
         }
 
         /// <summary>Throws what Apply would throw; changes nothing. It is ec_security_policy_check().</summary>
         public void DryRun()
         {
-            Check(ec_security_policy_check(this));
+            CheckOwn(ec_security_policy_check(this));
         }
 
         /// <summary>Every thread of the process ends as asked, or this throws and nothing has changed.</summary>
         public void Apply()
         {
-            Check(ec_security_policy_apply(this));
+            CheckOwn(ec_security_policy_apply(this));
         }
     }
 
@@ -177,7 +202,7 @@ public static class EcSecurity
     }
 
     // What a function like snprintf(3) writes: it is called again with a larger buffer until all of it fits.
-    private static string Filled(Func<byte[], UIntPtr, int> fill)
+    private static string Filled(Func<byte[], UIntPtr, int> fill, Func<int, Refused> refused = null)
     {
         for (int length = 256; ;)
         {
@@ -185,7 +210,7 @@ public static class EcSecurity
             int needed = fill(buffer, (UIntPtr)(uint)length);
             if (needed < 0)
             {
-                throw new Refused(-needed);
+                throw refused == null ? new Refused(-needed) : refused(-needed);
             }
             if (needed < length)
             {
@@ -205,6 +230,9 @@ public static class EcSecurity
     [DllImport(Library)] private static extern int ec_security_policy_parse(Policy policy, byte[] text);
     [DllImport(Library)] private static extern int ec_security_policy_check(Policy policy);
     [DllImport(Library)] private static extern int ec_security_policy_apply(Policy policy);
+    [DllImport(Library)]
+    private static extern int ec_security_policy_get(Policy policy, byte[] option, byte[] buffer, UIntPtr length);
+    [DllImport(Library)] private static extern IntPtr ec_security_policy_error(Policy policy);
     [DllImport(Library)] private static extern int ec_security_caps_from_text(byte[] text, out Caps caps);
     [DllImport(Library)] private static extern int ec_security_caps_to_text(ref Caps caps, byte[] buffer, UIntPtr length);
     [DllImport(Library)] private static extern int ec_security_status(int pid, byte[] buffer, UIntPtr length);

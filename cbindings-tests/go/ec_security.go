@@ -25,6 +25,13 @@ static int told(int status, char **message)
     return status;
 }
 
+// A policy keeps the message of its own last failure.
+static int told_by(const ec_security_policy *policy, int status, char **message)
+{
+    *message = status == 0 ? NULL : strdup(ec_security_policy_error(policy));
+    return status;
+}
+
 static int go_apply(const char *user, const char *group, const char *caps, char **message)
 {
     return told(ec_security_apply(user, group, caps), message);
@@ -39,27 +46,34 @@ static ec_security_policy *go_policy_new(char **message)
 
 static int go_policy_set(ec_security_policy *policy, const char *option, const char *value, char **message)
 {
-    return told(ec_security_policy_set(policy, option, value), message);
+    return told_by(policy, ec_security_policy_set(policy, option, value), message);
 }
 
 static int go_policy_load(ec_security_policy *policy, const char *path, char **message)
 {
-    return told(ec_security_policy_load(policy, path), message);
+    return told_by(policy, ec_security_policy_load(policy, path), message);
 }
 
 static int go_policy_parse(ec_security_policy *policy, const char *text, char **message)
 {
-    return told(ec_security_policy_parse(policy, text), message);
+    return told_by(policy, ec_security_policy_parse(policy, text), message);
 }
 
 static int go_policy_check(ec_security_policy *policy, char **message)
 {
-    return told(ec_security_policy_check(policy), message);
+    return told_by(policy, ec_security_policy_check(policy), message);
 }
 
 static int go_policy_apply(ec_security_policy *policy, char **message)
 {
-    return told(ec_security_policy_apply(policy), message);
+    return told_by(policy, ec_security_policy_apply(policy), message);
+}
+
+static int go_policy_get(ec_security_policy *policy, const char *option, char *buf, size_t len, char **message)
+{
+    int needed = ec_security_policy_get(policy, option, buf, len);
+    told_by(policy, needed < 0 ? needed : 0, message);
+    return needed;
 }
 
 static int go_caps_from_text(const char *text, ec_security_caps *out, char **message)
@@ -249,6 +263,19 @@ func (policy *Policy) Set(option, value string) error {
 	return policy.call(func(arguments []*C.char, message **C.char) C.int {
 		return C.go_policy_set(policy.policy, arguments[0], arguments[1], message)
 	}, &option, &value)
+}
+
+// Get is what an option has come to, as Set takes it; also "uid", "gid" and "groups", as numbers.
+func (policy *Policy) Get(option string) (string, error) {
+	defer runtime.KeepAlive(policy)
+	arguments, release, err := texts(&option)
+	if err != nil {
+		return "", err
+	}
+	defer release()
+	return filled(func(buffer *C.char, length C.size_t, message **C.char) C.int {
+		return C.go_policy_get(policy.policy, arguments[0], buffer, length, message)
+	})
 }
 
 // Reset puts one option back to its default.

@@ -27,15 +27,20 @@ static ERL_NIF_TERM ok(ErlNifEnv *env, ERL_NIF_TERM result)
     return enif_make_tuple2(env, enif_make_atom(env, "ok"), result);
 }
 
-static ERL_NIF_TERM refused(ErlNifEnv *env, int status)
+static ERL_NIF_TERM refused_with(ErlNifEnv *env, int status, const char *message)
 {
-    const char *message = ec_security_last_error(), *kind = ec_security_strerror(status);
+    const char *kind = ec_security_strerror(status);
     ERL_NIF_TERM name = enif_make_int(env, status);
     for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++)
         if (statuses[i].status == status)
             name = enif_make_atom(env, statuses[i].name);
     return enif_make_tuple2(env, enif_make_atom(env, "error"),
                             enif_make_tuple3(env, name, binary(env, kind, strlen(kind)), binary(env, message, strlen(message))));
+}
+
+static ERL_NIF_TERM refused(ErlNifEnv *env, int status)
+{
+    return refused_with(env, status, ec_security_last_error());
 }
 
 static ERL_NIF_TERM result_of(ErlNifEnv *env, int status)
@@ -65,38 +70,74 @@ static ERL_NIF_TERM nif_apply(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[
     return result_of(env, ec_security_apply(text[0], text[1], text[2]));
 }
 
+/* Sets options from a list of pairs, up to the first that is refused. Returns 0 for a term that is no such list. */
+static int set_options(ErlNifEnv *env, ec_security_policy *policy, ERL_NIF_TERM list, int *status)
+{
+    ERL_NIF_TERM head;
+    while (*status == EC_SECURITY_OK && enif_get_list_cell(env, list, &head, &list)) {
+        const ERL_NIF_TERM *pair;
+        const char *option, *value;
+        int arity;
+        if (!enif_get_tuple(env, head, &arity, &pair) || arity != 2 || !get_text(env, pair[1], &value))
+            return 0;
+        if (enif_is_identical(pair[0], enif_make_atom(env, "load")))
+            *status = ec_security_policy_load(policy, value);
+        else if (enif_is_identical(pair[0], enif_make_atom(env, "parse")))
+            *status = ec_security_policy_parse(policy, value);
+        else if (get_text(env, pair[0], &option))
+            *status = ec_security_policy_set(policy, option, value);
+        else
+            return 0;
+    }
+    return 1;
+}
+
 static ERL_NIF_TERM nif_policy(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
 {
     (void)argc;
     ec_security_policy *policy = ec_security_policy_new();
     if (!policy)
         return refused(env, EC_SECURITY_ERESOURCE);
-    ERL_NIF_TERM list = argv[0], head, result;
+    ERL_NIF_TERM result;
     int status = EC_SECURITY_OK;
-    while (status == EC_SECURITY_OK && enif_get_list_cell(env, list, &head, &list)) {
-        const ERL_NIF_TERM *pair;
-        const char *option, *value;
-        int arity;
-        if (!enif_get_tuple(env, head, &arity, &pair) || arity != 2 || !get_text(env, pair[1], &value))
-            goto bad;
-        if (enif_is_identical(pair[0], enif_make_atom(env, "load")))
-            status = ec_security_policy_load(policy, value);
-        else if (enif_is_identical(pair[0], enif_make_atom(env, "parse")))
-            status = ec_security_policy_parse(policy, value);
-        else if (get_text(env, pair[0], &option))
-            status = ec_security_policy_set(policy, option, value);
-        else
-            goto bad;
+    if (!set_options(env, policy, argv[0], &status)) {
+        result = enif_make_badarg(env);
+    } else {
+        if (status == EC_SECURITY_OK)
+            status = enif_is_identical(argv[1], enif_make_atom(env, "true")) ? ec_security_policy_apply(policy)
+                                                                              : ec_security_policy_check(policy);
+        result = status == EC_SECURITY_OK ? enif_make_atom(env, "ok")
+                                          : refused_with(env, status, ec_security_policy_error(policy));
     }
-    if (status == EC_SECURITY_OK)
-        status = enif_is_identical(argv[1], enif_make_atom(env, "true")) ? ec_security_policy_apply(policy)
-                                                                          : ec_security_policy_check(policy);
-    result = result_of(env, status);
     ec_security_policy_free(policy);
     return result;
-bad:
+}
+
+static ERL_NIF_TERM nif_get(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
+{
+    (void)argc;
+    const char *option;
+    ec_security_policy *policy = ec_security_policy_new();
+    if (!policy)
+        return refused(env, EC_SECURITY_ERESOURCE);
+    ERL_NIF_TERM result;
+    int status = EC_SECURITY_OK;
+    /* The groups of a user may be many: 65536 numbers of eleven characters. */
+    size_t length = 65536 * 11 + 1;
+    char *buffer = enif_alloc(length);
+    if (!buffer)
+        result = enif_raise_exception(env, enif_make_atom(env, "enomem"));
+    else if (!set_options(env, policy, argv[0], &status) || !get_text(env, argv[1], &option))
+        result = enif_make_badarg(env);
+    else {
+        int needed = status == EC_SECURITY_OK ? ec_security_policy_get(policy, option, buffer, length) : -status;
+        result = needed < 0 ? refused_with(env, -needed, ec_security_policy_error(policy))
+                            : ok(env, binary(env, buffer, (size_t)needed < length ? (size_t)needed : length - 1));
+    }
+    if (buffer)
+        enif_free(buffer);
     ec_security_policy_free(policy);
-    return enif_make_badarg(env);
+    return result;
 }
 
 static ERL_NIF_TERM nif_caps_from_text(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
@@ -177,6 +218,7 @@ static ERL_NIF_TERM nif_version(ErlNifEnv *env, int argc, const ERL_NIF_TERM arg
 static ErlNifFunc functions[] = {
     {"nif_apply", 3, nif_apply, ERL_NIF_DIRTY_JOB_IO_BOUND},
     {"nif_policy", 2, nif_policy, ERL_NIF_DIRTY_JOB_IO_BOUND},
+    {"nif_get", 2, nif_get, ERL_NIF_DIRTY_JOB_IO_BOUND},
     {"nif_caps_from_text", 1, nif_caps_from_text, ERL_NIF_DIRTY_JOB_CPU_BOUND},
     {"nif_caps_to_text", 1, nif_caps_to_text, 0},
     {"nif_status", 1, nif_status, ERL_NIF_DIRTY_JOB_IO_BOUND},

@@ -9,7 +9,8 @@
 %% erl_child_setup, by which the emulator starts every port and os:cmd/1, is a process that was forked before: the drop does not
 %% reach it. bin/erl_child_setup beside this starts it with what it should have.
 -module(ec_security).
--export([apply/1, apply/3, check/1, caps_from_text/1, caps_to_text/1, status/0, status/1, statuses/0, version/0]).
+-export([apply/1, apply/3, check/1, get/2, caps_from_text/1, caps_to_text/1, status/0, status/1, statuses/0, version/0]).
+-compile({no_auto_import, [get/1]}).
 -on_load(load/0).
 
 load() ->
@@ -30,6 +31,9 @@ apply(Options) -> nif_policy(options(Options), true).
 
 %% What apply/1 would return; changes nothing.
 check(Options) -> nif_policy(options(Options), false).
+
+%% What an option comes to with these options: {ok, Text}; also uid, gid and groups, as numbers.
+get(Options, Option) -> nif_get(options(Options), text(Option)).
 
 options(Options) ->
     [{if Name =:= load; Name =:= parse -> Name; true -> text(Name) end, text(Value)} || {Name, Value} <- Options].
@@ -59,6 +63,7 @@ text(Text) ->
 
 nif_apply(_User, _Group, _Capabilities) -> erlang:nif_error(not_loaded).
 nif_policy(_Options, _Apply) -> erlang:nif_error(not_loaded).
+nif_get(_Options, _Option) -> erlang:nif_error(not_loaded).
 nif_caps_from_text(_Text) -> erlang:nif_error(not_loaded).
 nif_caps_to_text(_Caps) -> erlang:nif_error(not_loaded).
 nif_status(_Pid) -> erlang:nif_error(not_loaded).

@@ -75,6 +75,11 @@ answer(["apply", User, Group, Caps]) ->
 answer(["policy", Verb | Words]) ->
     Options = [list_to_tuple(string:split(Word, "=")) || Word <- Words],
     said(case Verb of "check" -> ec_security:check(Options); "apply" -> ec_security:apply(Options) end);
+answer(["get", User, Option]) ->
+    case ec_security:get([{user, User}], Option) of
+        {ok, Text} -> Text;
+        Error -> said(Error)
+    end;
 answer(["parse", Text]) -> said(ec_security:apply([{parse, Text}]));
 answer(["load", Path]) -> said(ec_security:apply([{load, Path}]));
 answer(["bind", "main", Port]) -> bind(Port);

@@ -188,6 +188,16 @@ func answer(words []string) (string, error) {
 		return "ok", ec_security.ApplyOptional(optional(words[1]), optional(words[2]), optional(words[3]))
 	case "policy":
 		return "ok", policy(words[1:])
+	case "get":
+		policy, err := ec_security.NewPolicy()
+		if err == nil {
+			defer policy.Close()
+			err = policy.Set("user", words[1])
+		}
+		if err != nil {
+			return "", err
+		}
+		return policy.Get(words[2])
 	case "parse":
 		return "ok", read((*ec_security.Policy).Parse, words[1])
 	case "load":
