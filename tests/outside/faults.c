@@ -1478,6 +1478,17 @@ static void merge(struct catalog *into, const struct catalog *from)
     }
 }
 
+/* Refusals that come each time the caller tries, in place. */
+static bool is_refused_for_good(const struct fault *fault)
+{
+    key_t_ key = fault->key;
+    /* Not capset: what comes before it is undone by capset as well. */
+    bool probed = number_is(key, SYS_setresuid) || number_is(key, SYS_setresgid) ||
+                  number_is(key, SYS_setgroups) || key == KEY(SYS_prctl, PR_SET_SECUREBITS);
+    return probed && fault->where == CALLER && fault->n == 1 && fault->from && fault->way.how == FAILS && fault->way.number == EPERM &&
+           !scenes[fault->scene].rehearsed && !fault->then;
+}
+
 static void list_faults(int at, bool all)
 {
     const struct catalog *catalog = &catalogs[at];
@@ -1570,15 +1581,6 @@ static void fault_name(const struct fault *fault, char *out, size_t len)
     have += snprintf(out + have, len - (size_t)have, " %s%s", way_name(fault->way), fault->from ? " from" : "");
     if (fault->then)
         snprintf(out + have, len - (size_t)have, " then %s", key_name(fault->then));
-}
-
-static bool is_refused_for_good(const struct fault *fault)
-{
-    key_t_ key = fault->key;
-    bool probed = number_is(key, SYS_capset) || number_is(key, SYS_setresuid) || number_is(key, SYS_setresgid) ||
-                  number_is(key, SYS_setgroups) || key == KEY(SYS_prctl, PR_SET_SECUREBITS);
-    return probed && fault->where == CALLER && fault->n == 1 && fault->from && fault->way.how == FAILS && fault->way.number == EPERM &&
-           !scenes[fault->scene].rehearsed && !fault->then;
 }
 
 static struct result run_one(const struct fault *fault)
