@@ -120,14 +120,14 @@ pub(super) fn compare(goal: &plan::Credentials, found: &plan::Credentials) -> Re
     }
 }
 
-/// The same for a thread that no filter looks at, and that follows. Of the capabilities dropped from the bounding set, a call each,
-/// the last is looked at; the others went the same way before it. The success of capset(2) is the proof of the three sets, where
+/// The same for a thread that no filter looks at, as far as prctl(2) tells, and that follows. Each capability dropped from the bounding
+/// set is looked at, in case a filter has answered that question too. The success of capset(2) is the proof of the three sets, where
 /// capget(2) does not show more.
 pub(super) fn verify_follower(ctx: &Context<'_>, plan: &Plan) -> Result<(), Fault> {
     let goal = &plan.goal;
     let made = |wanted| plan.steps().any(|step| step == wanted);
     let scope = Scope {
-        bounding: if ctx.target.trim_bounding { plan.dropped().checked_ilog2().map_or(0, |last| 1 << last) } else { 0 },
+        bounding: plan.dropped(),
         assumed_bounding: goal.bounding,
         ambient: goal.caps.permitted & goal.caps.inheritable,
         fsuid: !made(Step::SetResUid(goal.uids[0])),
