@@ -5,6 +5,7 @@
 
 use crate::alloc_util::OutOfMemory;
 pub use crate::apply::error::ApplyError;
+pub use crate::apply::hint::Hint;
 use crate::caps::CapNames;
 use crate::caps::text::CapTextError;
 use crate::config::{FileProblem, Place, StanzaError};
@@ -206,6 +207,14 @@ pub enum Error {
     /// The caller's own commit or its rehearsal was refused; all was undone.
     #[error("{0}; nothing was changed")]
     Apply(#[from] ApplyError),
+    /// What was refused, and what an operator can do about it.
+    #[error("{error}: {hint}")]
+    Explained {
+        /// What was refused.
+        error: alloc::boxed::Box<Error>,
+        /// What to do.
+        hint: Hint,
+    },
     /// Threads could not be stopped.
     #[error("{0}; nothing was changed")]
     Stop(#[from] StopError),
@@ -318,7 +327,7 @@ impl Error {
             Error::Chroot { .. } => Status::Chroot,
             Error::NoProcess { .. } => Status::NoProcess,
             Error::Stanza(error) => stanza_status(error),
-            Error::At { error, .. } => error.status(),
+            Error::At { error, .. } | Error::Explained { error, .. } => error.status(),
             Error::Internal { .. } => Status::Internal,
         }
     }

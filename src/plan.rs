@@ -314,7 +314,7 @@ pub enum Refusal {
     },
     /// capset(2): permitted can only shrink.
     #[error(
-        "cannot retain {}: not in this process's permitted set (container or service manager?)",
+        "cannot retain {}: not in this process's permitted set",
         CapNames(*.missing)
     )]
     NotHeld {
@@ -638,23 +638,37 @@ impl Planner {
     }
 }
 
+/// The changes of identity, each with the capability that it needs, and how it is refused without.
+fn identity_changes(held: &Credentials, goal: &Credentials) -> impl Iterator<Item = (u8, Refusal)> {
+    // kernel/sys.c, __sys_setresgid and __sys_setresuid: any of the three may become any other
+    let gid = !held.gids[..3].contains(&goal.gids[0]) && goal.gids != held.gids;
+    let uid = !held.uids[..3].contains(&goal.uids[0]) && goal.uids != held.uids;
+    [
+        (!held.root_as_wanted).then_some((cap_sets::SYS_CHROOT, Refusal::RootNeedsSysChroot)),
+        (!held.groups_as_wanted).then_some((cap_sets::SETGID, Refusal::GroupsNeedSetgid)),
+        gid.then_some((cap_sets::SETGID, Refusal::GidNeedsSetgid { gid: goal.gids[0] })),
+        uid.then_some((cap_sets::SETUID, Refusal::UidNeedsSetuid { uid: goal.uids[0] })),
+    ]
+    .into_iter()
+    .flatten()
+}
+
 /// Refuses changes of identity that need a capability which is not permitted: the kernel would.
 fn refuse_identity(held: &Credentials, goal: &Credentials) -> Result<(), Refusal> {
-    let lacks = |cap: u8| held.caps.permitted & bit(cap) == 0;
-    if !held.root_as_wanted && lacks(cap_sets::SYS_CHROOT) {
-        return Err(Refusal::RootNeedsSysChroot);
+    let refused = identity_changes(held, goal).find(|(cap, _)| held.caps.permitted & bit(*cap) == 0);
+    refused.map_or(Ok(()), |(_, refusal)| Err(refusal))
+}
+
+/// All capabilities that are asked for, or that a change of identity needs, and that are not permitted.
+pub fn missing_capabilities(target: &Target, held: &Credentials) -> u64 {
+    let mut goal = *held;
+    goal.uids = target.uid.map_or(held.uids, |uid| [uid; 4]);
+    goal.gids = target.gid.map_or(held.gids, |gid| [gid; 4]);
+    let mut needed = identity_changes(held, &goal).fold(0, |needed, (cap, _)| needed | bit(cap));
+    if let TargetCaps::Exactly(caps) = target.caps {
+        needed |= caps.permitted;
     }
-    if !held.groups_as_wanted && lacks(cap_sets::SETGID) {
-        return Err(Refusal::GroupsNeedSetgid);
-    }
-    // kernel/sys.c, __sys_setresgid and __sys_setresuid: any of the three may become any other
-    if !held.gids[..3].contains(&goal.gids[0]) && goal.gids != held.gids && lacks(cap_sets::SETGID) {
-        return Err(Refusal::GidNeedsSetgid { gid: goal.gids[0] });
-    }
-    if !held.uids[..3].contains(&goal.uids[0]) && goal.uids != held.uids && lacks(cap_sets::SETUID) {
-        return Err(Refusal::UidNeedsSetuid { uid: goal.uids[0] });
-    }
-    Ok(())
+    needed & !held.caps.permitted & cap_sets::up_to(target.last_cap)
 }
 
 /// The steps from `held` to what is wanted, or why there are none. `target` must have been settled for the caller.

@@ -4,11 +4,11 @@
 use core::time::Duration;
 
 use super::rehearsal::{Memory, Rehearsal};
-use super::{Input, REHEARSAL_DEADLINE};
+use super::{Input, REHEARSAL_DEADLINE, explained};
 use crate::alloc_util::try_to_vec;
 use crate::caps;
 use crate::error::Error;
-use crate::execute::{self, Context, SharedBuffer};
+use crate::execute::{self, Context, Reading, SharedBuffer};
 use crate::plan::{self, Credentials, PlanKind};
 use crate::sys::{self, Resource};
 use crate::task_dir::{self, TaskPath};
@@ -22,17 +22,21 @@ pub(super) fn run(input: &Input) -> Result<(), Error> {
     let mut list = try_to_vec(&input.buffer)?;
     let buffer = SharedBuffer::new(&mut list);
     let (ctx, caller) = input.context(input.target, &buffer)?;
+    run_for(input, &ctx, &caller).map_err(|error| explained(error, input, &ctx, &caller))
+}
+
+fn run_for(input: &Input, ctx: &Context<'_>, caller: &Reading) -> Result<(), Error> {
     let plan = plan::plan(&ctx.target, &caller.held, PlanKind::Caller)?;
     if let Some(tasks) = &input.tasks
         && task_dir::thread_count(tasks) != Ok(1)
     {
-        check_threads(input, &ctx, &caller.held, tasks)?;
+        check_threads(input, ctx, &caller.held, tasks)?;
     }
     if plan.steps().len() == 0 {
         return Ok(());
     }
     let rehearsal = Rehearsal {
-        ctx: &ctx,
+        ctx,
         plan: &plan,
         proc: input.proc.as_ref(),
         memory: Memory::Own,

@@ -2,8 +2,10 @@
 
 mod dry_run;
 pub(crate) mod error;
+pub(crate) mod hint;
 mod rehearsal;
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::sync::atomic::AtomicU32;
 use core::sync::atomic::Ordering::Relaxed;
@@ -23,6 +25,7 @@ use crate::threads::{self, CallLock, StopError};
 use crate::{pin, sys};
 
 use error::ApplyError;
+use hint::Situation;
 use rehearsal::{Memory, Rehearsal};
 
 /// How long the rehearsal may take at least, since the deadline is one for threads to stop in.
@@ -198,6 +201,28 @@ fn current_groups() -> Result<Vec<u32>, Error> {
     Ok(groups)
 }
 
+/// Says what an operator can do about a refusal.
+fn explained(error: Error, input: &Input, ctx: &Context<'_>, caller: &Reading) -> Error {
+    let situation = Situation {
+        missing: plan::missing_capabilities(&ctx.target, &caller.held),
+        bounding: caller.held.bounding,
+        filtered: !caller.no_filter,
+        setgroups: ctx.setgroups,
+        groups_held: &input.distinct_groups,
+        groups_wanted: &input.groups,
+        proc: input.proc.as_ref(),
+    };
+    let hint = match &error {
+        Error::Plan(refusal) => situation.hint_for_refusal(refusal),
+        Error::Apply(error) => situation.hint_for_step(error),
+        _ => None,
+    };
+    match hint {
+        Some(hint) => Error::Explained { error: Box::new(error), hint },
+        None => error,
+    }
+}
+
 /// How a try ends.
 enum Outcome {
     Done,
@@ -240,15 +265,19 @@ fn run(input: &Input) -> Result<(), Error> {
 
 /// One try, with the call lock held and all signals blocked.
 fn run_locked(input: &Input, target: Target, buffer: &SharedBuffer<'_>, lock: &CallLock) -> Result<Outcome, Error> {
-    let own = input.own_status();
     let (ctx, first) = input.context(target, buffer)?;
+    run_for(input, lock, &ctx, first).map_err(|error| explained(error, input, &ctx, &first))
+}
+
+fn run_for(input: &Input, lock: &CallLock, ctx: &Context<'_>, first: Reading) -> Result<Outcome, Error> {
+    let own = input.own_status();
     // What cannot work is refused before a thread is stopped.
     let mut plan = plan::plan(&ctx.target, &first.held, PlanKind::Caller)?;
-    let Some(stopped) = threads::stop_all(lock, &ctx, input.tasks.as_ref(), input.deadline)? else {
+    let Some(stopped) = threads::stop_all(lock, ctx, input.tasks.as_ref(), input.deadline)? else {
         return Ok(Outcome::AnotherCopy);
     };
     // What another thread may have done meanwhile (a seccomp filter for all, with no_new_privs) holds from here on.
-    let caller = if stopped.is_empty() { first } else { execute::read_caller(&ctx, &own, false)? };
+    let caller = if stopped.is_empty() { first } else { execute::read_caller(ctx, &own, false)? };
     let filtered = !caller.no_filter;
     let limit = input.deadline.max(COMMIT_DEADLINE);
     stopped.watch_caller(filtered, None);
@@ -257,13 +286,13 @@ fn run_locked(input: &Input, target: Target, buffer: &SharedBuffer<'_>, lock: &C
         plan = plan::plan(&ctx.target, &caller.held, PlanKind::Caller)?;
     }
     let has_work = plan.steps().len() != 0;
-    let before = snapshot(input, &ctx, caller.held, has_work)?;
+    let before = snapshot(input, ctx, caller.held, has_work)?;
     let kept_signal = if ctx.target.keep_parent_death_signal { before.parent_death_signal } else { 0 };
     let kept_dumpable = ctx.target.keep_dumpable && before.dumpable == Some(1);
     let mut timer_allowed = false;
     if has_work && (filtered || plan.changes_user_for_good()) {
         let rehearsal = Rehearsal {
-            ctx: &ctx,
+            ctx,
             plan: &plan,
             proc: input.proc.as_ref(),
             memory: Memory::Shared,
@@ -287,7 +316,7 @@ fn run_locked(input: &Input, target: Target, buffer: &SharedBuffer<'_>, lock: &C
     if has_work {
         // With no other thread to watch, a timer ends the process.
         let timer = if filtered && timer_allowed && stopped.is_empty() { Timer::that_kills(limit).ok() } else { None };
-        if let Err(outcome) = commit_caller(&ctx, &plan, &before, &own, filtered) {
+        if let Err(outcome) = commit_caller(ctx, &plan, &before, &own, filtered) {
             drop(timer);
             lock.end_commit();
             return outcome;

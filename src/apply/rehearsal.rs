@@ -223,8 +223,12 @@ impl Rehearsal<'_> {
 impl Job<'_> {
     /// Has a child do the job, and waits for its end. Its wait status, or `None` where somebody's waitpid(-1, __WALL) has taken it.
     fn run_child(&self) -> Result<Option<c_int>, ApplyError> {
-        let shared = libc::CLONE_VM | libc::CLONE_CHILD_CLEARTID;
-        let flags = libc::CLONE_FILES | if self.rehearsal.memory == Memory::Shared { shared } else { 0 };
+        let flags = match self.rehearsal.memory {
+            // It knows a plain fork, and ends the process for what it does not know.
+            _ if sys::is_under_valgrind() => 0,
+            Memory::Shared => libc::CLONE_FILES | libc::CLONE_VM | libc::CLONE_CHILD_CLEARTID,
+            Memory::Own => libc::CLONE_FILES,
+        };
         let argument = core::ptr::from_ref(self).cast_mut().cast();
         let word = self.report.running.as_ptr().cast::<i32>();
         // No handler of the program runs in the child. Before a commit all are blocked already.

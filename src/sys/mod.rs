@@ -11,7 +11,7 @@ mod memory;
 mod process;
 mod signal;
 
-pub(crate) use arch::{SignalMask, handler_entry, handler_entry_code};
+pub(crate) use arch::{SignalMask, handler_entry, handler_entry_code, is_under_valgrind};
 pub use call::Result;
 pub(crate) use call::{INTERRUPTIONS, clone_call, insist, uninterrupted};
 pub(crate) use creds::{

@@ -91,11 +91,20 @@ impl SigInfo {
 
 /// rt_tgsigqueueinfo(2): sends the rendezvous' signal to one thread of this process.
 pub(crate) fn queue_signal(pid: i32, tid: i32, payload: Payload) -> Result<()> {
-    let sender = Sender { pid, uid: payload.generation, value: payload.slot as usize };
-    let head = Head { signo: SIGNAL, errno: payload.tid, code: libc::SI_QUEUE, sender };
-    let info = SigInfo { head, rest: [0; REST] };
-    // SAFETY: the kernel reads one siginfo of 128 bytes.
-    unsafe { call!(libc::SYS_rt_tgsigqueueinfo, pid, tid, SIGNAL, &raw const info) }.map(drop)
+    // The kernel copies all 128 bytes, with those that no field has.
+    let mut info = MaybeUninit::<SigInfo>::zeroed();
+    let at = info.as_mut_ptr();
+    // SAFETY: fields of one siginfo, which the kernel then reads.
+    unsafe {
+        (*at).head.signo = SIGNAL;
+        (*at).head.errno = payload.tid;
+        (*at).head.code = libc::SI_QUEUE;
+        (*at).head.sender.pid = pid;
+        (*at).head.sender.uid = payload.generation;
+        (*at).head.sender.value = payload.slot as usize;
+        call!(libc::SYS_rt_tgsigqueueinfo, pid, tid, SIGNAL, at)
+    }
+    .map(drop)
 }
 
 /// tgkill(2).

@@ -951,9 +951,9 @@ static bool private_etc(void)
     char path[PATH_MAX], machine[] = "/tmp/outside.XXXXXX";
     if (!mkdtemp(machine))
         return false;
-    bool done = mount("/etc", machine, NULL, MS_BIND | MS_REC, NULL) == 0 &&
+    bool done = mount("/etc", machine, "none", MS_BIND | MS_REC, NULL) == 0 &&
                 mount("tmpfs", "/etc", "tmpfs", 0, "mode=0755") == 0 && mkdir("/etc/.machine", 0755) == 0 &&
-                mount(machine, "/etc/.machine", NULL, MS_MOVE, NULL) == 0;
+                mount(machine, "/etc/.machine", "none", MS_MOVE, NULL) == 0;
     int saved = errno;
     rmdir(machine);
     errno = saved;

@@ -60,6 +60,15 @@ pub(crate) use layout::{Body, SignalMask};
 pub(crate) use this::handler_entry_code;
 pub(super) use this::{clone_call, syscall6};
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) use this::is_under_valgrind;
+
+/// Asked on x86-64 only.
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) fn is_under_valgrind() -> bool {
+    false
+}
+
 /// The kernel's struct sigaction.
 pub(crate) type KernelSigaction = layout::Sigaction<{ this::RESTORERS }>;
 

@@ -1,0 +1,184 @@
+//! Why something was refused, told apart by what can be read, and which setting of the platform changes it. docs/surroundings.md has
+//! the platforms.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::error::ApplyError;
+use crate::caps::CapNames;
+use crate::execute::SetGroups;
+use crate::plan::{Refusal, Step};
+use crate::procfs::decimal;
+use crate::sys;
+use crate::text::Errno;
+
+/// What an operator can do about an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hint {
+    /// Capabilities that are missing.
+    Capabilities {
+        /// All of them.
+        missing: u64,
+        /// Those in the bounding set.
+        bounding: u64,
+    },
+    /// The groups are others, and cannot be set.
+    Groups {
+        /// Those of the process.
+        held: Vec<u32>,
+        /// Those asked for.
+        wanted: Vec<u32>,
+    },
+    /// An id without a counterpart in the user namespace.
+    NoMapping {
+        /// `user` or `group`.
+        what: &'static str,
+        /// The id.
+        id: u32,
+    },
+    /// The user namespace denies setgroups(2).
+    SetgroupsDenied,
+    /// A seccomp filter looks at the process.
+    Filter,
+    /// The process holds what is needed, and has no filter.
+    SecurityModule,
+}
+
+impl fmt::Display for Hint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Hint::Capabilities { missing, bounding } => {
+                write!(f, "not held, and needed: {}", CapNames(*missing))?;
+                if missing & !bounding != 0 {
+                    let lacking = CapNames(missing & !bounding);
+                    write!(
+                        f,
+                        "; {lacking} not in the bounding set either: --cap-add of the container, CapabilityBoundingSet= of the unit"
+                    )?;
+                }
+                if missing & bounding != 0 {
+                    f.write_str("; in the bounding set, so started without root: AmbientCapabilities= of the unit, or start it as root")?;
+                }
+                Ok(())
+            }
+            Hint::Groups { held, wanted } => write!(
+                f,
+                "groups held: {}; wanted: {}; see supplemental_groups, which takes a list or keep",
+                List(held),
+                List(wanted)
+            ),
+            Hint::NoMapping { what, id } => {
+                let (file, option) = if *what == "user" { ("uid", "--uidmap") } else { ("gid", "--gidmap") };
+                write!(
+                    f,
+                    "{what} {id} has no id in this user namespace (/proc/self/{file}_map): {option} of podman, /etc/sub{file}, \
+                     PrivateUsers= of the unit"
+                )
+            }
+            Hint::SetgroupsDenied => f.write_str(
+                "/proc/self/setgroups says deny (user_namespaces(7)): supplemental_groups = keep leaves the list",
+            ),
+            Hint::Filter => f.write_str(
+                "a seccomp filter is in force: SystemCallFilter= of the unit, the seccomp profile of the container",
+            ),
+            Hint::SecurityModule => f.write_str(
+                "what it needs is held, and no seccomp filter is in force: a security module (AppArmor, SELinux)?",
+            ),
+        }
+    }
+}
+
+/// The beginning of a list of groups.
+struct List<'a>(&'a [u32]);
+
+impl fmt::Display for List<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MOST: usize = 16;
+        if self.0.is_empty() {
+            return f.write_str("none");
+        }
+        for (at, group) in self.0.iter().take(MOST).enumerate() {
+            write!(f, "{}{group}", if at > 0 { " " } else { "" })?;
+        }
+        if self.0.len() > MOST { write!(f, " and {} more", self.0.len() - MOST) } else { Ok(()) }
+    }
+}
+
+/// What is known of the process that was refused.
+pub(super) struct Situation<'a> {
+    pub(super) missing: u64,
+    pub(super) bounding: u64,
+    pub(super) filtered: bool,
+    pub(super) setgroups: SetGroups,
+    pub(super) groups_held: &'a [u32],
+    pub(super) groups_wanted: &'a [u32],
+    pub(super) proc: Option<&'a sys::Fd>,
+}
+
+impl Situation<'_> {
+    /// For a plan that is refused.
+    pub(super) fn hint_for_refusal(&self, refusal: &Refusal) -> Option<Hint> {
+        let groups = |list: &[u32]| {
+            let mut copy = Vec::new();
+            copy.try_reserve_exact(list.len()).ok()?;
+            copy.extend_from_slice(list);
+            Some(copy)
+        };
+        match refusal {
+            Refusal::GroupsNeedSetgid => {
+                Some(Hint::Groups { held: groups(self.groups_held)?, wanted: groups(self.groups_wanted)? })
+            }
+            Refusal::NotHeld { .. }
+            | Refusal::RootNeedsSysChroot
+            | Refusal::GidNeedsSetgid { .. }
+            | Refusal::UidNeedsSetuid { .. } => {
+                Some(Hint::Capabilities { missing: self.missing, bounding: self.bounding })
+            }
+            _ => None,
+        }
+    }
+
+    /// For a step that is refused.
+    pub(super) fn hint_for_step(&self, error: &ApplyError) -> Option<Hint> {
+        let (step, errno) = match error {
+            ApplyError::Refused { step, errno } => (step, errno.0),
+            ApplyError::Killed { .. } => return Some(Hint::Filter),
+            _ => return None,
+        };
+        let unmapped = |what, map, ids: &[u32]| {
+            ids.iter().find(|id| self.has_no_mapping(map, **id)).map(|&id| Hint::NoMapping { what, id })
+        };
+        let mapping = match step {
+            Step::SetGroups if errno == libc::EINVAL => unmapped("group", c"self/gid_map", self.groups_wanted),
+            Step::SetResGid(gid) if errno == libc::EINVAL => unmapped("group", c"self/gid_map", &[*gid]),
+            Step::SetResUid(uid) if errno == libc::EINVAL => unmapped("user", c"self/uid_map", &[*uid]),
+            Step::SetGroups if errno == libc::EPERM && self.setgroups == SetGroups::Denied => {
+                Some(Hint::SetgroupsDenied)
+            }
+            _ => None,
+        };
+        let denied = matches!(errno, libc::EPERM | libc::EACCES | libc::ENOSYS);
+        mapping.or(match denied {
+            true if self.filtered => Some(Hint::Filter),
+            true => Some(Hint::SecurityModule),
+            false => None,
+        })
+    }
+
+    /// user_namespaces(7): lines of three numbers, the first id inside, the first outside, and how many.
+    fn has_no_mapping(&self, map: &core::ffi::CStr, id: u32) -> bool {
+        let Some(proc) = self.proc else { return false };
+        let Ok(file) = sys::openat(proc.raw(), map, libc::O_RDONLY) else { return false };
+        let mut text = [0; 4096];
+        let len = match sys::read(file.raw(), &mut text) {
+            Ok(len) if len > 0 => len.min(4096),
+            Ok(_) | Err(Errno(_)) => return false,
+        };
+        let mut lines = text[..len].split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+        !lines.any(|line| {
+            let mut numbers = line.split(|&byte| byte == b' ').filter(|word| !word.is_empty()).map(decimal);
+            let (inside, _, count) = (numbers.next().flatten(), numbers.next(), numbers.next().flatten());
+            matches!((inside, count), (Some(inside), Some(count)) if (inside..inside + count).contains(&u64::from(id)))
+        })
+    }
+}
