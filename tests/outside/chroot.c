@@ -393,7 +393,7 @@ static void changed_meanwhile(void *unused)
     struct child *child = start(finds_it_open, NULL);
     struct process *before = look(child->pid);
     struct answer *answer = go(child);
-    expect(answer->status == EC_SECURITY_ECHROOT && strstr(answer->text, "other users can write to it"), "%d %s", answer->status,
+    expect(answer->status == EC_SECURITY_ECHROOT && strstr(answer->text, "others can write to it"), "%d %s", answer->status,
            answer->text);
     expect_unchanged(before, look(child->pid));
     expect_roots(child->pid, 1, "/", "/");
