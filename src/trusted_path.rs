@@ -78,7 +78,7 @@ impl core::error::Error for PathError {}
 pub(crate) struct Target {
     /// O_PATH descriptor.
     pub(crate) fd: Fd,
-    pub(crate) stat: libc::stat,
+    pub(crate) stat: sys::Stat,
     /// The directory that it is in, already checked, and its name there; `None` for a directory, which has `.`.
     entry: Option<(Fd, Name)>,
 }
@@ -116,7 +116,7 @@ pub(crate) fn open(path: &[u8]) -> Result<Target, PathError> {
 
 /// Whether only root and the caller can write to an open file. The group bits tell of access control lists too: there they
 /// are the mask, the most that any entry grants (acl(5)).
-pub(crate) fn check_file(stat: &libc::stat) -> Result<(), PathProblem> {
+pub(crate) fn check_file(stat: &sys::Stat) -> Result<(), PathProblem> {
     if !Caller::new()?.owns(stat) {
         return Err(owner_problem(stat));
     }
@@ -124,22 +124,22 @@ pub(crate) fn check_file(stat: &libc::stat) -> Result<(), PathProblem> {
 }
 
 /// Whether the mode lets nobody but the owner write.
-pub(crate) fn not_writable(stat: &libc::stat) -> Result<(), PathProblem> {
+pub(crate) fn not_writable(stat: &sys::Stat) -> Result<(), PathProblem> {
     if stat.st_mode & OTHERS_WRITE == 0 {
         return Ok(());
     }
     Err(PathProblem::Writable { mode: stat.st_mode & 0o7777, owner: stat.st_uid })
 }
 
-fn owner_problem(stat: &libc::stat) -> PathProblem {
+fn owner_problem(stat: &sys::Stat) -> PathProblem {
     PathProblem::Owner { mode: stat.st_mode & 0o7777, owner: stat.st_uid }
 }
 
-fn is(stat: &libc::stat, kind: libc::mode_t) -> bool {
+fn is(stat: &sys::Stat, kind: libc::mode_t) -> bool {
     stat.st_mode & libc::S_IFMT == kind
 }
 
-fn stat_of(fd: &Fd) -> Result<libc::stat, PathProblem> {
+fn stat_of(fd: &Fd) -> Result<sys::Stat, PathProblem> {
     sys::fstat(fd.raw()).map_err(PathProblem::System)
 }
 
@@ -188,7 +188,7 @@ impl Caller {
         Ok(Caller { real, effective })
     }
 
-    fn owns(&self, stat: &libc::stat) -> bool {
+    fn owns(&self, stat: &sys::Stat) -> bool {
         stat.st_uid == 0 || stat.st_uid == self.real || stat.st_uid == self.effective
     }
 }
@@ -376,7 +376,7 @@ fn read_link(link: &Fd) -> Result<Vec<u8>, PathProblem> {
 /// The overflow id may also be a real one here, and then it tells nothing. Then the kernel is asked: O_NOATIME is for the
 /// owner and for CAP_FOWNER over an owner with an id here (open(2); fs/inode.c, inode_owner_or_capable), so to a caller with
 /// CAP_FOWNER it is refused (EPERM) just where the owner has none.
-fn owner_is_not_here(fd: &Fd, stat: &libc::stat) -> Result<bool, PathProblem> {
+fn owner_is_not_here(fd: &Fd, stat: &sys::Stat) -> Result<bool, PathProblem> {
     const DEFAULT_OVERFLOW: u32 = 65534;
     let mut buf = [0; 4096];
     let overflow = read_proc(c"/proc/sys/kernel/overflowuid", &mut buf)

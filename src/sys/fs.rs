@@ -46,9 +46,13 @@ pub(crate) fn openat(folder: c_int, path: &CStr, flags: c_int) -> Result<Fd> {
 
 // Of 64 bits everywhere: glibc's plain ones fail with EOVERFLOW on a 32-bit machine, for a large inode, file or file system.
 #[cfg(not(all(target_env = "gnu", target_pointer_width = "32")))]
-use libc::{fstat as libc_fstat, fstatfs as libc_fstatfs, stat as Stat, statfs as StatFs};
+pub(crate) use libc::stat as Stat;
 #[cfg(all(target_env = "gnu", target_pointer_width = "32"))]
-use libc::{fstat64 as libc_fstat, fstatfs64 as libc_fstatfs, stat64 as Stat, statfs64 as StatFs};
+pub(crate) use libc::stat64 as Stat;
+#[cfg(not(all(target_env = "gnu", target_pointer_width = "32")))]
+use libc::{fstat as libc_fstat, fstatfs as libc_fstatfs, statfs as StatFs};
+#[cfg(all(target_env = "gnu", target_pointer_width = "32"))]
+use libc::{fstat64 as libc_fstat, fstatfs64 as libc_fstatfs, statfs64 as StatFs};
 
 /// fstat(2).
 pub(crate) fn fstat(fd: c_int) -> Result<Stat> {
