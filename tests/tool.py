@@ -165,7 +165,7 @@ def check_names_every_error_of_every_file():
 def check_refuses_what_the_rehearsal_refuses():
     # Root of a container, that lacks one.
     name = "cap_sys_boot"
-    text = f"cannot retain {name}: not in this process's permitted set (container or service manager?)"
+    text = f"cannot retain {name}: not in this process's permitted set: {name} not in the bounding set (--cap-add of the container, CapabilityBoundingSet= of the unit)"
     refused(run("setpriv", "--bounding-set=-sys_boot", TOOL, "check", "-o", f"capabilities={name}+ep"), 1,
             f"ec-security: {text}\n")
     done(tool("check", "-n", "-o", f"capabilities={name}+ep"), "options: ok as far as reading goes; not rehearsed\n")
@@ -1030,7 +1030,7 @@ def exec_retains_what_is_ambient():
                      TELL))
     same(state["CapAmb"], "0" * 16)
     refused(run(*less, "-o", "ambient=cap_sys_boot", "--", "true"), 125,
-            "ec-security: cannot retain cap_sys_boot: not in this process's permitted set (container or service manager?)\n")
+            "ec-security: cannot retain cap_sys_boot: not in this process's permitted set: cap_sys_boot not in the bounding set (--cap-add of the container, CapabilityBoundingSet= of the unit)\n")
 
 
 @case

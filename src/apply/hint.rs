@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::error::ApplyError;
-use crate::caps::CapNames;
+use crate::caps::{self, CapNames};
 use crate::execute::SetGroups;
 use crate::plan::{Refusal, Step};
 use crate::procfs::decimal;
@@ -17,10 +17,12 @@ use crate::text::Errno;
 pub enum Hint {
     /// Capabilities that are missing.
     Capabilities {
-        /// All of them.
-        missing: u64,
-        /// Those in the bounding set.
-        bounding: u64,
+        /// Those not held that the message does not name.
+        also: u64,
+        /// Of all, those that are not in the bounding set.
+        outside_bounding: u64,
+        /// Of all, those that are.
+        within_bounding: u64,
     },
     /// The groups are others, and cannot be set.
     Groups {
@@ -47,17 +49,23 @@ pub enum Hint {
 impl fmt::Display for Hint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Hint::Capabilities { missing, bounding } => {
-                write!(f, "not held, and needed: {}", CapNames(*missing))?;
-                if missing & !bounding != 0 {
-                    let lacking = CapNames(missing & !bounding);
+            Hint::Capabilities { also, outside_bounding, within_bounding } => {
+                if *also != 0 {
+                    write!(f, "nor are {}, which are needed as well; ", CapNames(*also))?;
+                }
+                if *outside_bounding != 0 {
+                    let names = CapNames(*outside_bounding);
                     write!(
                         f,
-                        "; {lacking} not in the bounding set either: --cap-add of the container, CapabilityBoundingSet= of the unit"
+                        "{names} not in the bounding set (--cap-add of the container, CapabilityBoundingSet= of the unit)"
                     )?;
                 }
-                if missing & bounding != 0 {
-                    f.write_str("; in the bounding set, so started without root: AmbientCapabilities= of the unit, or start it as root")?;
+                if *outside_bounding != 0 && *within_bounding != 0 {
+                    f.write_str("; ")?;
+                }
+                if *within_bounding != 0 {
+                    let names = CapNames(*within_bounding);
+                    write!(f, "{names} in the bounding set (AmbientCapabilities= of the unit, or start as root)")?;
                 }
                 Ok(())
             }
@@ -124,18 +132,22 @@ impl Situation<'_> {
             copy.extend_from_slice(list);
             Some(copy)
         };
-        match refusal {
+        let named = match refusal {
             Refusal::GroupsNeedSetgid => {
-                Some(Hint::Groups { held: groups(self.groups_held)?, wanted: groups(self.groups_wanted)? })
+                return Some(Hint::Groups { held: groups(self.groups_held)?, wanted: groups(self.groups_wanted)? });
             }
-            Refusal::NotHeld { .. }
-            | Refusal::RootNeedsSysChroot
-            | Refusal::GidNeedsSetgid { .. }
-            | Refusal::UidNeedsSetuid { .. } => {
-                Some(Hint::Capabilities { missing: self.missing, bounding: self.bounding })
-            }
-            _ => None,
-        }
+            Refusal::NotHeld { missing } => *missing,
+            Refusal::RootNeedsSysChroot => caps::bit(caps::SYS_CHROOT),
+            Refusal::GidNeedsSetgid { .. } => caps::bit(caps::SETGID),
+            Refusal::UidNeedsSetuid { .. } => caps::bit(caps::SETUID),
+            _ => return None,
+        };
+        let all = self.missing | named;
+        Some(Hint::Capabilities {
+            also: all & !named,
+            outside_bounding: all & !self.bounding,
+            within_bounding: all & self.bounding,
+        })
     }
 
     /// For a step that is refused.

@@ -169,7 +169,7 @@ static void managed_start(void *arg)
     expect(answer->came && answer->status == managed->status, "%d %s", answer->status, answer->text);
     struct process *after = look(child->pid);
     if (managed->status) {
-        expect(!strcmp(answer->text, managed->text), "%s", answer->text);
+        expect(!strncmp(answer->text, managed->text, strlen(managed->text)), "%s", answer->text);
         expect_unchanged(before, after);
         return;
     }
@@ -253,7 +253,7 @@ int main(int argc, char **argv)
         {NULL, "keep", NULL, 0, "", BIT(10), BIT(10), BIT(10), BIT(10)},
         {"ecuser", "", NULL, 0, "", 0, 0, 0, 0},
         {"ecuser", "cap_net_bind_service,cap_net_raw+ep", NULL, EC_SECURITY_ECAPABILITY,
-         "cannot retain cap_net_raw: not in this process's permitted set (container or service manager?)", 0, 0, 0, 0},
+         "cannot retain cap_net_raw: not in this process's permitted set: ", 0, 0, 0, 0},
         {"root", "cap_net_bind_service+ep", NULL, EC_SECURITY_EREFUSED,
          "cannot change the supplementary groups: setgroups needs cap_setgid, which is not held", 0, 0, 0, 0},
     };
