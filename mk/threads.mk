@@ -24,7 +24,7 @@ build/outside/ratio: LDLIBS += -Wl,-Bstatic -lcap -lpsx -Wl,-Bdynamic -Wl,-wrap,
 
 # libc6-dbg: valgrind needs the symbols of the loader.
 DEBIAN_PACKAGES += valgrind libc6-dbg
-CHECKS += tests/memory.sh@400
+CHECKS += tests/memory.sh@900
 
 SANITIZE := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 # Not check: it denies mmap(2), which the sanitizers need as well.
@@ -60,7 +60,7 @@ check-asan:
 	    --profile c-library --no-default-features --features capi --lib --crate-type staticlib --target-dir build/cargo-asan \
 	    --target $(HOST)
 	@$(MAKE) --no-print-directory asan-rust
-	@SANITIZED=build/asan-rust tests/as-root tests/run tests/memory.sh@400
+	@SANITIZED=build/asan-rust tests/as-root tests/run tests/memory.sh@900
 
 asan-rust: $(addprefix build/asan-rust/,$(SANITIZED))
 
