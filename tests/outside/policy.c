@@ -2,12 +2,14 @@
  * refuses, natively and in surroundings where less is allowed. */
 
 #include "outside.h"
+#include "seccomp.h"
 
 #include <dirent.h>
 #include <ec_security.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/capability.h>
@@ -765,6 +767,56 @@ static void less_is_allowed(void *arg)
     expect(strstr(check->text, REFUSED[at].word) != NULL, "%s", check->text);
 }
 
+/* --- what a change of ids clears ------------------------------------------------------------------------------------------ */
+
+struct cleared {
+    const char *name;
+    bool filtered, keeps;
+};
+
+static long sets_signal(void *signal) { return prctl(PR_SET_PDEATHSIG, *(int *)signal); }
+
+static long has_signal(void *unused)
+{
+    (void)unused;
+    int signal = -1;
+    prctl(PR_GET_PDEATHSIG, &signal);
+    return signal;
+}
+
+/* The sum of both threads' parent-death signals and of the caller's, and the dumpable flag: what prctl(2) tells only inside. */
+static void changes_ids(void *arg)
+{
+    const struct cleared *it = arg;
+    int signal = SIGUSR2;
+    struct crew *others = crew(2);
+    long failed = each(others, sets_signal, &signal) + sets_signal(&signal);
+    struct rule harmless = CALLS(SYS_personality, FAILS_WITH(EPERM));
+    if (it->filtered)
+        failed += seccomp_rule(harmless, 0) != 0;
+    ec_security_policy *policy = ec_security_policy_new();
+    failed += ec_security_policy_set(policy, "user", "ecuser");
+    if (it->keeps)
+        failed += ec_security_policy_set(policy, "dumpable", "on") + ec_security_policy_set(policy, "parent_death_signal", "keep");
+    ready();
+    int status = failed ? 90 : ec_security_policy_apply(policy);
+    long all = each(others, has_signal, NULL) + has_signal(NULL);
+    report(status * 1000 + (int)all * 10 + prctl(PR_GET_DUMPABLE), ec_security_last_error());
+}
+
+static void clears(void *arg)
+{
+    const struct cleared *it = arg;
+    if (!can_change_ids()) {
+        skip("ids cannot be changed here");
+        return;
+    }
+    struct answer *answer = go(start(changes_ids, arg));
+    int dumpable = answer->status % 10, wanted = it->keeps ? 3 * SIGUSR2 : 0;
+    expect(answer->came && answer->status / 10 == wanted, "%d %s", answer->status, answer->text);
+    expect(it->keeps ? dumpable == 1 : dumpable != 1, "dumpable is %d", dumpable);
+}
+
 /* --- files --------------------------------------------------------------------------------------------------------- */
 
 static void write_file(const char *path, const char *text)
@@ -982,5 +1034,12 @@ int main(int argc, char **argv)
     unsigned most = 65536, more = 65537;
     test("policy: as many groups as the kernel takes", 60, most_groups, &most);
     test("policy: one group more than the kernel takes", 60, most_groups, &more);
+    static struct cleared cleared[] = {
+        {"what a change of ids clears is cleared", false, false},
+        {"dumpable and parent_death_signal are kept", false, true},
+        {"dumpable and parent_death_signal are kept, under a seccomp filter", true, true},
+    };
+    for (size_t at = 0; at < sizeof cleared / sizeof *cleared; at++)
+        test(cleared[at].name, 30, clears, &cleared[at]);
     return finish();
 }
