@@ -4,7 +4,7 @@ use core::ffi::c_int;
 use core::mem::MaybeUninit;
 use core::time::Duration;
 
-use super::call::{NOTHING_WRITTEN, Result, call};
+use super::call::{Errno, NOTHING_WRITTEN, Result, call};
 use super::futex::Timespec;
 use super::signal::{KernelSigaction, set_signal_mask, sigaction};
 
@@ -54,10 +54,11 @@ unsafe extern "C" {
 }
 
 /// unshare(CLONE_THREAD), which changes nothing and succeeds only for a process with one thread (kernel/fork.c,
-/// check_unshare_flags).
+/// check_unshare_flags). A seccomp filter may answer 0 in the kernel's place; then it does so for a flag that unshare(2) does not take.
 pub(crate) fn is_single_threaded_for_sure() -> bool {
     // SAFETY: takes a number.
-    unsafe { call!(libc::SYS_unshare, libc::CLONE_THREAD) }.is_ok()
+    let unshare = |flags: c_int| unsafe { call!(libc::SYS_unshare, flags) };
+    unshare(libc::CLONE_THREAD).is_ok() && unshare(libc::CLONE_THREAD | libc::CLONE_PARENT) == Err(Errno(libc::EINVAL))
 }
 
 /// wait4(2) without waiting, for a child that no SIGCHLD announces: its status when it has ended. ECHILD when somebody else took it.
