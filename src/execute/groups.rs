@@ -13,6 +13,8 @@ pub(crate) enum SetGroups {
     Denied,
     /// Not asked: the caller's groups are those wanted.
     NotAsked,
+    /// The thread has made the call, so its list has to be the one wanted.
+    Made,
 }
 
 /// How a list compares with the one wanted.

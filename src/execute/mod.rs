@@ -17,7 +17,7 @@ pub(crate) use rollback::{Snapshot, undo};
 pub(crate) use steps::{Fault, StepError, make, make_in_place, verify};
 
 use crate::caps::CapSets;
-use crate::plan::Target;
+use crate::plan::{Plan, Step, Target};
 
 /// What every thread is to become, and what is known of the caller.
 pub(crate) struct Context<'a> {
@@ -35,4 +35,12 @@ pub(crate) struct Context<'a> {
     pub(crate) caller_caps: Option<CapSets>,
     /// What the bounding set of another thread is taken to be where it does not matter.
     pub(crate) caller_bounding: u64,
+}
+
+impl Context<'_> {
+    /// For a look at a thread that has made a plan: it has no CAP_SETGID any more, and that is no excuse for its groups then.
+    pub(crate) fn after(&self, plan: &Plan) -> Context<'_> {
+        let setgroups = if plan.steps().any(|step| step == Step::SetGroups) { SetGroups::Made } else { self.setgroups };
+        Context { setgroups, ..*self }
+    }
 }

@@ -138,7 +138,11 @@ fn from_status(ctx: &Context<'_>, status: &Status, groups: GroupMatch) -> Result
 
 /// A list that lacks only the primary group is as wanted where it cannot be set.
 fn as_wanted(ctx: &Context<'_>, groups: GroupMatch, caps: &CapSets) -> bool {
-    let cannot_set = caps.permitted & caps::bit(caps::SETGID) == 0 || ctx.setgroups == SetGroups::Denied;
+    let cannot_set = match ctx.setgroups {
+        SetGroups::Made => false,
+        SetGroups::Denied => true,
+        _ => caps.permitted & caps::bit(caps::SETGID) == 0,
+    };
     groups == GroupMatch::Same || (groups == GroupMatch::LacksPrimary && cannot_set)
 }
 

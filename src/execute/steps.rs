@@ -109,7 +109,7 @@ fn execute(ctx: &Context<'_>, step: Step) -> Result<(), Fault> {
 
 /// Reads all of the calling thread's state back and compares it with where the plan leads.
 pub(crate) fn verify(ctx: &Context<'_>, plan: &Plan, own: &OwnStatus<'_>) -> Result<(), Fault> {
-    let found = read_caller(ctx, own, true).map_err(|error| Fault::new(Step::ReadBack, error.errno))?;
+    let found = read_caller(&ctx.after(plan), own, true).map_err(|error| Fault::new(Step::ReadBack, error.errno))?;
     compare(&plan.goal, &found.held)
 }
 

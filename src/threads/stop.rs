@@ -117,7 +117,7 @@ impl StoppedThreads<'_> {
         for (slot, lent) in stopper.lent() {
             let tid = slot.tid.load(Relaxed);
             let problem = |problem| stopper.refusal(tid, problem);
-            let held = stopper.read(tid).map_err(|error| problem(ThreadProblem::Read(error)))?;
+            let held = stopper.read(stopper.ctx, tid).map_err(|error| problem(ThreadProblem::Read(error)))?;
             match lent.seen.plan(stopper.ctx, held, PlanKind::FilteredFollower) {
                 Ok(_) => {}
                 Err(Problem::Read(error)) => return Err(problem(ThreadProblem::Read(error))),
@@ -578,11 +578,11 @@ impl<'a> Stopper<'a> {
         })
     }
 
-    fn read(&self, tid: i32) -> Result<plan::Credentials, execute::ReadError> {
+    fn read(&self, ctx: &Context<'_>, tid: i32) -> Result<plan::Credentials, execute::ReadError> {
         let path = TaskPath::in_task_dir(tid, "status");
         let file = task_dir::open(self.tasks.raw(), &path)
             .map_err(|errno| execute::ReadError { call: "opening /proc/self/task/TID/status", errno })?;
-        execute::read_other(self.ctx, &file).map(|(held, _)| held)
+        execute::read_other(ctx, &file).map(|(held, _)| held)
     }
 
     /// Compares what /proc says of those threads with where their plans lead.
@@ -595,7 +595,7 @@ impl<'a> Stopper<'a> {
             let Ok(plan) = lent.seen.plan(self.ctx, held, PlanKind::FilteredFollower) else {
                 fault(Step::ReadBack, StepError::Errno(Errno(libc::EPERM)))
             };
-            match self.read(tid) {
+            match self.read(&self.ctx.after(&plan), tid) {
                 Err(error) => fault(Step::ReadBack, StepError::Errno(error.errno)),
                 Ok(mut found) => {
                     // Those the thread has looked at itself.
