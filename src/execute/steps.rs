@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use super::Context;
 use super::read::{OwnStatus, Scope, credentials_of, read_caller};
 use crate::caps;
-use crate::plan::{self, Plan, Probe, Step, TargetCaps};
+use crate::plan::{self, Plan, Probe, Step};
 use crate::sys;
 use crate::text::Errno;
 
@@ -121,8 +121,9 @@ pub(super) fn compare(goal: &plan::Credentials, found: &plan::Credentials) -> Re
 }
 
 /// The same for a thread that no filter looks at, as far as prctl(2) tells, and that follows. Each capability dropped from the bounding
-/// set is looked at, in case a filter has answered that question too. The success of capset(2) is the proof of the three sets, where
-/// capget(2) does not show more.
+/// set is looked at, in case a filter has answered that question too; and so are the three sets. A security module may hide some of what
+/// is held, but not of this thread: capget(2) has shown before just what the caller holds (`credentials_of`), and what is wanted is part
+/// of that.
 pub(super) fn verify_follower(ctx: &Context<'_>, plan: &Plan) -> Result<(), Fault> {
     let goal = &plan.goal;
     let made = |wanted| plan.steps().any(|step| step == wanted);
@@ -133,17 +134,8 @@ pub(super) fn verify_follower(ctx: &Context<'_>, plan: &Plan) -> Result<(), Faul
         fsuid: !made(Step::SetResUid(goal.uids[0])),
         fsgid: !made(Step::SetResGid(goal.gids[0])),
     };
-    let found = credentials_of(ctx, true, |_, _, _| scope).map_err(|error| Fault::new(Step::ReadBack, error.errno))?;
-    let Some(mut found) = found else { return Err(Fault::new(Step::ReadBack, Errno(libc::EIO))) };
-    // A security module may show less than is held, and never more: then capset(2) has not done what it said, which is the work of
-    // a filter that hides itself.
-    let within = |shown: u64, wanted: u64| shown & !wanted == 0;
-    if ctx.target.caps != TargetCaps::Keep
-        && within(found.caps.effective, goal.caps.effective)
-        && within(found.caps.permitted, goal.caps.permitted)
-        && found.caps.inheritable == goal.caps.inheritable
-    {
-        found.caps = goal.caps;
-    }
+    let found = credentials_of(&ctx.after(plan), true, |_, _, _| scope)
+        .map_err(|error| Fault::new(Step::ReadBack, error.errno))?;
+    let Some(found) = found else { return Err(Fault::new(Step::ReadBack, Errno(libc::EIO))) };
     compare(goal, &found)
 }
