@@ -711,8 +711,13 @@ fn status_of(tasks: c_int, tid: i32) -> Status {
     file.and_then(|file| task_dir::read_status(&file, |_| {})).unwrap_or_default()
 }
 
+/// Whether a thread may have the signal pending. Where that cannot be read (no descriptor left, say) it may.
 fn is_pending(tasks: c_int, tid: i32) -> bool {
-    has_signal(status_of(tasks, tid).pending)
+    let file = task_dir::open(tasks, &TaskPath::in_task_dir(tid, "status"));
+    match file.and_then(|file| task_dir::read_status(&file, |_| {})) {
+        Ok(status) => has_signal(status.pending),
+        Err(errno) => !matches!(errno, Errno(libc::ENOENT | libc::ESRCH)),
+    }
 }
 
 /// What /proc says of a thread.
