@@ -36,12 +36,17 @@ pub(crate) fn die(why: core::fmt::Arguments<'_>) -> ! {
             Ok(())
         }
     }
-    static DYING: AtomicU32 = AtomicU32::new(0);
+    const NOBODY: u32 = 0;
+    const ABOUT_TO_WRITE: u32 = 1;
+    const WRITTEN: u32 = 2;
+    static DYING: AtomicU32 = AtomicU32::new(NOBODY);
     const A_MOMENT: Duration = Duration::from_secs(1);
-    if DYING.swap(1, SeqCst) != 0 {
-        // Another thread is about to end the process; one line is enough.
-        futex_wait(&DYING, 1, Some(A_MOMENT * 3));
-        abort();
+    if DYING.compare_exchange(NOBODY, ABOUT_TO_WRITE, SeqCst, SeqCst).is_err() {
+        // Another thread is about to end the process, and one line is enough; but its own filter may kill it before it has written one.
+        futex_wait(&DYING, ABOUT_TO_WRITE, Some(A_MOMENT * 3));
+        if DYING.load(SeqCst) == WRITTEN {
+            abort();
+        }
     }
     let mut line = Line([0; 1024], 0);
     let _ = core::fmt::write(&mut line, format_args!("libec_security: {why}"));
@@ -58,6 +63,7 @@ pub(crate) fn die(why: core::fmt::Arguments<'_>) -> ! {
         if wait_until_writable(2, A_MOMENT) {
             let _ = write(2, &line.0[..=end]);
         }
+        DYING.store(WRITTEN, SeqCst);
     });
     abort()
 }
