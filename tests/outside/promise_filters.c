@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -196,6 +197,71 @@ static void hides_mode(void)
     filter(SYS_setresuid, -1, PRETENDS, true);
 }
 
+/* The list that was there lacks the primary group alone. Who has no CAP_SETGID may leave it so, but not who has made the call. */
+static void lacks_primary(void)
+{
+    gid_t others[LEN(ECUSER_GROUPS)];
+    size_t len = 0;
+    for (size_t at = 0; at < LEN(ECUSER_GROUPS); at++)
+        if (ECUSER_GROUPS[at] != ECUSER_GID)
+            others[len++] = ECUSER_GROUPS[at];
+    must(len == LEN(ECUSER_GROUPS) - 1 && !setgroups(len, others), "setgroups");
+    idle_threads(2);
+}
+
+static void lacks_primary_for_good(void)
+{
+    lacks_primary();
+    filter(SYS_setgroups, -1, PRETENDS, true);
+}
+
+static void *with_filter(void *rules)
+{
+    must(seccomp_rules(rules, 2, 0) == 0, "seccomp");
+    shared->flag = 1;
+    for (;;)
+        pause();
+    return NULL;
+}
+
+static void another_with_filter(const struct rule *rules)
+{
+    thread(with_filter, (void *)rules);
+    wait_for(&shared->flag, 1);
+}
+
+static void another_lacks_primary_for_good(void)
+{
+    static const struct rule rules[] = {ONE(SYS_setgroups, PRETENDS), ONE(SYS_chroot, PRETENDS)};
+    lacks_primary();
+    another_with_filter(rules);
+}
+
+static void another_hides_mode(void)
+{
+    static const struct rule rules[] = {OF(SYS_prctl, PR_GET_SECCOMP, PRETENDS), ONE(SYS_capset, PRETENDS)};
+    another_with_filter(rules);
+}
+
+/* It is the one to write the line before the end, and is killed at that. */
+static void another_killed_at_its_line(void)
+{
+    static const struct rule rules[] = {ONE(SYS_capset, FAILS_WITH(EPERM)), ONE(SYS_timer_create, SECCOMP_RET_KILL_THREAD)};
+    another_with_filter(rules);
+}
+
+static void another_killed_when_counted(void)
+{
+    static const struct rule rules[] = {ONE(SYS_futex, SECCOMP_RET_KILL_THREAD), ONE(SYS_chroot, PRETENDS)};
+    another_with_filter(rules);
+}
+
+static void hides_number_of_threads(void)
+{
+    must(private_mounts() && mount("none", "/proc", "tmpfs", 0, NULL) == 0, "mount over /proc");
+    hides(SYS_unshare, -1);
+}
+
 /* What is held is read in /proc, which no filter hides: done, or refused; never success with anything kept. */
 static const struct situation hidden[] = {
     {.name = "capget", .make = hides_capget, .outcomes = DONE | REFUSED, .threads = 3},
@@ -207,6 +273,18 @@ static const struct situation hidden[] = {
     {.name = "getresuid", .make = hides_getresuid, .outcomes = DONE | REFUSED, .threads = 3},
     {.name = "getresgid", .make = hides_getresgid, .outcomes = DONE | REFUSED, .threads = 3},
     {.name = "PR_GET_SECCOMP, and another pretends", .make = hides_mode, .outcomes = REFUSED, .threads = 3},
+    {.name = "PR_GET_SECCOMP of another thread, and one pretends that capset worked", .make = another_hides_mode,
+     .needs_ids = true, .outcomes = GONE, .says = {"capset"}, .threads = 2},
+    {.name = "that setgroups has not added the primary group", .make = lacks_primary_for_good, .needs_ids = true,
+     .outcomes = REFUSED, .status = EC_SECURITY_EREFUSED, .says = {"setgroups"}, .threads = 3},
+    {.name = "that setgroups of another thread has not added the primary group", .make = another_lacks_primary_for_good,
+     .needs_ids = true, .outcomes = GONE, .says = {"setgroups"}, .threads = 4},
+    {.name = "which thread cannot follow, by killing it before it says so", .make = another_killed_at_its_line,
+     .needs_ids = true, .outcomes = GONE, .says = {"aborting"}, .threads = 2},
+    {.name = "that a thread has been killed when it had stopped", .make = another_killed_when_counted, .outcomes = GONE,
+     .says = {"was killed"}, .threads = 2},
+    {.name = "that there are other threads, without /proc", .make = hides_number_of_threads, .outcomes = REFUSED,
+     .status = EC_SECURITY_EPROC, .threads = 3},
 };
 
 /* --- a thread whose own filter says that there is none ------------------------------------------------------------------------ */
