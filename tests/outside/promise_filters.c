@@ -275,6 +275,8 @@ static const struct situation hidden[] = {
     {.name = "PR_GET_SECCOMP, and another pretends", .make = hides_mode, .outcomes = REFUSED, .threads = 3},
     {.name = "PR_GET_SECCOMP of another thread, and one pretends that capset worked", .make = another_hides_mode,
      .needs_ids = true, .outcomes = GONE, .says = {"capset"}, .threads = 2},
+    {.name = "PR_GET_SECCOMP of another thread, and one pretends that capset made effective what it keeps", .make = another_hides_mode,
+     .caps = "all=ep cap_sys_resource-ep", .needs_ids = true, .outcomes = GONE, .says = {"capset"}, .threads = 2},
     {.name = "that setgroups has not added the primary group", .make = lacks_primary_for_good, .needs_ids = true,
      .outcomes = REFUSED, .status = EC_SECURITY_EREFUSED, .says = {"setgroups"}, .threads = 3},
     {.name = "that setgroups of another thread has not added the primary group", .make = another_lacks_primary_for_good,

@@ -35,6 +35,7 @@ struct situation {
     bool libc_may_abort;         /* the end may be libc's own abort, without a line of ours */
     bool becomes_tell;           /* the process ends as build/outside/tell, which says on standard error what it is */
     bool line_lost;              /* standard error takes no line */
+    bool keeps_handler;          /* a signal of ours may still come, and libc has no handler for it */
 };
 
 void situation(const struct situation *it);

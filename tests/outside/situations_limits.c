@@ -6,6 +6,7 @@
 #include <linux/seccomp.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* --- descriptors -------------------------------------------------------------------------------------------------------------- */
@@ -215,6 +217,47 @@ static void tell_allocations(pid_t pid)
            shared->flag);
 }
 
+/* One thread that libc knows nothing of, so that libc has no handler for the borrowed signal, and that lets it through late. */
+static char bare_stack[1 << 16] __attribute__((aligned(16)));
+
+static int bare_thread(void *unused)
+{
+    uint64_t mask = UINT64_C(1) << 32;
+    struct timespec moment = {0, 1000000};
+    syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, NULL, 8);
+    shared->count = 1;
+    while (shared->flag == 0)
+        syscall(SYS_nanosleep, &moment, NULL);
+    syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &mask, NULL, 8);
+    for (;;)
+        syscall(SYS_nanosleep, &moment, NULL);
+    return unused != NULL;
+}
+
+static void make_bare_thread(void)
+{
+    int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
+    must(clone(bare_thread, bare_stack + sizeof bare_stack, flags, NULL) > 0, "clone");
+    wait_for(&shared->count, 1);
+}
+
+static int drop_in_a_second(void) { return drop_within("1"); }
+
+static void takes_descriptors(pid_t pid)
+{
+    struct rlimit none = {0, 0};
+    nap(400);
+    expect(syscall(SYS_prlimit64, pid, RLIMIT_NOFILE, &none, NULL) == 0, "prlimit: %s", strerror(errno));
+}
+
+static void hears_late(pid_t pid)
+{
+    shared->flag = 1;
+    nap(100);
+    char state = state_of(pid, pid);
+    expect(state && state != 'Z', "the signal that came after the call has ended the process");
+}
+
 static void idle_two(void) { idle_threads(2); }
 
 void situations_of_limits(void)
@@ -224,6 +267,9 @@ void situations_of_limits(void)
          .outcomes = REFUSED, .status = EC_SECURITY_ERESOURCE, .says = {"EMFILE"}},
         {.name = "room for 0 to 11 more descriptors", .make = idle_two, .call = each_number_of_descriptors,
          .after = tell_refusals, .outcomes = DONE, .threads = 3},
+        {.name = "no descriptor is left when a call is called off, and a thread hears its signal later", .make = make_bare_thread,
+         .call = drop_in_a_second, .beside = takes_descriptors, .after = hears_late, .outcomes = REFUSED,
+         .status = EC_SECURITY_ETHREAD, .says = {"within the deadline"}, .threads = 2, .keeps_handler = true},
         {.name = "no more processes (RLIMIT_NPROC)", .needs_ids = true, .make = at_process_limit,
          .outcomes = DONE, .threads = 3},
         {.name = "no more processes (RLIMIT_NPROC), under a seccomp filter", .needs_ids = true, .make = at_process_limit_with_filter,
