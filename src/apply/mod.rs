@@ -33,6 +33,9 @@ const REHEARSAL_DEADLINE: Duration = Duration::from_secs(1);
 /// How long the caller's commit may take at least, under a seccomp filter: its supervisor may never answer.
 const COMMIT_DEADLINE: Duration = Duration::from_secs(5);
 
+/// How long another thread's call is waited for, beyond the deadline.
+const ANOTHER_CALL: Duration = Duration::from_secs(30);
+
 /// Whether [`apply`] would work, as far as that can be seen without stopping a thread; changes nothing.
 pub fn check(policy: &mut Policy) -> Result<(), Error> {
     not_in_a_handler()?;
@@ -157,6 +160,8 @@ fn open_proc(policy: &mut Policy) -> Result<(Option<sys::Fd>, Option<sys::Fd>), 
     }
     let opened = match policy.proc.as_ref().and_then(|proc| proc.fd.as_ref()) {
         Some(proc) => sys::openat(proc.raw(), c"self/task", libc::O_RDONLY | libc::O_DIRECTORY)
+            // Another file system may cover it.
+            .and_then(|tasks| if sys::is_on_proc(tasks.raw())? { Ok(tasks) } else { Err(why) })
             .and_then(|tasks| Ok((sys::openat(proc.raw(), c".", libc::O_PATH | libc::O_DIRECTORY)?, tasks))),
         None => Err(why),
     };
@@ -240,7 +245,7 @@ fn run(input: &Input) -> Result<(), Error> {
     loop {
         // libc's own broadcast, and any handler, could change the caller between the look and the commit.
         let mut mask = 0;
-        let lock = CallLock::take(input.tasks.as_ref(), &mut mask)?;
+        let lock = CallLock::take(input.tasks.as_ref(), input.deadline + ANOTHER_CALL, &mut mask)?;
         let outcome = run_locked(input, target, &buffer, &lock);
         drop(lock);
         let _ = sys::insist(|| sys::set_signal_mask(mask));

@@ -105,7 +105,9 @@ pub(crate) struct CallLock {
 impl CallLock {
     /// Takes the lock with all signals blocked; puts the mask before into `mask`. While it waits, signals are not blocked: the call
     /// that has the lock must be able to stop this thread.
-    pub(crate) fn take(tasks: Option<&sys::Fd>, mask: &mut u64) -> Result<CallLock, StopError> {
+    ///
+    /// Gives up after `limit`: the id of an owner that has ended may be another thread's by now.
+    pub(crate) fn take(tasks: Option<&sys::Fd>, limit: Duration, mask: &mut u64) -> Result<CallLock, StopError> {
         const LOOK_AGAIN: Duration = Duration::from_millis(100);
         let system = |call| move |errno| StopError::System { call, errno };
         let (pid, tid) = (sys::getpid(), sys::gettid());
@@ -114,6 +116,7 @@ impl CallLock {
         }
         let shared = shared_or_new();
         let mine = owner_of(pid, tid);
+        let start = sys::now();
         loop {
             let seen = shared.calls.load(SeqCst);
             *mask = sys::set_signal_mask(u64::MAX).map_err(system("rt_sigprocmask"))?;
@@ -134,6 +137,9 @@ impl CallLock {
             sys::insist(|| sys::set_signal_mask(*mask)).map_err(system("rt_sigprocmask"))?;
             if owner == mine {
                 return Err(StopError::Busy { problem: "called while a call is under way in this thread" });
+            }
+            if sys::now().saturating_sub(start) > limit {
+                return Err(StopError::Busy { problem: "the call of another thread has not ended in time" });
             }
             sys::futex_wait(&shared.calls, seen, Some(LOOK_AGAIN));
         }

@@ -65,9 +65,10 @@ static void as_process_1(void (*body)(void))
 
 /* --- process 1 here, and a child that is process 1 of another namespace ------------------------------------------------------ */
 
+/* With a moment between, in which the other thread comes to the end of its fork: a signal starts that again (kernel/fork.c). */
 static void *stops_always(void *unused)
 {
-    for (;;) {
+    for (;; nap(2)) {
         if (stop_all() != EC_SECURITY_OK && !shared->flag)
             complain("stop_all: %s", ec_security_last_error());
         shared->count++;
