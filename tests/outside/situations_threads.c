@@ -784,12 +784,12 @@ static void make_unshared_files(void)
 
 static volatile int noisy;
 
-/* Not before all threads are there, and with a moment between: glibc's broadcast holds the lock that pthread_create needs, and is not
- * fair. */
+/* Not before all threads are there, since glibc's broadcast holds the lock that pthread_create needs, and is not fair; and with a moment
+ * between, since each broadcast interrupts the others, who must come to something. */
 static void *noise_set_ids(void *unused)
 {
     (void)unused;
-    const struct timespec moment = {0, 20000};
+    const struct timespec moment = {0, 2000000};
     wait_for(&noisy, 1);
     for (;; nanosleep(&moment, NULL)) {
         if (setresuid((uid_t)-1, (uid_t)-1, (uid_t)-1) < 0)
