@@ -118,10 +118,16 @@ void thread(void *(*body)(void *), void *arg)
     pthread_attr_destroy(&attr);
 }
 
+/* Until a moment, not for a time: what is left of a time grows by the timer slack with each signal, so that signals in quick
+ * succession make it endless. */
 void nap(unsigned milliseconds)
 {
-    struct timespec left = {milliseconds / 1000, (long)(milliseconds % 1000) * 1000000};
-    while (nanosleep(&left, &left) < 0 && errno == EINTR)
+    struct timespec end;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    long nanoseconds = end.tv_nsec + (long)(milliseconds % 1000) * 1000000;
+    end.tv_sec += milliseconds / 1000 + nanoseconds / 1000000000;
+    end.tv_nsec = nanoseconds % 1000000000;
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &end, NULL) == EINTR)
         ;
 }
 

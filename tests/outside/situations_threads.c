@@ -785,13 +785,12 @@ static void make_unshared_files(void)
 static volatile int noisy;
 
 /* Not before all threads are there, since glibc's broadcast holds the lock that pthread_create needs, and is not fair; and with a moment
- * between, since each broadcast interrupts the others, who must come to something. */
+ * between that the other's broadcast does not cut short: two that answer each other at once leave nobody time for anything. */
 static void *noise_set_ids(void *unused)
 {
     (void)unused;
-    const struct timespec moment = {0, 2000000};
     wait_for(&noisy, 1);
-    for (;; nanosleep(&moment, NULL)) {
+    for (;; nap(1)) {
         if (setresuid((uid_t)-1, (uid_t)-1, (uid_t)-1) < 0)
             complain("setresuid(-1, -1, -1): %s", strerror(errno));
         shared->count++;
