@@ -535,8 +535,8 @@ static void births_tracer(pid_t caller, pid_t ending)
             if (shared->flag == 3 && is_fstat(info.entry.nr)) {
                 if (waitpid(ending, &status, __WALL) != ending)
                     _exit(75);
+                shared->flag = 4; /* before the caller can go on and be asked */
                 ptrace(PTRACE_DETACH, caller, 0, 0);
-                shared->flag = 4;
                 _exit(0);
             }
         }
