@@ -39,7 +39,7 @@ extern "C" fn handler(signal: c_int, info: *mut SigInfo, context: *mut c_void) {
         (Some(shared), Some((pid, payload)))
             if pid == shared.pid.load(SeqCst) && payload.generation == signal_action::copy_of_library() =>
         {
-            // SAFETY: a session stays mapped while a signal of ours may come.
+            // SAFETY: a session is never unmapped.
             let Some(session) = (unsafe { shared.current.load(SeqCst).as_ref() }) else { return };
             let tid = payload.tid;
             if let Some(slot) = session.slot_of(tid, payload.slot as usize)

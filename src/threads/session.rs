@@ -234,19 +234,18 @@ impl Session {
     }
 }
 
-/// The memory of a session, and room for names of the directory behind it. Kept from call to call: a signal of a call that was called
-/// off may come late, and its handler looks here.
+/// The memory of a session, and a buffer for names of the directory behind it. Kept from call to call, and never unmapped: nothing
+/// tells when the last handler has left that came late. Each is twice as large as the one before, so that all take twice the last.
 #[derive(Clone, Copy)]
 pub(super) struct Mapping {
     at: *mut u8,
-    bytes: usize,
     capacity: usize,
 }
 
 const NAMES: usize = 32 << 10;
 
 impl Mapping {
-    pub(super) const NONE: Mapping = Mapping { at: core::ptr::null_mut(), bytes: 0, capacity: 0 };
+    pub(super) const NONE: Mapping = Mapping { at: core::ptr::null_mut(), capacity: 0 };
 
     pub(super) fn capacity(&self) -> usize {
         self.capacity
@@ -262,13 +261,14 @@ impl Mapping {
     }
 
     pub(super) fn new(capacity: usize) -> sys::Result<Mapping> {
+        let capacity = capacity.next_power_of_two();
         let bytes = (Mapping::names_at(capacity) + NAMES).next_multiple_of(4096);
-        Ok(Mapping { at: sys::map(bytes, false)?, bytes, capacity })
+        Ok(Mapping { at: sys::map(bytes, false)?, capacity })
     }
 
     /// The session of the last call, if there was one.
     pub(super) fn session(&self) -> Option<&'static Session> {
-        // SAFETY: NULL, or a mapping that begins with a session. It is unmapped by `unmap` only.
+        // SAFETY: NULL, or a mapping that begins with a session. It is never unmapped.
         unsafe { self.at.cast::<Session>().as_ref() }
     }
 
@@ -319,14 +319,5 @@ impl Mapping {
         let used = session.used.load(Relaxed) as usize;
         session.table().iter().for_each(|entry| entry.store(0, Relaxed));
         session.slots()[..used].iter().for_each(Slot::clear);
-    }
-
-    /// # Safety
-    /// Nobody looks there any more.
-    pub(super) unsafe fn unmap(self) {
-        if !self.at.is_null() {
-            // SAFETY: the caller's promise.
-            unsafe { sys::unmap(self.at, self.bytes) };
-        }
     }
 }

@@ -211,11 +211,6 @@ impl<'a> Stopper<'a> {
         } else {
             let new = Mapping::new(capacity)
                 .map_err(|errno| StopError::System { call: "mmap for the list of threads", errno })?;
-            // A thread that stays in the old one keeps it, and so does a signal that may come late.
-            if free && !lock.any_late() {
-                // SAFETY: every thread has left, and no signal is pending.
-                unsafe { kept.unmap() };
-            }
             lock.keep_mapping(new);
             new
         };
