@@ -251,7 +251,8 @@ static const char *name_of(enum outcome outcome)
 static void says(const char *text)
 {
     for (size_t at = 0; at < sizeof current->says / sizeof *current->says && current->says[at]; at++)
-        expect(strstr(text, current->says[at]), "\"%s\" is not in: %s", current->says[at], text);
+        expect(strstr(text, current->says[at]) || (at == 0 && current->or_says && strstr(text, current->or_says)),
+               "\"%s\" is not in: %s", current->says[at], text);
     if (current->names_thread) {
         char name[32];
         snprintf(name, sizeof name, "thread %d", shared->tid);

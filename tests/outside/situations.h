@@ -23,6 +23,7 @@ struct situation {
     unsigned outcomes;           /* those that are right here */
     int status;                  /* of a refusal */
     const char *says[3];         /* what its text, or the line before the end, has to hold */
+    const char *or_says;         /* instead of the first of them: where it is chance which is found first */
     bool names_thread;           /* … and "thread N" of shared->tid */
     unsigned threads;            /* at least so many are looked at; 1 unless set */
     unsigned seconds;            /* 60 unless set */
