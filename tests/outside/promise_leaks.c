@@ -156,6 +156,7 @@ static int unknown_user(void) { return ec_security_apply("no-such-user-here", NU
 static int unknown_capability(void) { return ec_security_apply(NULL, NULL, "cap_of_nobody+ep"); }
 static int not_in_the_plan(void) { return ec_security_apply("ecuser", NULL, "cap_sys_resource,cap_kill+ep"); }
 static int short_drop(void) { return drop_within("0.002"); }
+static int drop_of_a_moment(void) { return drop_within("0.5"); } /* long enough to stop threads on a busy machine */
 static int dry(void)
 {
     int status = check_of((const char *const[]){"user", ids() ? "ecuser" : NULL, NULL});
@@ -167,7 +168,7 @@ static int no_such_capabilities(void) { return repeated(unknown_capability, 1000
 static int not_in_plans(void) { return repeated(not_in_the_plan, 500); }
 static int refused_by_filter(void) { return repeated(drop, 500); }
 static int unheard(void) { return repeated(short_drop, 200); }
-static int unanswered(void) { return repeated(short_drop, 5); }
+static int unanswered(void) { return repeated(drop_of_a_moment, 5); }
 static int dry_runs(void) { return repeated(dry, 500); }
 
 static void lacks_a_capability(void)
