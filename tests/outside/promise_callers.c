@@ -175,7 +175,9 @@ void promise_of_callers(void)
         bool leader = at >= LEN(calls_of_a_caller);
         snprintf(names[at], sizeof names[at], "%s is killed at system call %d, then another calls", leader ? "the leader" : "a thread",
                  calls_of_a_caller[at % LEN(calls_of_a_caller)]);
+        bool arms_timer = calls_of_a_caller[at % LEN(calls_of_a_caller)] == SYS_timer_create;
         killed[at] = (struct situation){.name = names[at],
+                                        .cannot = arms_timer ? dumps_end_callers : NULL,
                                         .make = leader ? NULL : make_idle,
                                         .body = leader ? leader_is_killed : NULL,
                                         .call = leader ? drop_after_the_leader : drop_after_a_death,

@@ -348,7 +348,7 @@ void promise_of_filters(void)
                                                .meanwhile = FIELD_SECCOMP,
                                                .threads = 100};
     situations_together("filters that come for all threads while they are being stopped", 60, comes, LEN(comes));
-    situation_rounds("a filter that comes for all threads some time during the call, 120 times", 120, &some_time, 120);
+    situation_rounds("a filter that comes for all threads some time during the call, 120 times", 400, &some_time, 120);
     situations_together("filters over what is so already", 60, already, LEN(already));
     situations_unlisted("filters that hide what is held", 60, hidden, LEN(hidden));
     situations_unlisted("filters of a thread's own that hide themselves", 60, hiding, LEN(hiding));

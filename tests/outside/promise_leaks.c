@@ -75,7 +75,8 @@ static void take(struct holdings *out)
     memset(out, 0, sizeof *out);
     out->descriptors = entries_of("/proc/thread-self/fd");
     out->mappings = lines_of("/proc/thread-self/maps");
-    out->queued = field_of("\nSigQ:");
+    /* Those of other processes of the user are counted with them before Linux 5.14, whatever their user namespace (kernel/ucount.c). */
+    out->queued = kernel_before(5, 14) ? 0 : field_of("\nSigQ:");
     out->timers = lines_of("/proc/self/timers");
     out->threads = entries_of("/proc/self/task");
     out->children = (long)strlen(read_proc("/proc/thread-self/children"));

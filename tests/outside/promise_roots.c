@@ -155,7 +155,7 @@ static void supervised_at(int number)
     struct rule rule = CALLS(number, SECCOMP_RET_USER_NOTIF);
     struct supervisor supervisor = {.only = getpid(), .first = 1, .many = 1, .error = EPERM};
     mounted("/", MS_RDONLY);
-    must(mkdir(PLACE "/work", 0755) == 0 && mount("/", PLACE "/work", NULL, MS_BIND, NULL) == 0 && chdir(PLACE "/work/usr") == 0,
+    must(mkdir(PLACE "/work", 0755) == 0 && mount("/", PLACE "/work", NULL, MS_BIND, NULL) == 0 && chdir(PLACE "/work/bin") == 0,
          "a working directory in a bind mount");
     must(seccomp_supervised(&rule, 1, 0, &supervisor) > 0, "a supervisor");
     must(place_of("/", &had[0]) && place_of(".", &had[1]), "statx");

@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -246,6 +247,21 @@ static size_t lines_said(char *text, size_t room)
 static const char *name_of(enum outcome outcome)
 {
     return outcome == DONE ? "done on every thread" : outcome == REFUSED ? "error, nothing changed" : "process gone, one line";
+}
+
+bool kernel_before(unsigned major, unsigned minor)
+{
+    struct utsname kernel;
+    unsigned has_major = 0, has_minor = 0;
+    must(uname(&kernel) == 0 && sscanf(kernel.release, "%u.%u", &has_major, &has_minor) == 2, "uname");
+    return has_major < major || (has_major == major && has_minor < minor);
+}
+
+/* A core dump ends everything that shares the memory (fs/coredump.c), before the rehearsal's child can see to it that there is
+ * none. */
+const char *dumps_end_callers(void)
+{
+    return kernel_before(5, 16) ? "before Linux 5.16 this filter ends the caller too" : NULL;
 }
 
 static void says(const char *text)

@@ -15,7 +15,6 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -343,16 +342,6 @@ static void with_bits(unsigned bits)
     idle_threads(0);
     must(prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) == 0, "PR_SET_SECUREBITS");
     idle_threads(2);
-}
-
-/* A core dump ends everything that shares the memory (fs/coredump.c), before the rehearsal's child can see to it that there is
- * none. */
-static const char *dumps_end_callers(void)
-{
-    struct utsname kernel;
-    unsigned major = 0, minor = 0;
-    must(uname(&kernel) == 0 && sscanf(kernel.release, "%u.%u", &major, &minor) == 2, "uname");
-    return major > 5 || (major == 5 && minor >= 16) ? NULL : "before Linux 5.16 this filter ends the caller too";
 }
 
 static const char *no_setpcap(void)
