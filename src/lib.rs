@@ -80,11 +80,6 @@ pub mod text;
 mod threads;
 mod trusted_path;
 
-// Old names, until all code uses the new ones.
-pub use caps as cap_sets;
-pub use caps::text as cap_text;
-pub use config as stanza;
-
 pub use caps::CapSets;
 pub use error::{Error, Status};
 pub use policy::Policy;
