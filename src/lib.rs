@@ -40,7 +40,7 @@
 //!                 sys       one function per system call
 //! ```
 //!
-//! Imports go down this picture only; `text` and `alloc_util` are under all of it.
+//! Imports go down this picture only; docs/architecture.md has it with all files.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 #![deny(unsafe_code)]
