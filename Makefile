@@ -16,7 +16,7 @@
 #   make check-surroundings  drops in containers, units, sandboxes, under security modules: docs/surroundings.md
 #   make mutants     every change cargo-mutants knows of, in four files; make mutants-hand, thirty defects in what acts
 #   make check-daemons   servers of Debian's source packages with this library in place of their own drop
-#   make header      rewrites include/ec_security.h from src/capi/mod.rs
+#   make header      rewrites include/ec_security.h from src/capi/
 #   make clean
 #
 # Each theme has its own file under mk/, which may add targets and hook programs into `make check`: see mk/README.

@@ -1,4 +1,4 @@
-/* ec_security.h - drop the privileges of a server. Made by cbindgen from src/capi/mod.rs; do not edit.
+/* ec_security.h - drop the privileges of a server. Made by cbindgen from src/capi/; do not edit.
  *
  * libec_security, MIT OR Apache-2.0. Link with `pkg-config --cflags --libs ec_security`.
  *

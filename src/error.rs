@@ -11,8 +11,6 @@ use crate::caps::text::CapTextError;
 use crate::config::{FileProblem, Place, StanzaError};
 pub use crate::execute::ReadError;
 use crate::plan::Refusal;
-// Old names, until all code uses the new ones.
-pub use crate::text::Excerpt as Word;
 use crate::text::Nearest;
 pub use crate::text::{Errno, Excerpt};
 pub use crate::threads::{StopError, ThreadProblem, ThreadState};

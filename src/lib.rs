@@ -40,7 +40,7 @@
 //!                 sys       one function per system call
 //! ```
 //!
-//! Imports go down this picture only; `text` and `alloc_util` are under all of it.
+//! Imports go down this picture only; docs/architecture.md has it with all files.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 #![deny(unsafe_code)]
@@ -79,11 +79,6 @@ pub mod text;
 #[allow(unsafe_code)]
 mod threads;
 mod trusted_path;
-
-// Old names, until all code uses the new ones.
-pub use caps as cap_sets;
-pub use caps::text as cap_text;
-pub use config as stanza;
 
 pub use caps::CapSets;
 pub use error::{Error, Status};

@@ -11,7 +11,7 @@
 
 use core::fmt;
 
-use crate::caps::{self as cap_sets, CapNames, CapSets, bit};
+use crate::caps::{self, CapNames, CapSets, bit};
 
 /// The securebits of capabilities(7), by name and by bit (include/uapi/linux/securebits.h); the last four since Linux 6.14.
 pub const SECUREBITS: [(&str, u32); 12] = [
@@ -240,7 +240,7 @@ impl Plan {
     /// What to ask before the first step that cannot be undone, so that none of those after it is refused.
     pub fn probes(&self) -> impl Iterator<Item = Probe> {
         let has = |wanted: fn(&Kind) -> bool| self.kinds[self.reversible()..usize::from(self.len)].iter().any(wanted);
-        let setpcap = self.caps_at_bar.effective & bit(cap_sets::SETPCAP) != 0;
+        let setpcap = self.caps_at_bar.effective & bit(caps::SETPCAP) != 0;
         let capset =
             has(|kind| matches!(kind, Kind::WorkingSets | Kind::CapSet)).then_some(Probe::CapSet(self.caps_at_bar));
         let securebits =
@@ -419,7 +419,7 @@ impl Target {
             caps.inheritable |= self.optional.inheritable & there;
         }
         self.optional = CapSets::EMPTY;
-        self.require_trim = self.trim_bounding && caller.caps.permitted & bit(cap_sets::SETPCAP) != 0;
+        self.require_trim = self.trim_bounding && caller.caps.permitted & bit(caps::SETPCAP) != 0;
         self
     }
 }
@@ -438,7 +438,7 @@ fn goal(target: &Target, held: &Credentials) -> Result<Credentials, Refusal> {
     }
     goal.no_new_privs |= target.no_new_privs;
 
-    let has_setpcap = held.caps.permitted & bit(cap_sets::SETPCAP) != 0;
+    let has_setpcap = held.caps.permitted & bit(caps::SETPCAP) != 0;
     if let TargetCaps::Exactly(caps) = target.caps {
         goal.caps = caps;
         goal.ambient = 0;
@@ -448,7 +448,7 @@ fn goal(target: &Target, held: &Credentials) -> Result<Credentials, Refusal> {
         goal.caps.inheritable |= ambient;
     }
     let caps = &goal.caps;
-    let missing = (caps.effective | caps.permitted | caps.inheritable) & !cap_sets::up_to(target.last_cap);
+    let missing = (caps.effective | caps.permitted | caps.inheritable) & !caps::up_to(target.last_cap);
     if missing != 0 {
         return Err(Refusal::KernelLacks { missing, last_cap: target.last_cap });
     }
@@ -524,12 +524,12 @@ impl Planner {
                     // security/commoncap.c, cap_capset: inheritable grows within permitted
                     && now.caps.inheritable & !(caps.inheritable | now.caps.permitted) == 0
             }
-            Step::SetResGid(gid) => holds(cap_sets::SETGID) || now.gids == [gid; 4],
+            Step::SetResGid(gid) => holds(caps::SETGID) || now.gids == [gid; 4],
             Step::SetResUid(uid) => {
                 let keeps = now.securebits & (NO_SETUID_FIXUP | KEEP_CAPS) != 0;
                 let loses = now.uids[..3].contains(&0) && uid != 0;
                 let ambient_stays = now.ambient == 0 || now.securebits & NO_CAP_AMBIENT_RAISE == 0;
-                (holds(cap_sets::SETUID) || now.uids == [uid; 4]) && (!loses || (keeps && ambient_stays))
+                (holds(caps::SETUID) || now.uids == [uid; 4]) && (!loses || (keeps && ambient_stays))
             }
             _ => true,
         }
@@ -644,10 +644,10 @@ fn identity_changes(held: &Credentials, goal: &Credentials) -> impl Iterator<Ite
     let gid = !held.gids[..3].contains(&goal.gids[0]) && goal.gids != held.gids;
     let uid = !held.uids[..3].contains(&goal.uids[0]) && goal.uids != held.uids;
     [
-        (!held.root_as_wanted).then_some((cap_sets::SYS_CHROOT, Refusal::RootNeedsSysChroot)),
-        (!held.groups_as_wanted).then_some((cap_sets::SETGID, Refusal::GroupsNeedSetgid)),
-        gid.then_some((cap_sets::SETGID, Refusal::GidNeedsSetgid { gid: goal.gids[0] })),
-        uid.then_some((cap_sets::SETUID, Refusal::UidNeedsSetuid { uid: goal.uids[0] })),
+        (!held.root_as_wanted).then_some((caps::SYS_CHROOT, Refusal::RootNeedsSysChroot)),
+        (!held.groups_as_wanted).then_some((caps::SETGID, Refusal::GroupsNeedSetgid)),
+        gid.then_some((caps::SETGID, Refusal::GidNeedsSetgid { gid: goal.gids[0] })),
+        uid.then_some((caps::SETUID, Refusal::UidNeedsSetuid { uid: goal.uids[0] })),
     ]
     .into_iter()
     .flatten()
@@ -668,7 +668,7 @@ pub fn missing_capabilities(target: &Target, held: &Credentials) -> u64 {
     if let TargetCaps::Exactly(caps) = target.caps {
         needed |= caps.permitted;
     }
-    needed & !held.caps.permitted & cap_sets::up_to(target.last_cap)
+    needed & !held.caps.permitted & caps::up_to(target.last_cap)
 }
 
 /// The steps from `held` to what is wanted, or why there are none. `target` must have been settled for the caller.
@@ -691,7 +691,7 @@ pub fn plan(target: &Target, held: &Credentials, kind: PlanKind) -> Result<Plan,
             goal,
         },
     };
-    let setpcap = bit(cap_sets::SETPCAP);
+    let setpcap = bit(caps::SETPCAP);
 
     let new_uids = goal.uids != held.uids;
     let needs_setpcap = p.needs_setpcap(&goal);
@@ -709,13 +709,13 @@ pub fn plan(target: &Target, held: &Credentials, kind: PlanKind) -> Result<Plan,
 
     let mut needed = 0;
     if !held.root_as_wanted {
-        needed |= bit(cap_sets::SYS_CHROOT);
+        needed |= bit(caps::SYS_CHROOT);
     }
     if !held.groups_as_wanted || goal.gids != held.gids {
-        needed |= bit(cap_sets::SETGID);
+        needed |= bit(caps::SETGID);
     }
     if new_uids {
-        needed |= bit(cap_sets::SETUID);
+        needed |= bit(caps::SETUID);
     }
     if all_first && needs_setpcap {
         needed |= setpcap;

@@ -18,12 +18,12 @@ use core::fmt;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::caps::{self as cap_sets, CapSets};
+use crate::caps::{self, CapSets};
 use crate::error::Error;
 use crate::plan::SECUREBITS;
 use crate::procfs::{self, Stat, Status};
 use crate::sys;
-use crate::text::{Errno, Excerpt as Word};
+use crate::text::{Errno, Excerpt};
 
 /// What a thread holds, as far as /proc tells. credentials(7)
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,7 +138,7 @@ impl fmt::Display for Process {
             writeln!(f, "{count} thread{}: {}", if count == 1 { "" } else { "s" }, reference.credentials)?;
         }
         for thread in self.different() {
-            write!(f, "thread {} {}: ", thread.tid, Word::new(&thread.name))?;
+            write!(f, "thread {} {}: ", thread.tid, Excerpt::new(&thread.name))?;
             match thread.kind {
                 Kind::Ordinary => writeln!(f, "{}", thread.credentials)?,
                 Kind::Exited => writeln!(f, "exited")?,
@@ -152,7 +152,7 @@ impl fmt::Display for Process {
         }
         if let Some((tid, bits)) = self.caller {
             let name = self.threads.iter().find(|thread| thread.tid == tid).map_or(&b""[..], |thread| &thread.name);
-            writeln!(f, "thread {tid} {}: securebits={}", Word::new(name), SecurebitNames(bits))?;
+            writeln!(f, "thread {tid} {}: securebits={}", Excerpt::new(name), SecurebitNames(bits))?;
         }
         Ok(())
     }
@@ -203,7 +203,7 @@ pub struct Set(pub u64);
 
 impl fmt::Display for Set {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_set(f, self.0, cap_sets::up_to(sys::last_cap()))
+        write_set(f, self.0, caps::up_to(sys::last_cap()))
     }
 }
 
@@ -218,9 +218,9 @@ fn write_set(f: &mut dyn fmt::Write, set: u64, all: u64) -> fmt::Result {
     } else {
         (set, "")
     };
-    for cap in cap_sets::each(mask) {
+    for cap in caps::each(mask) {
         f.write_str(before)?;
-        match cap_sets::name(cap) {
+        match caps::name(cap) {
             Some(name) => f.write_str(name)?,
             None => write!(f, "{cap}")?,
         }
@@ -511,7 +511,7 @@ mod tests {
 
     #[test]
     fn sets_are_short() {
-        let all = cap_sets::up_to(40);
+        let all = caps::up_to(40);
         let text = |set| {
             let mut out = String::new();
             write_set(&mut out, set, all).expect("a String takes everything");

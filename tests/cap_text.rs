@@ -1,8 +1,8 @@
 //! The rows of tests/data/cap_from_text.tsv: what libcap makes of a text, and what it prints for the result. And what we say
 //! of texts that do not parse, word by word.
 
-use ec_security::cap_sets::{self, CapSets};
-use ec_security::cap_text;
+use ec_security::caps::text as cap_text;
+use ec_security::caps::{self, CapSets};
 
 const LAST_CAP: u8 = 40;
 const ROWS: usize = 216;
@@ -247,7 +247,7 @@ fn clause(random: &mut Random, model: &mut Model) -> String {
     let (mut caps, mut names) = (Vec::new(), Vec::new());
     for _ in 0..=random.below(4) {
         let cap = random.below(64);
-        names.push(match (random.below(6), cap_sets::name(cap as u8)) {
+        names.push(match (random.below(6), caps::name(cap as u8)) {
             (0, _) => {
                 caps = all.clone();
                 ["all", "ALL", "aLl"][random.below(3)].to_owned()

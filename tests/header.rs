@@ -9,10 +9,11 @@ fn header_is_fresh() {
     let config = cbindgen::Config::from_file(root.join("cbindgen.toml")).expect("cbindgen.toml parses");
     let bindings = cbindgen::Builder::new()
         .with_config(config)
+        .with_src(root.join("src/capi/types.rs"))
         .with_src(root.join("src/capi/mod.rs"))
         .with_src(root.join("src/caps/set.rs"))
         .generate()
-        .expect("cbindgen reads src/capi/mod.rs");
+        .expect("cbindgen reads the sources");
     let mut fresh = Vec::new();
     bindings.write(&mut fresh);
     let fresh = String::from_utf8(fresh).expect("the header is UTF-8");

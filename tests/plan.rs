@@ -4,7 +4,7 @@
 //! The model is written after kernel/sys.c (__sys_setresuid, __sys_setresgid), kernel/groups.c (may_setgroups), fs/open.c
 //! (chroot) and security/commoncap.c (cap_capset, cap_task_fix_setuid, cap_task_prctl), and shares nothing with src/plan.rs.
 
-use ec_security::cap_sets::CapSets;
+use ec_security::caps::CapSets;
 use ec_security::plan::{
     Credentials, Plan, PlanKind, Probe, Refusal, SECUREBITS, Step, Target, TargetCaps, first_mismatch, plan,
 };

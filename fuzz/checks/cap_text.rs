@@ -3,8 +3,8 @@
 //! The model below reads a text the slow and obvious way: split at blanks, one clause at a time, one flag of one
 //! capability at a time. It shares no code with the library but the table of names.
 
-use ec_security::cap_sets::{CapSets, NAMES};
-use ec_security::cap_text::{parse, parse_names, write};
+use ec_security::caps::text::{parse, parse_names, write};
+use ec_security::caps::{CapSets, NAMES};
 
 /// Last capabilities of a kernel of today, of one that lacks what this library knows, and of two that have more. Which one
 /// a text is read for goes by its length: a fuzzer gets to all of them soon.

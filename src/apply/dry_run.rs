@@ -3,8 +3,8 @@
 
 use core::time::Duration;
 
-use super::rehearsal::{Memory, Rehearsal};
-use super::{Input, REHEARSAL_DEADLINE, explained};
+use super::input::{Input, explained};
+use super::rehearsal::{Memory, REHEARSAL_DEADLINE, Rehearsal};
 use crate::alloc_util::try_to_vec;
 use crate::caps;
 use crate::error::Error;

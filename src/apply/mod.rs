@@ -3,33 +3,27 @@
 mod dry_run;
 pub(crate) mod error;
 pub(crate) mod hint;
+mod input;
 mod rehearsal;
 
-use alloc::boxed::Box;
-use alloc::vec::Vec;
 use core::sync::atomic::AtomicU32;
 use core::sync::atomic::Ordering::Relaxed;
 use core::time::Duration;
 
-use crate::alloc_util::{try_to_vec, try_vec_of};
+use crate::alloc_util::try_to_vec;
 use crate::error::Error;
-use crate::execute::{
-    self, Context, Fault, GroupMatch, OwnStatus, ReadError, Reading, Root, SetGroups, SharedBuffer, Snapshot, StepError,
-};
+use crate::execute::{self, Context, Fault, OwnStatus, ReadError, Reading, SharedBuffer, Snapshot, StepError};
 use crate::plan::{self, Credentials, PlanKind, Step, Target};
-use crate::policy::{Policy, ProcFolder, root_folder};
+use crate::policy::Policy;
+use crate::sys;
 use crate::sys::Timer;
-use crate::task_dir::{self, TaskPath};
 use crate::text::Errno;
-use crate::threads::{self, CallLock, StopError};
-use crate::{pin, sys};
+use crate::threads::{self, CallLock};
 
 use error::ApplyError;
-use hint::Situation;
-use rehearsal::{Memory, Rehearsal};
+use input::{Input, explained};
+use rehearsal::{Memory, REHEARSAL_DEADLINE, Rehearsal};
 
-/// How long the rehearsal may take at least, since the deadline is one for threads to stop in.
-const REHEARSAL_DEADLINE: Duration = Duration::from_secs(1);
 /// How long the caller's commit may take at least, under a seccomp filter: its supervisor may never answer.
 const COMMIT_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -66,166 +60,6 @@ fn not_in_a_handler() -> Result<(), Error> {
         return Err(Error::Busy { problem: "called from a signal handler" });
     }
     Ok(())
-}
-
-/// All that a call allocates, looks up and opens: before anything changes.
-struct Input {
-    target: Target,
-    /// The supplementary groups wanted, sorted, without duplicates.
-    groups: Vec<u32>,
-    deadline: Duration,
-    /// Of /proc.
-    proc: Option<sys::Fd>,
-    /// Of /proc/self/task.
-    tasks: Option<sys::Fd>,
-    /// The calling thread's status file.
-    status: Option<sys::Fd>,
-    root: Option<Root>,
-    /// The caller's supplementary groups, sorted.
-    old_groups: Vec<u32>,
-    /// Those, each once.
-    distinct_groups: Vec<u32>,
-    /// Longer than any list of groups that is to be compared.
-    buffer: Vec<u32>,
-}
-
-impl Input {
-    fn gather(policy: &mut Policy) -> Result<Input, Error> {
-        // Before a handler is installed.
-        pin::pin_object()
-            .map_err(|errno| Error::System { call: "dlopen of the object that holds the library", errno })?;
-        let (target, groups) = policy.options.target()?;
-        let (proc, tasks) = open_proc(policy)?;
-        let status = match &tasks {
-            Some(tasks) => Some(open_own_status(tasks, proc.as_ref())?),
-            None => None,
-        };
-        let root = root(policy)?;
-        let old_groups = current_groups()?;
-        let mut distinct_groups = try_to_vec(&old_groups)?;
-        distinct_groups.dedup();
-        let buffer = try_vec_of(0, groups.len().max(old_groups.len()) + 1)?;
-        let deadline = policy.options.deadline;
-        Ok(Input { target, groups, deadline, proc, tasks, status, root, old_groups, distinct_groups, buffer })
-    }
-
-    fn own_status(&self) -> OwnStatus<'_> {
-        self.status.as_ref().map_or(OwnStatus::Nowhere, OwnStatus::Open)
-    }
-
-    /// Reads the caller, and completes what is wanted by what it holds.
-    fn context<'a>(&'a self, target: Target, buffer: &'a SharedBuffer<'a>) -> Result<(Context<'a>, Reading), Error> {
-        let mut ctx = Context {
-            target,
-            groups: &self.groups,
-            buffer,
-            root: self.root.as_ref(),
-            setgroups: SetGroups::NotAsked,
-            caller_filtered: true,
-            caller_caps: None,
-            caller_bounding: 0,
-        };
-        let own = self.own_status();
-        let mut caller = execute::read_caller(&ctx, &own, false)?;
-        if caller.groups != GroupMatch::Same {
-            ctx.setgroups = self.setgroups();
-            caller = execute::read_caller(&ctx, &own, false)?;
-        }
-        ctx.target = ctx.target.resolve_for_caller(&caller.held);
-        ctx.caller_filtered = !caller.no_filter;
-        ctx.caller_caps = caller.from_proc.then_some(caller.held.caps);
-        ctx.caller_bounding = caller.held.bounding;
-        Ok((ctx, caller))
-    }
-
-    /// user_namespaces(7), /proc/PID/setgroups.
-    fn setgroups(&self) -> SetGroups {
-        let mut buf = [0; 8];
-        let file = self.proc.as_ref().map(|proc| sys::openat(proc.raw(), c"self/setgroups", libc::O_RDONLY));
-        match file {
-            Some(Ok(file)) => match sys::read(file.raw(), &mut buf) {
-                Ok(len) if buf[..len.min(8)].starts_with(b"deny") => SetGroups::Denied,
-                _ => SetGroups::Allowed,
-            },
-            _ => SetGroups::Allowed,
-        }
-    }
-}
-
-/// Opens /proc and the thread list of this process; neither where it has one thread for sure and no /proc.
-fn open_proc(policy: &mut Policy) -> Result<(Option<sys::Fd>, Option<sys::Fd>), Error> {
-    let mut why = Errno(libc::ENOENT);
-    if !policy.proc.as_ref().is_some_and(|proc| proc.is_still_it() == Ok(true)) {
-        policy.proc = ProcFolder::open().map_err(|errno| why = errno).ok();
-    }
-    let opened = match policy.proc.as_ref().and_then(|proc| proc.fd.as_ref()) {
-        Some(proc) => sys::openat(proc.raw(), c"self/task", libc::O_RDONLY | libc::O_DIRECTORY)
-            // Another file system may cover it.
-            .and_then(|tasks| if sys::is_on_proc(tasks.raw())? { Ok(tasks) } else { Err(why) })
-            .and_then(|tasks| Ok((sys::openat(proc.raw(), c".", libc::O_PATH | libc::O_DIRECTORY)?, tasks))),
-        None => Err(why),
-    };
-    match opened {
-        Ok((proc, tasks)) => Ok((Some(proc), Some(tasks))),
-        Err(_) if sys::is_single_threaded_for_sure() => Ok((None, None)),
-        Err(errno) => Err(StopError::NoTaskDir { errno }.into()),
-    }
-}
-
-fn open_own_status(tasks: &sys::Fd, proc: Option<&sys::Fd>) -> Result<sys::Fd, Error> {
-    let by_id = task_dir::open(tasks.raw(), &TaskPath::in_task_dir(sys::gettid(), "status"));
-    match (by_id, proc) {
-        (Ok(status), _) => Ok(status),
-        // A /proc of another pid namespace has another id for this thread.
-        (Err(_), Some(proc)) => sys::openat(proc.raw(), c"thread-self/status", libc::O_RDONLY),
-        (Err(errno), None) => Err(errno),
-    }
-    .map_err(|errno| Error::System { call: "opening /proc/thread-self/status", errno })
-}
-
-/// Opens what the chroot needs.
-fn root(policy: &Policy) -> Result<Option<Root>, Error> {
-    let system = |call| move |errno| Error::System { call, errno };
-    let Some(path) = &policy.options.chroot else { return Ok(None) };
-    let is_inside = policy.entered.is_some_and(|entered| sys::root_id().is_ok_and(|root| root.may_be(&entered)));
-    let directory = root_folder(if is_inside { c"/" } else { path.as_c_str() })?;
-    let id = sys::file_id(directory.raw()).map_err(system("statx of the directory for chroot"))?;
-    let old_root = sys::openat(sys::CWD, c"/", libc::O_PATH).map_err(system("opening /"))?;
-    let old_cwd = sys::openat(sys::CWD, c".", libc::O_PATH).map_err(system("opening the working directory"))?;
-    Ok(Some(Root { directory, id, old_root, old_cwd, caller: sys::gettid() }))
-}
-
-/// The caller's supplementary groups, all of them.
-fn current_groups() -> Result<Vec<u32>, Error> {
-    let system = |errno| Error::System { call: "getgroups", errno };
-    let count = sys::getgroups(&mut []).map_err(system)?;
-    let mut groups = try_vec_of(0, count)?;
-    let count = if count == 0 { 0 } else { sys::getgroups(&mut groups).map_err(system)? };
-    groups.truncate(count);
-    groups.sort_unstable();
-    Ok(groups)
-}
-
-/// Says what an operator can do about a refusal.
-fn explained(error: Error, input: &Input, ctx: &Context<'_>, caller: &Reading) -> Error {
-    let situation = Situation {
-        missing: plan::missing_capabilities(&ctx.target, &caller.held),
-        bounding: caller.held.bounding,
-        filtered: !caller.no_filter,
-        setgroups: ctx.setgroups,
-        groups_held: &input.distinct_groups,
-        groups_wanted: &input.groups,
-        proc: input.proc.as_ref(),
-    };
-    let hint = match &error {
-        Error::Plan(refusal) => situation.hint_for_refusal(refusal),
-        Error::Apply(error) => situation.hint_for_step(error),
-        _ => None,
-    };
-    match hint {
-        Some(hint) => Error::Explained { error: Box::new(error), hint },
-        None => error,
-    }
 }
 
 /// How a try ends.

@@ -16,6 +16,9 @@ use crate::plan::{Plan, Step};
 use crate::sys::{self, Timer};
 use crate::text::Errno;
 
+/// How long the rehearsal may take at least, since the deadline is one for threads to stop in.
+pub(super) const REHEARSAL_DEADLINE: Duration = Duration::from_secs(1);
+
 /// Whose memory the child has.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Memory {

@@ -7,7 +7,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::message::Message;
-use super::{EC_SECURITY_TEXT_MAX, ec_security_policy};
+use super::types::{EC_SECURITY_TEXT_MAX, ec_security_policy};
 use crate::alloc_util::try_push;
 use crate::error::Error;
 use crate::policy::Policy;

@@ -4,9 +4,9 @@ use core::ffi::{c_char, c_int};
 use core::{ptr, slice};
 
 use super::args::{message_of, policy_ref};
-use super::ec_security_policy;
 use super::last_error;
 use super::message::Message;
+use super::types::ec_security_policy;
 use crate::error::{Error, Status};
 use crate::policy::Policy;
 use crate::sys;

@@ -4,6 +4,6 @@ mod names;
 mod set;
 pub mod text;
 
-pub use names::{NAMES, by_name, name};
+pub use names::{CapNames, NAMES, by_name, name};
 pub(crate) use names::{Name, is_word};
-pub use set::{CapNames, CapSets, SETGID, SETPCAP, SETUID, SYS_CHROOT, bit, each, up_to};
+pub use set::{CapSets, SETGID, SETPCAP, SETUID, SYS_CHROOT, bit, each, up_to};

@@ -1,6 +1,8 @@
 //! The names of capabilities (capabilities(7)), and a perfect hash that finds a name in a text.
 
-use super::set::bit;
+use core::fmt;
+
+use super::set::{bit, each};
 
 /// The names of capabilities 0 to 40, in order of number (include/uapi/linux/capability.h).
 pub const NAMES: [&str; 41] = [
@@ -56,6 +58,27 @@ pub fn name(cap: u8) -> Option<&'static str> {
 pub fn by_name(word: &[u8]) -> Option<u8> {
     let name = Name::before(word).filter(|name| name.len == word.len())?;
     Some(name.mask().trailing_zeros() as u8)
+}
+
+/// Shows a mask as names, separated by commas; as a number if there is no name; as `none` if it is empty.
+pub struct CapNames(pub u64);
+
+impl fmt::Display for CapNames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == 0 {
+            return f.write_str("none");
+        }
+        for (at, cap) in each(self.0).enumerate() {
+            if at > 0 {
+                f.write_str(", ")?;
+            }
+            match name(cap) {
+                Some(name) => f.write_str(name)?,
+                None => write!(f, "capability {cap}")?,
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Whether a byte can be part of a name or a number: ASCII letter, digit or `_`, in any locale.
@@ -222,6 +245,12 @@ mod tests {
             assert_eq!(name(cap.index()).expect("named").to_ascii_uppercase(), cap.to_string());
             assert_eq!(bit(cap.index()), cap.bitmask());
         }
+    }
+
+    #[test]
+    fn masks_are_shown_as_names() {
+        assert_eq!(format!("{}", CapNames(0)), "none");
+        assert_eq!(format!("{}", CapNames(1 | 1 << 41)), "cap_chown, capability 41");
     }
 
     #[test]

@@ -1,9 +1,5 @@
 //! Sets of capabilities: bit n of a mask is capability number n.
 
-use core::fmt;
-
-use super::names::name;
-
 /// The three sets that a capability text describes and capset(2) changes. Bit n of a mask is capability number n.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,27 +43,6 @@ pub fn each(mask: u64) -> impl Iterator<Item = u8> {
     (0..64).filter(move |cap| mask & bit(*cap) != 0)
 }
 
-/// Shows a mask as names, separated by commas; as a number if there is no name; as `none` if it is empty.
-pub struct CapNames(pub u64);
-
-impl fmt::Display for CapNames {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 == 0 {
-            return f.write_str("none");
-        }
-        for (at, cap) in each(self.0).enumerate() {
-            if at > 0 {
-                f.write_str(", ")?;
-            }
-            match name(cap) {
-                Some(name) => f.write_str(name)?,
-                None => write!(f, "capability {cap}")?,
-            }
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,7 +56,5 @@ mod tests {
         assert_eq!(up_to(62), u64::MAX >> 1);
         assert_eq!(up_to(63), u64::MAX);
         assert!(each(1 | 1 << 40 | 1 << 63).eq([0, 40, 63]));
-        assert_eq!(format!("{}", CapNames(0)), "none");
-        assert_eq!(format!("{}", CapNames(1 | 1 << 41)), "cap_chown, capability 41");
     }
 }

@@ -5,7 +5,7 @@
 
 use core::sync::atomic::AtomicU32;
 
-use super::Context;
+use super::context::Context;
 use super::read::{READING_DIRECTORIES, ReadError, Scope, credentials_of, securebits};
 use super::steps::{Fault, StepError, make, verify_follower};
 use crate::caps;

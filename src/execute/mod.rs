@@ -2,6 +2,7 @@
 //! stopped threads and in the rehearsal's child.
 
 mod chroot;
+mod context;
 mod follower;
 mod groups;
 mod read;
@@ -9,38 +10,10 @@ mod rollback;
 mod steps;
 
 pub(crate) use chroot::Root;
+pub(crate) use context::Context;
 pub(crate) use follower::{PreparedFollower, Problem, Seen, commit_follower, keep_parent_death_signal, prepare};
 pub(crate) use groups::{GroupMatch, SetGroups, SharedBuffer};
 pub use read::ReadError;
 pub(crate) use read::{OwnStatus, Reading, read_caller, read_other};
 pub(crate) use rollback::{Snapshot, undo};
 pub(crate) use steps::{Fault, StepError, make, make_in_place, verify};
-
-use crate::caps::CapSets;
-use crate::plan::{Plan, Step, Target};
-
-/// What every thread is to become, and what is known of the caller.
-pub(crate) struct Context<'a> {
-    pub(crate) target: Target,
-    /// The supplementary groups wanted, sorted, without duplicates; counts only with `target.groups`.
-    pub(crate) groups: &'a [u32],
-    /// Where lists too long for the stack are read.
-    pub(crate) buffer: &'a SharedBuffer<'a>,
-    pub(crate) root: Option<&'a Root>,
-    /// Whether setgroups(2) is denied in this user namespace.
-    pub(crate) setgroups: SetGroups,
-    /// Whether a seccomp filter looks at the caller: then other threads count as filtered without being asked.
-    pub(crate) caller_filtered: bool,
-    /// What /proc says the caller holds: with it a stopped thread compares what capget(2) shows.
-    pub(crate) caller_caps: Option<CapSets>,
-    /// What the bounding set of another thread is taken to be where it does not matter.
-    pub(crate) caller_bounding: u64,
-}
-
-impl Context<'_> {
-    /// For a look at a thread that has made a plan: it has no CAP_SETGID any more, and that is no excuse for its groups then.
-    pub(crate) fn after(&self, plan: &Plan) -> Context<'_> {
-        let setgroups = if plan.steps().any(|step| step == Step::SetGroups) { SetGroups::Made } else { self.setgroups };
-        Context { setgroups, ..*self }
-    }
-}

@@ -4,7 +4,7 @@
 
 use core::sync::atomic::{AtomicI32, Ordering};
 
-use super::Context;
+use super::context::Context;
 use super::groups::{GroupComparison, GroupMatch, SetGroups, compare_own};
 use crate::caps::{self, CapSets};
 use crate::plan::{Credentials, TargetCaps};

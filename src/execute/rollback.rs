@@ -1,6 +1,6 @@
 //! Putting the caller back to what it was.
 
-use super::Context;
+use super::context::Context;
 use super::follower::keep_parent_death_signal;
 use super::groups::GroupMatch;
 use super::read::{OwnStatus, read_caller};

@@ -2,7 +2,7 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use super::Context;
+use super::context::Context;
 use super::read::{OwnStatus, Scope, credentials_of, read_caller};
 use crate::caps;
 use crate::plan::{self, Plan, Probe, Step};

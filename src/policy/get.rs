@@ -3,8 +3,7 @@
 use core::fmt::{self, Write as _};
 use core::time::Duration;
 
-use super::OPTIONS;
-use super::options::{Options, unknown_option};
+use super::options::{OPTIONS, Options, unknown_option};
 use crate::caps::{self, CapSets};
 use crate::error::Error;
 use crate::plan::{SECUREBITS, TargetCaps};

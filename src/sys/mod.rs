@@ -1,7 +1,7 @@
 //! One function per system call or libc call; nothing else talks to libc. Those a parked thread or a rehearsal makes are
 //! raw: libc's own set*id would broadcast to all threads by itself, and any libc call may touch errno.
 
-mod arch;
+pub(crate) mod arch;
 mod call;
 mod creds;
 mod fatal;
@@ -11,7 +11,7 @@ mod memory;
 mod process;
 mod signal;
 
-pub(crate) use arch::{SignalMask, handler_entry, handler_entry_code, is_under_valgrind};
+pub(crate) use arch::{SignalMask, handler_entry, is_under_valgrind};
 pub use call::Result;
 pub(crate) use call::{INTERRUPTIONS, clone_call, insist, uninterrupted};
 pub(crate) use creds::{

@@ -4,7 +4,7 @@
 
 use core::fmt;
 
-use super::BoundedWriter;
+use super::bounded::BoundedWriter;
 
 /// The beginning of a piece of input for a message: at most 64 bytes, stored inline. `Display` quotes it and escapes what
 /// cannot be printed.

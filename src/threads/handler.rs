@@ -2,14 +2,13 @@
 //! calls, no allocation, no lock of libc's, no thread-local data.
 
 use core::ffi::{c_int, c_void};
-use core::sync::atomic::AtomicU32;
-use core::sync::atomic::Ordering::SeqCst;
+use core::sync::atomic::Ordering::{Acquire, SeqCst};
+use core::sync::atomic::{AtomicU32, AtomicUsize};
 use core::time::Duration;
 
-use super::call_lock::shared;
 use super::error::ThreadProblem;
 use super::session::{CallerFilter, Gate, Lent, Phase, Session, Slot, State, WAKE_FANOUT};
-use super::signal_action;
+use super::shared::shared;
 use crate::execute::{self, Context, Fault, PreparedFollower, Problem, StepError};
 use crate::sys::{self, SigInfo};
 use crate::task_dir;
@@ -25,6 +24,11 @@ const STACK_NEEDED: usize = 8 << 10;
 /// The stack that a thread gets whose alternate one is smaller.
 const SPARE_STACK: usize = 32 << 10;
 
+/// The action before ours, for signals that are not ours. A child of a fork that happens meanwhile needs it as well.
+pub(super) static PREVIOUS_HANDLER: AtomicUsize = AtomicUsize::new(0);
+/// Its flags.
+pub(super) static PREVIOUS_FLAGS: AtomicUsize = AtomicUsize::new(0);
+
 sys::handler_entry!(entry, handler, STACK_NEEDED, SPARE_STACK);
 
 /// The address of the handler.
@@ -37,7 +41,7 @@ extern "C" fn handler(signal: c_int, info: *mut SigInfo, context: *mut c_void) {
     let queued = unsafe { (*info).queued() };
     match (shared(), queued) {
         (Some(shared), Some((pid, payload)))
-            if pid == shared.pid.load(SeqCst) && payload.generation == signal_action::copy_of_library() =>
+            if pid == shared.pid.load(SeqCst) && payload.generation == copy_of_library() =>
         {
             // SAFETY: a session is never unmapped.
             let Some(session) = (unsafe { shared.current.load(SeqCst).as_ref() }) else { return };
@@ -49,7 +53,30 @@ extern "C" fn handler(signal: c_int, info: *mut SigInfo, context: *mut c_void) {
             }
         }
         // Not ours.
-        _ => signal_action::chain(signal, info, context),
+        _ => chain(signal, info, context),
+    }
+}
+
+/// What tells a signal of this copy of the library from one of another copy.
+pub(super) fn copy_of_library() -> u32 {
+    let at = core::ptr::from_ref(&PREVIOUS_HANDLER) as usize as u64;
+    (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
+}
+
+/// Hands a signal that is not ours to whoever had it before.
+fn chain(signal: c_int, info: *mut SigInfo, context: *mut c_void) {
+    let previous = PREVIOUS_HANDLER.load(Acquire);
+    if previous == libc::SIG_DFL || previous == libc::SIG_IGN {
+        return;
+    }
+    if PREVIOUS_FLAGS.load(Acquire) & libc::SA_SIGINFO as usize != 0 {
+        // SAFETY: the address that the kernel would have called, in the form its flags tell.
+        let previous: extern "C" fn(c_int, *mut SigInfo, *mut c_void) = unsafe { core::mem::transmute(previous) };
+        previous(signal, info, context);
+    } else {
+        // SAFETY: as above.
+        let previous: extern "C" fn(c_int) = unsafe { core::mem::transmute(previous) };
+        previous(signal);
     }
 }
 

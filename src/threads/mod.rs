@@ -7,10 +7,11 @@ mod call_lock;
 mod error;
 mod handler;
 mod session;
+mod shared;
 mod signal_action;
 mod stop;
 
-pub(crate) use call_lock::CallLock;
 pub use error::{StopError, ThreadProblem, ThreadState};
 pub(crate) use handler::die_of;
+pub(crate) use shared::CallLock;
 pub(crate) use stop::{ThreadProbe, probe_thread, stop_all, text_of};

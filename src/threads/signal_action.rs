@@ -5,28 +5,16 @@
 //! copy finds the mark, a call of another copy is under way.
 
 use core::cell::UnsafeCell;
-use core::ffi::{c_int, c_void};
-use core::sync::atomic::AtomicUsize;
-use core::sync::atomic::Ordering::{Acquire, Release, SeqCst};
+use core::sync::atomic::Ordering::{Release, SeqCst};
 
-use super::call_lock::{CallLock, Shared};
-use super::handler;
-use crate::sys::{self, KernelSigaction, SIGNAL, SigInfo, SignalMask};
-
-// The action before ours, for signals that are not ours. A child of a fork that happens meanwhile needs it as well.
-static PREVIOUS_HANDLER: AtomicUsize = AtomicUsize::new(0);
-static PREVIOUS_FLAGS: AtomicUsize = AtomicUsize::new(0);
+use super::handler::{self, PREVIOUS_FLAGS, PREVIOUS_HANDLER};
+use super::shared::{CallLock, Shared};
+use crate::sys::{self, KernelSigaction, SIGNAL, SignalMask};
 
 struct Previous(UnsafeCell<KernelSigaction>);
 // SAFETY: reached only by the thread that has the call lock.
 unsafe impl Sync for Previous {}
 static PREVIOUS: Previous = Previous(UnsafeCell::new(KernelSigaction::DEFAULT));
-
-/// What tells a signal of this copy of the library from one of another copy.
-pub(super) fn copy_of_library() -> u32 {
-    let at = core::ptr::from_ref(&PREVIOUS) as usize as u64;
-    (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
-}
 
 const UNDER_WAY: SignalMask = SignalMask::ALL.without(SIGNAL);
 
@@ -81,21 +69,4 @@ pub(super) fn restore(shared: &Shared, keep_ours: bool) {
     let has_handler = previous.handler != libc::SIG_DFL;
     let action = if keep_ours && !has_handler { ours() } else { previous };
     let _ = sys::insist(|| sys::sigaction(SIGNAL, Some(&action)));
-}
-
-/// Hands a signal that is not ours to whoever had it before.
-pub(super) fn chain(signal: c_int, info: *mut SigInfo, context: *mut c_void) {
-    let previous = PREVIOUS_HANDLER.load(Acquire);
-    if previous == libc::SIG_DFL || previous == libc::SIG_IGN {
-        return;
-    }
-    if PREVIOUS_FLAGS.load(Acquire) & libc::SA_SIGINFO as usize != 0 {
-        // SAFETY: the address that the kernel would have called, in the form its flags tell.
-        let previous: extern "C" fn(c_int, *mut SigInfo, *mut c_void) = unsafe { core::mem::transmute(previous) };
-        previous(signal, info, context);
-    } else {
-        // SAFETY: as above.
-        let previous: extern "C" fn(c_int) = unsafe { core::mem::transmute(previous) };
-        previous(signal);
-    }
 }

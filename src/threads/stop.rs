@@ -4,10 +4,10 @@ use core::ffi::c_int;
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 use core::time::Duration;
 
-use super::call_lock::CallLock;
 use super::error::{StopError, ThreadProblem, ThreadState};
-use super::handler::{WHY, die_of};
+use super::handler::{WHY, copy_of_library, die_of};
 use super::session::{ALL, CallerFilter, Gate, Lent, Mapping, Phase, Session, Slot, State, WAKE_CHAINS};
+use super::shared::CallLock;
 use super::signal_action;
 use crate::execute::{self, Context, Fault, Problem, StepError};
 use crate::plan::{self, PlanKind, Step};
@@ -402,7 +402,7 @@ impl<'a> Stopper<'a> {
         let slot = &self.slots()[index];
         let tid = slot.tid.load(Relaxed);
         slot.queue_full.store(0, Relaxed);
-        let payload = Payload { generation: signal_action::copy_of_library(), slot: index as u32, tid };
+        let payload = Payload { generation: copy_of_library(), slot: index as u32, tid };
         match sys::queue_signal(self.lock.pid, tid, payload) {
             Ok(()) => Ok(()),
             // It has ended.

@@ -11,9 +11,11 @@ use ec_security::status;
 use ec_security::sys;
 
 use crate::color::{Color, Palette};
-use crate::layout::{Page, clean};
+use crate::failure::{Failure, REFUSED, complain, say};
+use crate::layout::Page;
 use crate::source::Options;
-use crate::{Failure, REFUSED, complain, help, say, table};
+use crate::terminal::clean;
+use crate::{help, table};
 
 pub(crate) fn run(mut args: lexopt::Parser) -> Result<(), Failure> {
     use lexopt::Arg::{Long, Short, Value};

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fmt::{self, Display};
 use std::io::IsTerminal as _;
 
-use crate::Failure;
+use crate::failure::Failure;
 
 /// Whether to colour.
 #[derive(Clone, Copy)]

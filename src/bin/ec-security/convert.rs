@@ -11,8 +11,9 @@ use ec_security::status::Set;
 use ec_security::sys;
 use ec_security::text::Excerpt;
 
-use crate::layout::{clean, wrap};
-use crate::{Failure, REFUSED, complain, help, say};
+use crate::failure::{Failure, REFUSED, complain, say};
+use crate::help;
+use crate::terminal::{clean, wrap};
 
 pub(crate) fn run(mut args: lexopt::Parser) -> Result<(), Failure> {
     use lexopt::Arg::{Long, Short, Value};

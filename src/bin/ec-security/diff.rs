@@ -5,11 +5,12 @@ use std::ffi::OsString;
 use ec_security::status::{Credentials, Process, Set, on_or_off};
 
 use crate::color::{Color, Palette};
+use crate::failure::{Failure, YES, say};
+use crate::help;
 use crate::ids::{group_name, group_names, user_name, with_names};
 use crate::layout::{INDENT, Page};
 use crate::processes::{Target, odd};
 use crate::table::name_of;
-use crate::{Failure, YES, help, say};
 
 pub(crate) fn run(mut args: lexopt::Parser) -> Result<(), Failure> {
     use lexopt::Arg::{Long, Short, Value};

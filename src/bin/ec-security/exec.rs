@@ -13,8 +13,9 @@ use ec_security::policy::Policy;
 use ec_security::status::Set;
 use ec_security::sys;
 
+use crate::failure::{Failure, complain, say};
+use crate::help;
 use crate::source::Options;
-use crate::{Failure, help, say};
 
 // As env(1), nohup(1) and setpriv(1)'s relatives have it.
 const NOT_EXECUTED: u8 = 125;
@@ -24,7 +25,7 @@ const NOT_FOUND: u8 = 127;
 pub(crate) fn run(mut args: lexopt::Parser) -> Result<(), Failure> {
     use lexopt::Arg::{Long, Short, Value};
     // The exit status must not be mistaken for the program's own.
-    let ours = |failure: Failure| Failure { status: NOT_EXECUTED, ..failure };
+    let ours = |failure: Failure| failure.with_status(NOT_EXECUTED);
     let wrong = |error: lexopt::Error| ours(Failure::usage("exec", error));
     let mut file: Option<OsString> = None;
     let mut options = Options::default();
@@ -58,7 +59,7 @@ pub(crate) fn run(mut args: lexopt::Parser) -> Result<(), Failure> {
     }
     let mut policy = options.policy(file.as_deref()).map_err(|errors| {
         let failures = errors.into_iter().map(Failure::from).collect();
-        ours(crate::complain(failures))
+        ours(complain(failures))
     })?;
     // What the program is to hold has to be held until then.
     policy.retain_ambient();

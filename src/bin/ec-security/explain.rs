@@ -12,8 +12,9 @@ use ec_security::{procfs, sys};
 
 use crate::cap_meaning::{as_good_as_root, meaning};
 use crate::color::{Color, Palette};
+use crate::failure::{Failure, REFUSED, say};
 use crate::layout::Page;
-use crate::{Failure, REFUSED, help, processes, say};
+use crate::{help, processes};
 
 pub(crate) fn run(mut args: lexopt::Parser) -> Result<(), Failure> {
     use lexopt::Arg::{Long, Short, Value};

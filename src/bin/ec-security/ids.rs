@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use ec_security::identity::nss;
 
-use crate::layout::clean;
+use crate::terminal::clean;
 
 type Known = RefCell<HashMap<u32, Option<String>>>;
 

@@ -2,8 +2,8 @@
 
 use ec_security::status::{Credentials, Process, Set};
 
-use crate::Failure;
 use crate::color::Color;
+use crate::failure::Failure;
 use crate::ids::user_name;
 use crate::layout::Page;
 use crate::processes::{self, Target, has_user_0, held, held_by, is_in_other_user_namespace, odd};

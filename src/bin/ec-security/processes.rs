@@ -10,7 +10,7 @@ use ec_security::error::Error;
 use ec_security::status::{self, Credentials, Kind, Process, Thread};
 use ec_security::text::Excerpt;
 
-use crate::Failure;
+use crate::failure::{Failure, REFUSED};
 
 /// A process on the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl Target {
                     (Some(process), 0) => Ok(process),
                     (Some(_), others) => {
                         let text = format!("{} processes are called {}: give a process id", others + 1, quoted(name));
-                        Err(Failure::new(crate::REFUSED, text))
+                        Err(Failure::new(REFUSED, text))
                     }
                     (None, _) => Err(no_such(name)),
                 }
@@ -56,7 +56,7 @@ fn quoted(name: &OsStr) -> Excerpt {
 }
 
 fn no_such(name: &OsStr) -> Failure {
-    Failure::new(crate::REFUSED, format!("no process is called {}", quoted(name)))
+    Failure::new(REFUSED, format!("no process is called {}", quoted(name)))
 }
 
 /// What was meant and is there; and what was meant and is not.
@@ -86,7 +86,7 @@ pub(crate) fn read_all(targets: &[Target]) -> (Vec<Process>, Vec<Failure>) {
 pub(crate) fn every() -> Result<(Vec<Process>, usize), Failure> {
     let mut processes = Vec::new();
     let mut unreadable = 0;
-    for pid in pids().map_err(|error| Failure::new(crate::REFUSED, format!("/proc: {error}")))? {
+    for pid in pids().map_err(|error| Failure::new(REFUSED, format!("/proc: {error}")))? {
         match status::read(pid) {
             Ok(process) if process.is_kernel_thread => {}
             Ok(process) => processes.push(process),

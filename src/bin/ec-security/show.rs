@@ -10,10 +10,11 @@ use ec_security::status::{self, Process};
 use ec_security::text::Excerpt;
 
 use crate::color::{Color, Palette};
+use crate::failure::{Failure, YES, complain, say};
 use crate::layout::Page;
 use crate::processes::{self, Target};
 use crate::verdict::{self, Answer, Verdict};
-use crate::{Failure, YES, complain, help, json, list, say, table};
+use crate::{help, json, list, table};
 
 #[derive(Default)]
 struct Options {

@@ -7,7 +7,7 @@ use ec_security::error::Error;
 use ec_security::policy::Policy;
 use ec_security::text::Excerpt;
 
-use crate::Failure;
+use crate::failure::Failure;
 
 /// Options of the command line. They are set after a file is read, and therefore override it.
 #[derive(Default)]

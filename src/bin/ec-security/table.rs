@@ -5,8 +5,9 @@ use ec_security::status::{Credentials, Kind, Process, SecurebitNames, Set, Threa
 use crate::cap_meaning::as_good_as_root;
 use crate::color::Color;
 use crate::ids::{group_name, group_names, user_name, with_names};
-use crate::layout::{Page, clean};
+use crate::layout::Page;
 use crate::processes::is_in_other_user_namespace;
+use crate::terminal::clean;
 
 /// A process: all threads that hold the same once, then those that differ.
 pub(crate) fn process(page: &mut Page, process: &Process) {

@@ -11,11 +11,13 @@ use ec_security::procfs::Stat;
 use ec_security::status::{self, Credentials, Ids, Kind, Process, Set, on_or_off};
 
 use crate::color::{Color, Palette};
+use crate::failure::{Failure, say};
+use crate::help;
 use crate::ids::group_names;
-use crate::layout::{Page, clean};
+use crate::layout::Page;
 use crate::processes::{Target, live};
 use crate::table::{self, name_of};
-use crate::{Failure, help, say};
+use crate::terminal::clean;
 
 const INTERVAL: Duration = Duration::from_secs(1);
 

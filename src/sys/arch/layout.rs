@@ -69,33 +69,3 @@ impl<const RESTORERS: usize> Sigaction<RESTORERS> {
     pub(crate) const DEFAULT: Self =
         Sigaction { handler: libc::SIG_DFL, flags: 0, restorer: [0; RESTORERS], mask: SignalMask([0; WORDS]) };
 }
-
-/// Defines a function that gives the entry of a signal handler which calls `$handler`, on a stack of its own where the thread's
-/// alternate one has less than `$needed` bytes left: nothing may be pushed before that is known. Where there is no alternate stack its
-/// size is 0. Without memory the signal is lost. All registers are the handler's to use: rt_sigreturn(2) puts them back.
-macro_rules! handler_entry {
-    ($name:ident, $handler:path, $needed:expr, $spare:expr) => {
-        core::arch::global_asm!(
-            ".pushsection .text.ec_handler_entry,\"ax\",%progbits",
-            ".p2align 4",
-            ".hidden ec_handler_entry",
-            ".globl ec_handler_entry",
-            ".type ec_handler_entry,%function",
-            "ec_handler_entry:",
-            $crate::sys::handler_entry_code!(),
-            ".size ec_handler_entry, .-ec_handler_entry",
-            ".popsection",
-            handler = sym $handler,
-            needed = const $needed,
-            spare = const $spare,
-        );
-
-        fn $name() -> usize {
-            unsafe extern "C" {
-                fn ec_handler_entry();
-            }
-            ec_handler_entry as *const () as usize
-        }
-    };
-}
-pub(crate) use handler_entry;

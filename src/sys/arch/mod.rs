@@ -5,7 +5,7 @@
 //! - `RESTORERS`, `SA_RESTORER`, `restorer`: how many signal restorers struct sigaction has a place for, the flag that says there is
 //!   one, and its address;
 //! - `MMAP`: how mmap(2) takes its arguments;
-//! - `handler_entry_code`: how a signal handler begins, before anything is pushed: see `handler_entry` in `layout.rs`.
+//! - `handler_entry_code`: how a signal handler begins, before anything is pushed: see `handler_entry`.
 //!
 //! `layout.rs` has the types of these and what several architectures share, `numbers.rs` the calls whose plain number is not the one
 //! to make. docs/architectures.md says how to add an architecture.
@@ -55,7 +55,6 @@ compile_error!(
 use core::ffi::c_int;
 
 pub(super) use layout::Outcome;
-pub(crate) use layout::handler_entry;
 pub(crate) use layout::{Body, SignalMask};
 pub(crate) use this::handler_entry_code;
 pub(super) use this::{clone_call, syscall6};
@@ -101,3 +100,33 @@ pub(super) fn map_anonymous(bytes: usize, access: c_int, flags: c_int) -> Outcom
 pub(super) fn aligned(top: *mut u8) -> usize {
     top as usize & !15
 }
+
+/// Defines a function that gives the entry of a signal handler which calls `$handler`, on a stack of its own where the thread's
+/// alternate one has less than `$needed` bytes left: nothing may be pushed before that is known. Where there is no alternate stack its
+/// size is 0. Without memory the signal is lost. All registers are the handler's to use: rt_sigreturn(2) puts them back.
+macro_rules! handler_entry {
+    ($name:ident, $handler:path, $needed:expr, $spare:expr) => {
+        core::arch::global_asm!(
+            ".pushsection .text.ec_handler_entry,\"ax\",%progbits",
+            ".p2align 4",
+            ".hidden ec_handler_entry",
+            ".globl ec_handler_entry",
+            ".type ec_handler_entry,%function",
+            "ec_handler_entry:",
+            $crate::sys::arch::handler_entry_code!(),
+            ".size ec_handler_entry, .-ec_handler_entry",
+            ".popsection",
+            handler = sym $handler,
+            needed = const $needed,
+            spare = const $spare,
+        );
+
+        fn $name() -> usize {
+            unsafe extern "C" {
+                fn ec_handler_entry();
+            }
+            ec_handler_entry as *const () as usize
+        }
+    };
+}
+pub(crate) use handler_entry;

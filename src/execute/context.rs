@@ -1,0 +1,32 @@
+//! What one call wants, which all its threads share.
+
+use super::chroot::Root;
+use super::groups::{SetGroups, SharedBuffer};
+use crate::caps::CapSets;
+use crate::plan::{Plan, Step, Target};
+
+/// What every thread is to become, and what is known of the caller.
+pub(crate) struct Context<'a> {
+    pub(crate) target: Target,
+    /// The supplementary groups wanted, sorted, without duplicates; counts only with `target.groups`.
+    pub(crate) groups: &'a [u32],
+    /// Where lists too long for the stack are read.
+    pub(crate) buffer: &'a SharedBuffer<'a>,
+    pub(crate) root: Option<&'a Root>,
+    /// Whether setgroups(2) is denied in this user namespace.
+    pub(crate) setgroups: SetGroups,
+    /// Whether a seccomp filter looks at the caller: then other threads count as filtered without being asked.
+    pub(crate) caller_filtered: bool,
+    /// What /proc says the caller holds: with it a stopped thread compares what capget(2) shows.
+    pub(crate) caller_caps: Option<CapSets>,
+    /// What the bounding set of another thread is taken to be where it does not matter.
+    pub(crate) caller_bounding: u64,
+}
+
+impl Context<'_> {
+    /// For a look at a thread that has made a plan: it has no CAP_SETGID any more, and that is no excuse for its groups then.
+    pub(crate) fn after(&self, plan: &Plan) -> Context<'_> {
+        let setgroups = if plan.steps().any(|step| step == Step::SetGroups) { SetGroups::Made } else { self.setgroups };
+        Context { setgroups, ..*self }
+    }
+}
