@@ -41,7 +41,7 @@ def make_srv():
     write(os.path.join(SRV, "ecroot/inside"), "")
     os.makedirs(os.path.join(SRV, "out"))
     os.makedirs(os.path.join(SRV, "home"))
-    for path in (os.path.join(HERE, "drive"), "build/libec_security.so.0", os.path.join(HERE, "libnss_hang.so.2")):
+    for path in (os.path.join(HERE, "drive"), os.path.join(HERE, "drive-libcap"), "build/libec_security.so.0", os.path.join(HERE, "libnss_hang.so.2")):
         shutil.copy(path, SRV)
 
 
