@@ -65,7 +65,12 @@ impl fmt::Display for Hint {
                 }
                 if *within_bounding != 0 {
                     let names = CapNames(*within_bounding);
-                    write!(f, "{names} in the bounding set (AmbientCapabilities= of the unit, or start as root)")?;
+                    // A drop and execve(2) leave the same state as a start without root.
+                    write!(
+                        f,
+                        "{names} in the bounding set (AmbientCapabilities= of the unit, or start as root; after a drop and \
+                         execve(2): ambient in that drop)"
+                    )?;
                 }
                 Ok(())
             }

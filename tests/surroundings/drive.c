@@ -1,7 +1,9 @@
 /* Drops privileges in the surrounding it is started in, and judges each drop from outside:
  *
  *     drive [--threads 0,8] [--user NAME] [--chroot DIR] [--proc DIR] [--filter] [--landlock] [--attr TEXT] [TEST]...
+ *     drive --dropped [OPTION or TEST]...
  *
+ * --dropped: executes itself after a drop that retains cap_net_bind_service.
  * --attr: what the child writes to /proc/self/attr/current, to enter a profile or a domain of a security module.
  * Each test runs in a forked child with so many idle threads. The parent reads /proc/PID/task/TID/status of every thread before
  * and after the call. A field that this /proc does not have (gVisor has few), or a /proc that is not there, is told by each
@@ -634,6 +636,13 @@ int main(int argc, char **argv)
     const char *threads = "0,8";
     int at = 1;
     signal(SIGPIPE, SIG_IGN);
+    if (argc > 1 && strcmp(argv[1], "--dropped") == 0) {
+        if (names())
+            fprintf(stderr, "drive: %s\n", ec_security_last_error());
+        else
+            execv("/proc/self/exe", argv + 1);
+        return 2;
+    }
     for (; at < argc && strncmp(argv[at], "--", 2) == 0; at++) {
         if (strcmp(argv[at], "--filter") == 0)
             with_filter = true;

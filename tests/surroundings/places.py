@@ -125,6 +125,7 @@ GVISOR = ["runsc", "--platform=ptrace", "--network=none", "--ignore-cgroups", "d
 def sandboxes():
     yield "machine", DRIVE
     yield "filter", [*DRIVE, "--filter"]
+    yield "dropped", [*DRIVE, "--dropped"]
     yield "bwrap", ["bwrap", "--dev-bind", "/", "/", "--proc", "/proc", "--unshare-pid", *DRIVE]
     yield "bwrap-userns", ["bwrap", "--dev-bind", "/", "/", "--proc", "/proc", "--unshare-pid", "--unshare-user", "--uid", "0", "--gid", "0", *DRIVE]
     yield "bwrap-no-proc", ["bwrap", "--bind", roots.MINI, "/", "--dev", "/dev", "--proc", "/judge", "--unshare-pid",
