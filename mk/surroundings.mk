@@ -3,19 +3,23 @@
 # each drop with docs/surroundings.md. Needs root; for amd64. SURROUNDINGS="podman-crun gvisor" takes fewer.
 
 SURROUNDINGS ?=
-SURROUNDINGS_PACKAGES := gcc libc6-dev python3 util-linux iproute2 busybox-static mmdebstrap debian-archive-keyring crun runc podman \
+SURROUNDINGS_PACKAGES := gcc libc6-dev libcap-dev python3 util-linux iproute2 busybox-static mmdebstrap debian-archive-keyring crun runc podman \
     golang-github-containers-common uidmap bubblewrap firejail runsc qemu-user-static qemu-system-x86 apparmor checkpolicy
 
 .PHONY: check-surroundings
 check-surroundings:
 	@tests/packages $(SURROUNDINGS_PACKAGES)
-	@$(MAKE) --no-print-directory build/surroundings/drive build/surroundings/libnss_hang.so.2
+	@$(MAKE) --no-print-directory build/surroundings/drive build/surroundings/drive-libcap build/surroundings/libnss_hang.so.2
 	@SURROUNDINGS="$(SURROUNDINGS)" tests/run tests/surroundings/run@1800
 
-build/surroundings/drive: tests/surroundings/drive.c tests/outside/policy_of.h include/ec_security.h $(addprefix build/outside/,$(HARNESS)) \
+# libpsx installs a handler of its own, which is not to be in the other program.
+build/surroundings/drive-libcap: private CFLAGS += -DBY_LIBCAP
+build/surroundings/drive-libcap: private LDLIBS += -Wl,-Bstatic -lcap -lpsx -Wl,-Bdynamic -Wl,-wrap,pthread_create
+build/surroundings/drive-libcap: tests/outside/by_libcap.h
+build/surroundings/drive build/surroundings/drive-libcap: tests/surroundings/drive.c tests/outside/policy_of.h include/ec_security.h $(addprefix build/outside/,$(HARNESS)) \
     build/libec_security.so
 	@mkdir -p $(@D)
-	$(CC) $(BASE_CFLAGS) $(CFLAGS) -Itests/outside -o $@ $< $(addprefix build/outside/,$(HARNESS)) -Lbuild -Wl,-rpath,'$$ORIGIN:$$ORIGIN/..' -lec_security
+	$(CC) $(BASE_CFLAGS) $(CFLAGS) -Itests/outside -o $@ $< $(addprefix build/outside/,$(HARNESS)) -Lbuild -Wl,-rpath,'$$ORIGIN:$$ORIGIN/..' -lec_security $(LDLIBS)
 
 build/surroundings/libnss_hang.so.2: tests/surroundings/nss_hang.c
 	@mkdir -p $(@D)

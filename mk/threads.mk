@@ -18,6 +18,7 @@ build/outside/tell: tests/outside/tell.c
 # libpsx(3): its pthread_create has to be the one that is called, or it does not know the threads.
 OUTSIDE += ratio
 LIMIT_ratio := 300
+build/outside/ratio.o: tests/outside/by_libcap.h
 build/outside/ratio: LDLIBS += -Wl,-Bstatic -lcap -lpsx -Wl,-Bdynamic -Wl,-wrap,pthread_create
 
 # --- tools that watch a process -----------------------------------------------------------------------------------------

@@ -45,6 +45,21 @@ pub enum PathProblem {
         /// User id that owns it.
         owner: u32,
     },
+    /// As [`Owner`](PathProblem::Owner), and the owner has no id in this user namespace, where no chown(2) can be made.
+    #[error(
+        "{} (mode {mode:04o}, shown as owner {owner}): map the owner's id (--uidmap; see /proc/self/uid_map), or chown it, from \
+         outside, to the id that root has in the map",
+        if *.certain { "its owner has no id in this user namespace" }
+        else { "belongs to another user, who may have no id in this user namespace" }
+    )]
+    OwnerWithoutId {
+        /// Permission bits.
+        mode: u32,
+        /// The overflow id (proc(5)), which stands for every such owner.
+        owner: u32,
+        /// Not where a user here has the overflow id.
+        certain: bool,
+    },
     /// A link of /proc, which leads to whatever the process behind it has open.
     #[error("is a link of /proc, which can lead anywhere: write the path that it stands for")]
     ProcLink,
@@ -118,7 +133,7 @@ pub(crate) fn open(path: &[u8]) -> Result<Target, PathError> {
 /// are the mask, the most that any entry grants (acl(5)).
 pub(crate) fn check_file(stat: &sys::Stat) -> Result<(), PathProblem> {
     if !Caller::new()?.owns(stat) {
-        return Err(owner_problem(stat));
+        return Err(owner_problem(stat, owner_id(stat)));
     }
     not_writable(stat)
 }
@@ -131,8 +146,12 @@ pub(crate) fn not_writable(stat: &sys::Stat) -> Result<(), PathProblem> {
     Err(PathProblem::Writable { mode: stat.st_mode & 0o7777, owner: stat.st_uid })
 }
 
-fn owner_problem(stat: &sys::Stat) -> PathProblem {
-    PathProblem::Owner { mode: stat.st_mode & 0o7777, owner: stat.st_uid }
+fn owner_problem(stat: &sys::Stat, id: OwnerId) -> PathProblem {
+    let (mode, owner) = (stat.st_mode & 0o7777, stat.st_uid);
+    match id {
+        OwnerId::Here => PathProblem::Owner { mode, owner },
+        id => PathProblem::OwnerWithoutId { mode, owner, certain: id == OwnerId::NotHere },
+    }
 }
 
 fn is(stat: &sys::Stat, kind: libc::mode_t) -> bool {
@@ -302,7 +321,7 @@ impl Walk {
             }
             // Elsewhere nobody else can have put it there.
             if self.sticky && !self.caller.owns(&stat) {
-                return Err(owner_problem(&stat));
+                return Err(owner_problem(&stat, owner_id(&stat)));
             }
             if !is(&stat, libc::S_IFLNK) {
                 if at < rest.len() {
@@ -341,8 +360,11 @@ impl Walk {
     /// a name in a directory where others may put names.
     fn enter(&mut self, fd: Fd, in_sticky: bool) -> Result<(), PathProblem> {
         let stat = stat_of(&fd)?;
-        if !self.caller.owns(&stat) && (in_sticky || !owner_is_not_here(&fd, &stat)?) {
-            return Err(owner_problem(&stat));
+        if !self.caller.owns(&stat) {
+            let id = directory_owner_id(&fd, &stat)?;
+            if in_sticky || id != OwnerId::NotHere {
+                return Err(owner_problem(&stat, id));
+            }
         }
         let sticky = stat.st_mode & libc::S_ISVTX != 0;
         if !sticky {
@@ -365,47 +387,60 @@ fn read_link(link: &Fd) -> Result<Vec<u8>, PathProblem> {
     if target.is_empty() { Err(PathProblem::System(Errno(libc::ENOENT))) } else { Ok(target) }
 }
 
-/// Whether a directory's owner has no id in this user namespace (user_namespaces(7)): `/` and `/home` of a process that is
-/// root of a namespace which a plain user has made, for one. stat(2) shows the overflow id for every such owner. No process
-/// of this namespace or of one below it can have the owner's id, and no capability counts for what has an owner without an
-/// id (kernel/capability.c, privileged_wrt_inode_uidgid), so with a mode that lets others not write, nobody here can change
-/// the directory; whoever made the namespace could do so from outside, and anything else to the process, too.
-///
-/// Not so for what is named in a sticky directory that others can write to, since outside anybody may have made it.
-///
-/// The overflow id may also be a real one here, and then it tells nothing. Then the kernel is asked: O_NOATIME is for the
-/// owner and for CAP_FOWNER over an owner with an id here (open(2); fs/inode.c, inode_owner_or_capable), so to a caller with
-/// CAP_FOWNER it is refused (EPERM) just where the owner has none.
-fn owner_is_not_here(fd: &Fd, stat: &sys::Stat) -> Result<bool, PathProblem> {
+/// Whether an owner has an id in this user namespace.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OwnerId {
+    Here,
+    /// user_namespaces(7): stat(2) shows the overflow id for every such owner.
+    NotHere,
+    /// The overflow id is a real one here too.
+    CannotTell,
+}
+
+fn owner_id(stat: &sys::Stat) -> OwnerId {
     const DEFAULT_OVERFLOW: u32 = 65534;
     let mut buf = [0; 4096];
     let overflow = read_proc(c"/proc/sys/kernel/overflowuid", &mut buf)
         .and_then(|text| numbers(text).next())
         .unwrap_or(u64::from(DEFAULT_OVERFLOW));
     if u64::from(stat.st_uid) != overflow {
-        return Ok(false);
+        return OwnerId::Here;
     }
     // Lines of first id here, first id outside, count.
-    let Some(map) = read_proc(c"/proc/self/uid_map", &mut buf) else { return Ok(false) };
+    let Some(map) = read_proc(c"/proc/self/uid_map", &mut buf) else { return OwnerId::Here };
     let mut numbers = numbers(map);
     let (mut mapped, mut overflow_is_mapped) = (0, false);
     while let (Some(first), Some(_), Some(count)) = (numbers.next(), numbers.next(), numbers.next()) {
         mapped += count;
         overflow_is_mapped |= (first..first + count).contains(&overflow);
     }
-    // With every id mapped, as outside of user namespaces, there is no owner without one.
-    if mapped == 0 || mapped >= u64::from(u32::MAX) {
-        return Ok(false);
+    match overflow_is_mapped {
+        // With every id mapped, as outside of user namespaces, there is no owner without one.
+        _ if mapped == 0 || mapped >= u64::from(u32::MAX) => OwnerId::Here,
+        true => OwnerId::CannotTell,
+        false => OwnerId::NotHere,
     }
-    if !overflow_is_mapped {
-        return Ok(true);
-    }
+}
+
+/// The same of a directory. Where its owner has none it may be entered: `/` and `/home` of a process that is root of a namespace
+/// which a plain user has made are such directories. No process of this namespace or of one below it can have the owner's id, and
+/// no capability counts for what has an owner without an id (kernel/capability.c, privileged_wrt_inode_uidgid), so with a mode that
+/// lets others not write, nobody here can change the directory; whoever made the namespace could do so from outside, and anything
+/// else to the process, too.
+///
+/// Not so for what is named in a sticky directory that others can write to, since outside anybody may have made it.
+///
+/// Where the overflow id is a real one too, the kernel is asked: O_NOATIME is for the owner and for CAP_FOWNER over an owner with
+/// an id here (open(2); fs/inode.c, inode_owner_or_capable), so to a caller with CAP_FOWNER it is refused (EPERM) just where the
+/// owner has none.
+fn directory_owner_id(fd: &Fd, stat: &sys::Stat) -> Result<OwnerId, PathProblem> {
     const CAP_FOWNER: u64 = 1 << 3;
-    if sys::capget().map_err(PathProblem::System)?.effective & CAP_FOWNER == 0 {
-        return Ok(false);
+    let id = owner_id(stat);
+    if id != OwnerId::CannotTell || sys::capget().map_err(PathProblem::System)?.effective & CAP_FOWNER == 0 {
+        return Ok(id);
     }
     let asked = sys::openat(fd.raw(), c".", libc::O_RDONLY | libc::O_DIRECTORY | libc::O_NOATIME);
-    Ok(matches!(asked, Err(Errno(libc::EPERM))))
+    Ok(if matches!(asked, Err(Errno(libc::EPERM))) { OwnerId::NotHere } else { OwnerId::Here })
 }
 
 /// A file of /proc that fits the buffer; `None` where it does not, or cannot be read.

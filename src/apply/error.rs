@@ -10,9 +10,7 @@ use crate::text::Errno;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ApplyError {
     /// A step was refused.
-    #[error(
-        "{step} refused ({errno}; by the kernel, a seccomp filter, a security module, a user namespace or a limit)"
-    )]
+    #[error("{step} refused ({errno})")]
     Refused {
         /// The call.
         step: Step,

@@ -44,6 +44,10 @@ pub enum Hint {
     Filter,
     /// The process holds what is needed, and has no filter.
     SecurityModule,
+    /// The kernel knows no ambient set.
+    NoAmbientSet,
+    /// Nothing that can be read tells why a step was refused.
+    Unknown,
 }
 
 impl fmt::Display for Hint {
@@ -65,7 +69,12 @@ impl fmt::Display for Hint {
                 }
                 if *within_bounding != 0 {
                     let names = CapNames(*within_bounding);
-                    write!(f, "{names} in the bounding set (AmbientCapabilities= of the unit, or start as root)")?;
+                    // A drop and execve(2) leave the same state as a start without root.
+                    write!(
+                        f,
+                        "{names} in the bounding set (AmbientCapabilities= of the unit, or start as root; after a drop and \
+                         execve(2): ambient in that drop)"
+                    )?;
                 }
                 Ok(())
             }
@@ -92,6 +101,10 @@ impl fmt::Display for Hint {
             Hint::SecurityModule => f.write_str(
                 "what it needs is held, and no seccomp filter is in force: a security module (AppArmor, SELinux)?",
             ),
+            Hint::NoAmbientSet => f.write_str("this kernel has no ambient set (gVisor has none): leave ambient out"),
+            Hint::Unknown => {
+                f.write_str("by the kernel, a seccomp filter, a security module, a user namespace or a limit")
+            }
         }
     }
 }
@@ -160,21 +173,23 @@ impl Situation<'_> {
         let unmapped = |what, map, ids: &[u32]| {
             ids.iter().find(|id| self.has_no_mapping(map, **id)).map(|&id| Hint::NoMapping { what, id })
         };
-        let mapping = match step {
+        let known = match step {
             Step::SetGroups if errno == libc::EINVAL => unmapped("group", c"self/gid_map", self.groups_wanted),
             Step::SetResGid(gid) if errno == libc::EINVAL => unmapped("group", c"self/gid_map", &[*gid]),
             Step::SetResUid(uid) if errno == libc::EINVAL => unmapped("user", c"self/uid_map", &[*uid]),
             Step::SetGroups if errno == libc::EPERM && self.setgroups == SetGroups::Denied => {
                 Some(Hint::SetgroupsDenied)
             }
+            // prctl(2): PR_CAP_AMBIENT is EINVAL where it is not known; a capability that may not be raised is EPERM.
+            Step::RaiseAmbient(_) if errno == libc::EINVAL => Some(Hint::NoAmbientSet),
             _ => None,
         };
         let denied = matches!(errno, libc::EPERM | libc::EACCES | libc::ENOSYS);
-        mapping.or(match denied {
-            true if self.filtered => Some(Hint::Filter),
-            true => Some(Hint::SecurityModule),
-            false => None,
-        })
+        Some(known.unwrap_or(match denied {
+            true if self.filtered => Hint::Filter,
+            true => Hint::SecurityModule,
+            false => Hint::Unknown,
+        }))
     }
 
     /// user_namespaces(7): lines of three numbers, the first id inside, the first outside, and how many.

@@ -2,6 +2,7 @@
  * ec_security_apply() makes of them, seen from outside. */
 
 #include "outside.h"
+#include "policy_of.h"
 #include "seccomp.h"
 
 #include <ec_security.h>
@@ -47,6 +48,7 @@ struct scenario {
     void (*write_passwd)(FILE *), (*write_group)(FILE *);
     void (*change)(void);     /* in the child, after that */
     bool only_more;           /* nothing is always there */
+    bool by_options;          /* no stanza: the list is the first option to be set */
     /* What comes of it. */
     int status;
     const char *says;         /* a part of the message */
@@ -98,6 +100,11 @@ static void applies(void *arg)
     ready();
     if (!scenario->list) {
         report(ec_security_apply(scenario->user, scenario->group, NULL), ec_security_last_error());
+        return;
+    }
+    if (scenario->by_options) {
+        const char *const options[] = {"supplemental_groups", scenario->list, "user", scenario->user, "group", scenario->group, NULL};
+        report(apply_of(options), ec_security_last_error());
         return;
     }
     char stanza[500];
@@ -402,6 +409,8 @@ static struct row {
     {"a second source fails, and a list is given", {"ecuser", "ecuser", "eclogs", .nsswitch = FAILING, .change = fails_with_eio, BECOMES(4711, 4712, 4714)}},
     {"a second source hangs for the list, and a list is given", {"ecuser", "ecuser", "eclogs", .nsswitch = FAILING, .change = hangs, BECOMES(4711, 4712, 4714)}},
     {"a second source hangs for the list, and the list stays", {"ecuser", "ecuser", "keep", .nsswitch = FAILING, .change = hangs, .keeps_groups = true, .uid = 4711, .gid = 4712}},
+    {"a second source hangs for the list, which is set before the user", {"ecuser", "ecuser", "eclogs", .nsswitch = FAILING, .change = hangs, .by_options = true, BECOMES(4711, 4712, 4714)}},
+    {"a second source hangs for the list, which is set to stay before the user", {"ecuser", "ecuser", "keep", .nsswitch = FAILING, .change = hangs, .by_options = true, .keeps_groups = true, .uid = 4711, .gid = 4712}},
     {"a second source fails for the list that a stanza leaves to the database", {"ecuser", "ecuser", UNSAID, .nsswitch = FAILING, .change = fails_with_eio, REFUSES(ELOOKUP, "(text):1:19: user: the lookup of \"ecuser\" failed (EIO")}},
     {"a list whose first name is keep", {"ecuser", "ecuser", "Keep it", .nsswitch = FAILING, .change = fails_with_eio, REFUSES(ELOOKUP, "supplemental_groups: the lookup of \"Keep\" failed (EIO")}},
     {"a second source whose server does not run, for the list", {"ecuser", NULL, .nsswitch = FAILING, .change = has_no_server, BECOMES(4711, 4712, 4712, 4713, 4714)}},

@@ -4,6 +4,7 @@
  * run at the same real-time priority, so that other work of the machine is not measured with them. */
 
 #include "outside.h"
+#include "by_libcap.h"
 
 #include <ec_security.h>
 #include <errno.h>
@@ -13,8 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/capability.h>
-#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -56,25 +55,7 @@ static void ours(void *unused)
     report(status ? -1 : microseconds(&from, &to), status ? ec_security_last_error() : "");
 }
 
-/* The same by libcap's own functions, each of which libpsx makes for all threads. The number of the step that failed, or 0. */
-static int drop_by_libcap(uid_t uid, gid_t gid, size_t groups_len, const gid_t *groups)
-{
-    const cap_value_t retained[] = {CAP_NET_BIND_SERVICE};
-    for (cap_value_t cap = 0; cap <= (cap_value_t)last_cap(); cap++)
-        if (cap != retained[0] && cap_get_bound(cap) == 1 && cap_drop_bound(cap) < 0)
-            return 1;
-    if (cap_reset_ambient() < 0)
-        return 2;
-    if (ids && (cap_setgroups(gid, groups_len, groups) < 0 || cap_setuid(uid) < 0))
-        return 3;
-    cap_t caps = cap_init();
-    if (!caps || cap_set_flag(caps, CAP_PERMITTED, 1, retained, CAP_SET) < 0 ||
-        cap_set_flag(caps, CAP_EFFECTIVE, 1, retained, CAP_SET) < 0 || cap_set_proc(caps) < 0)
-        return 4;
-    cap_free(caps);
-    return cap_prctlw(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0) < 0 ? 5 : 0;
-}
-
+/* The same by libcap. */
 static void theirs(void *unused)
 {
     (void)unused;
@@ -88,7 +69,8 @@ static void theirs(void *unused)
     idle_threads(IDLE);
     ready();
     clock_gettime(CLOCK_MONOTONIC, &from);
-    int step = drop_by_libcap(ids ? entry->pw_uid : 0, ids ? entry->pw_gid : 0, (size_t)groups_len, groups);
+    const cap_value_t retained = CAP_NET_BIND_SERVICE;
+    int step = drop_by_libcap(ids, ids ? entry->pw_uid : 0, ids ? entry->pw_gid : 0, (size_t)groups_len, groups, 1, &retained);
     clock_gettime(CLOCK_MONOTONIC, &to);
     char text[80];
     snprintf(text, sizeof text, "libcap: step %d: %s", step, strerror(errno));

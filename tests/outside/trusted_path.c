@@ -352,6 +352,7 @@ struct unmapped {
     struct layout layout;
     bool overflow_is_mapped, no_fowner;
     const char *error;
+    unsigned file_owner;
 };
 
 static void loads_in_namespace(void *arg)
@@ -387,6 +388,9 @@ static void owner_without_id(void *arg)
     }
     if (!make(&unmapped->layout))
         return;
+    const char *file = text_of("%s/a.conf", in_top(unmapped->layout.path));
+    if (!expect(lchown(file, unmapped->file_owner, 0) == 0, "%s: %s", file, strerror(errno)))
+        return;
     struct child *child = start(loads_in_namespace, arg);
     struct answer *answer = child ? go(child) : NULL;
     if (!answer)
@@ -400,44 +404,67 @@ static void owner_without_id(void *arg)
            "%d %s", answer->status, answer->text);
 }
 
-#define NOBODY_S(mode) ": belongs to another user (mode " mode ", owner 65534): chown root"
+#define SHOWN_AS_NOBODY(mode)                                                                                          \
+    " (mode " mode ", shown as owner 65534): map the owner's id (--uidmap; see /proc/self/uid_map), or chown it, from outside, "  \
+    "to the id that root has in the map"
+#define WITHOUT_ID(mode) ": its owner has no id in this user namespace" SHOWN_AS_NOBODY(mode)
+#define PERHAPS_WITHOUT_ID(mode) ": belongs to another user, who may have no id in this user namespace" SHOWN_AS_NOBODY(mode)
 
 static struct unmapped unmappeds[] = {
     {"a directory of an owner without an id",
      {"", {DIRECTORY("home", 0755, OTHER), DIRECTORY("home/x", 0755, 0)}, "home/x", NULL},
      false,
      false,
-     NULL},
+     NULL,
+     0},
     {"a directory of an owner without an id, where the overflow id is nobody's",
      {"", {DIRECTORY("home", 0755, OTHER), DIRECTORY("home/x", 0755, 0)}, "home/x", NULL},
      true,
      false,
-     NULL},
+     NULL,
+     0},
     {"a directory of nobody's",
      {"", {DIRECTORY("home", 0755, OVERFLOW), DIRECTORY("home/x", 0755, 0)}, "home/x", NULL},
      true,
      false,
-     "home" NOBODY_S("0755")},
+     "home: belongs to another user (mode 0755, owner 65534): chown root",
+     0},
     {"a directory of somebody's, to a caller who cannot tell whose",
      {"", {DIRECTORY("home", 0755, OTHER), DIRECTORY("home/x", 0755, 0)}, "home/x", NULL},
      true,
      true,
-     "home" NOBODY_S("0755")},
+     "home" PERHAPS_WITHOUT_ID("0755"),
+     0},
     {"a directory of an owner without an id that others can write to",
      {"", {DIRECTORY("home", 0775, OTHER), DIRECTORY("home/x", 0755, 0)}, "home/x", NULL},
      false,
      false,
-     "home: others can write to it (mode 0775, owner 65534): chmod go-w"},
+     "home: others can write to it (mode 0775, owner 65534): chmod go-w",
+     0},
     {"a sticky directory of an owner without an id",
      {"", {DIRECTORY("tmp", 01777, OTHER), DIRECTORY("tmp/x", 0755, 0)}, "tmp/x", NULL},
      false,
      false,
-     NULL},
+     NULL,
+     0},
     {"a directory of an owner without an id in a sticky directory",
      {"", {DIRECTORY("tmp", 01777, 0), DIRECTORY("tmp/x", 0755, OTHER)}, "tmp/x", NULL},
      false,
      false,
-     "tmp/x" NOBODY_S("0755")},
+     "tmp/x" WITHOUT_ID("0755"),
+     0},
+    {"a file of an owner without an id",
+     {"", {DIRECTORY("x", 0755, 0)}, "x", NULL},
+     false,
+     false,
+     "x/a.conf" WITHOUT_ID("0644"),
+     OTHER},
+    {"a file of an owner without an id, where the overflow id is nobody's",
+     {"", {DIRECTORY("x", 0755, 0)}, "x", NULL},
+     true,
+     false,
+     "x/a.conf" PERHAPS_WITHOUT_ID("0644"),
+     OTHER},
 };
 
 int main(int argc, char **argv)

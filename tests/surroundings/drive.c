@@ -1,7 +1,9 @@
 /* Drops privileges in the surrounding it is started in, and judges each drop from outside:
  *
  *     drive [--threads 0,8] [--user NAME] [--chroot DIR] [--proc DIR] [--filter] [--landlock] [--attr TEXT] [TEST]...
+ *     drive --dropped [OPTION or TEST]...
  *
+ * --dropped: executes itself after a drop that retains cap_net_bind_service.
  * --attr: what the child writes to /proc/self/attr/current, to enter a profile or a domain of a security module.
  * Each test runs in a forked child with so many idle threads. The parent reads /proc/PID/task/TID/status of every thread before
  * and after the call. A field that this /proc does not have (gVisor has few), or a /proc that is not there, is told by each
@@ -13,10 +15,16 @@
  *     drive TEST THREADS IN BETWEEN: what differs
  *     drive TEST THREADS HANGS
  *
+ * A second program, drive-libcap, has the tests C1 and C4 as well: T1 and T4 written by hand with libcap and libpsx.
+ *
  * "done": every thread is exactly as asked. "status": every thread is exactly as it was. */
 
 #include "policy_of.h"
 #include "seccomp.h"
+/* After _GNU_SOURCE, which policy_of.h defines. */
+#ifdef BY_LIBCAP
+#include "by_libcap.h"
+#endif
 
 #include <dirent.h>
 #include <errno.h>
@@ -246,6 +254,7 @@ static void differences(const struct state *got, const struct state *want, char 
 static const char *user_name = "ecuser", *chroot_dir = "/srv/ecroot";
 static unsigned user_uid, user_gid;
 static char uid_text[16], gid_text[16];
+static char libcap_message[128];
 
 struct want {
     bool user;              /* the ids and the groups become the user's */
@@ -277,6 +286,18 @@ static int ambient(void)
     return OPTIONS("user", user_name, "capabilities", "cap_net_bind_service+eip", "ambient", "cap_net_bind_service");
 }
 static int chrooted(void) { return OPTIONS("user", user_name, "capabilities", NET_BIND, "chroot", chroot_dir); }
+#ifdef BY_LIBCAP
+static int by_libcap(int retained_len)
+{
+    const gid_t group = user_gid;
+    const cap_value_t retained = CAP_NET_BIND_SERVICE;
+    int step = drop_by_libcap(true, user_uid, user_gid, 1, &group, retained_len, &retained);
+    snprintf(libcap_message, sizeof libcap_message, "libcap, step %d: %s", step, strerror(errno));
+    return step;
+}
+static int libcap_names(void) { return by_libcap(1); }
+static int libcap_nothing(void) { return by_libcap(0); }
+#endif
 static int groups_keep(void) { return OPTIONS("user", user_name, "supplemental_groups", "keep"); }
 
 /* Of users and groups that are looked up in a directory. */
@@ -311,6 +332,10 @@ static const struct test {
     {"T8", ambient, {.user = true, .caps = BIND, .ambient = true}},
     {"T9", chrooted, {.user = true, .caps = BIND, .chroot = true}},
     {"T10", groups_keep, {.user = true, .groups_stay = true}},
+#ifdef BY_LIBCAP
+    {"C1", libcap_names, {.user = true, .caps = BIND}},
+    {"C4", libcap_nothing, {.user = true}},
+#endif
     {"L1", user_missing, {.user = true}},
     {"L2", group_missing, {.user = true}},
     {"L3", groups_given, {.user = true, .groups_none = true}},
@@ -454,7 +479,7 @@ static void child(const struct test *test, int from, int to)
     if (write(to, &byte, 1) != 1 || read(from, &byte, 1) != 1)
         _exit(70);
     shared->status = test->call();
-    snprintf(shared->message, sizeof shared->message, "%s", shared->status ? ec_security_last_error() : "");
+    snprintf(shared->message, sizeof shared->message, "%s", !shared->status ? "" : libcap_message[0] ? libcap_message : ec_security_last_error());
     shared->inside_chroot = access("/inside", F_OK) == 0;
     tell_all();
     byte = OVER;
@@ -611,6 +636,13 @@ int main(int argc, char **argv)
     const char *threads = "0,8";
     int at = 1;
     signal(SIGPIPE, SIG_IGN);
+    if (argc > 1 && strcmp(argv[1], "--dropped") == 0) {
+        if (names())
+            fprintf(stderr, "drive: %s\n", ec_security_last_error());
+        else
+            execv("/proc/self/exe", argv + 1);
+        return 2;
+    }
     for (; at < argc && strncmp(argv[at], "--", 2) == 0; at++) {
         if (strcmp(argv[at], "--filter") == 0)
             with_filter = true;

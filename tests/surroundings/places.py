@@ -11,6 +11,8 @@ import tempfile
 import roots
 
 DRIVE = ["/srv/drive"]
+# The drop of T1 and T4, written by hand with libcap.
+BY_LIBCAP = ["/srv/drive-libcap", "C1", "C4"]
 TIMEOUT = 200
 # RLIMIT_NOFILE of the container tools is higher than a root without CAP_SYS_RESOURCE may have.
 ULIMITS = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096"]
@@ -117,9 +119,13 @@ echo 0 0 2000 >/proc/$!/uid_map && echo 0 0 2000 >/proc/$!/gid_map
 wait $!"""
 
 
+GVISOR = ["runsc", "--platform=ptrace", "--network=none", "--ignore-cgroups", "do"]
+
+
 def sandboxes():
     yield "machine", DRIVE
     yield "filter", [*DRIVE, "--filter"]
+    yield "dropped", [*DRIVE, "--dropped"]
     yield "bwrap", ["bwrap", "--dev-bind", "/", "/", "--proc", "/proc", "--unshare-pid", *DRIVE]
     yield "bwrap-userns", ["bwrap", "--dev-bind", "/", "/", "--proc", "/proc", "--unshare-pid", "--unshare-user", "--uid", "0", "--gid", "0", *DRIVE]
     yield "bwrap-no-proc", ["bwrap", "--bind", roots.MINI, "/", "--dev", "/dev", "--proc", "/judge", "--unshare-pid",
@@ -128,7 +134,9 @@ def sandboxes():
     yield "firejail", ["firejail", "--quiet", "--noprofile", *DRIVE]
     yield "firejail-seccomp", ["firejail", "--quiet", "--noprofile", "--seccomp", *DRIVE]
     yield "firejail-caps-drop", ["firejail", "--quiet", "--noprofile", "--caps.drop=all", *DRIVE]
-    yield "gvisor", ["runsc", "--platform=ptrace", "--network=none", "--ignore-cgroups", "do", *DRIVE]
+    yield "gvisor", [*GVISOR, *DRIVE]
+    yield "machine-libcap", BY_LIBCAP
+    yield "gvisor-libcap", [*GVISOR, *BY_LIBCAP]
     # Four tests: each takes the whole deadline.
     yield "qemu-user", ["qemu-x86_64-static", *DRIVE, "T1", "T4", "T6", "T10"]
     yield "landlock", [*DRIVE, "--landlock"]

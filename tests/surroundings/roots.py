@@ -41,7 +41,7 @@ def make_srv():
     write(os.path.join(SRV, "ecroot/inside"), "")
     os.makedirs(os.path.join(SRV, "out"))
     os.makedirs(os.path.join(SRV, "home"))
-    for path in (os.path.join(HERE, "drive"), "build/libec_security.so.0", os.path.join(HERE, "libnss_hang.so.2")):
+    for path in (os.path.join(HERE, "drive"), os.path.join(HERE, "drive-libcap"), "build/libec_security.so.0", os.path.join(HERE, "libnss_hang.so.2")):
         shutil.copy(path, SRV)
 
 
@@ -63,6 +63,9 @@ def make_mini():
     write(f"{MINI}/etc/passwd", "root:x:0:0:root:/root:/bin/sh\n" + PASSWD + "nobody:x:65534:65534:nobody:/nonexistent:/bin/false\n")
     write(f"{MINI}/etc/group", "root:x:0:\n" + GROUP + "nogroup:x:65534:\n")
     write(f"{MINI}/etc/nsswitch.conf", "passwd: files\ngroup: files\n")
+    # Container tools mount over these; where root of a user namespace cannot make them, they have to be there.
+    for name in ("etc/hostname", "etc/hosts", "etc/resolv.conf", "run/.containerenv"):
+        write(os.path.join(MINI, name), "")
 
 
 def make_etc():
