@@ -27,10 +27,16 @@ pub(crate) fn try_to_vec<T: Copy>(items: &[T]) -> Result<Vec<T>, OutOfMemory> {
     copy_with(items, 0)
 }
 
-/// `count` items, each `item`.
-pub(crate) fn try_vec_of<T: Copy>(item: T, count: usize) -> Result<Vec<T>, OutOfMemory> {
+/// No items, with memory for `count`.
+pub(crate) fn try_with_capacity<T>(count: usize) -> Result<Vec<T>, OutOfMemory> {
     let mut list = Vec::new();
     list.try_reserve_exact(count).map_err(|_| OutOfMemory)?;
+    Ok(list)
+}
+
+/// `count` items, each `item`.
+pub(crate) fn try_vec_of<T: Copy>(item: T, count: usize) -> Result<Vec<T>, OutOfMemory> {
+    let mut list = try_with_capacity(count)?;
     list.resize(count, item);
     Ok(list)
 }

@@ -3,9 +3,8 @@
 
 use core::time::Duration;
 
-use super::input::{Input, explained};
+use super::input::{Input, OldGroups, explained};
 use super::rehearsal::{Memory, REHEARSAL_DEADLINE, Rehearsal};
-use crate::alloc_util::try_to_vec;
 use crate::caps;
 use crate::error::Error;
 use crate::execute::{self, Context, Reading, SharedBuffer};
@@ -19,10 +18,14 @@ use crate::threads::{StopError, ThreadProbe, ThreadProblem, probe_thread, text_o
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 pub(super) fn run(input: &Input) -> Result<(), Error> {
-    let mut list = try_to_vec(&input.buffer)?;
+    let mut old = OldGroups::with_capacity()?;
+    while !old.read()? {
+        old = OldGroups::with_capacity()?;
+    }
+    let mut list = input.group_buffer(&old)?;
     let buffer = SharedBuffer::new(&mut list);
     let (ctx, caller) = input.context(input.target, &buffer)?;
-    run_for(input, &ctx, &caller).map_err(|error| explained(error, input, &ctx, &caller))
+    run_for(input, &ctx, &caller).map_err(|error| explained(error, input, &ctx, &caller, &old))
 }
 
 fn run_for(input: &Input, ctx: &Context<'_>, caller: &Reading) -> Result<(), Error> {

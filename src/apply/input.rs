@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::hint::Situation;
-use crate::alloc_util::{try_to_vec, try_vec_of};
+use crate::alloc_util::{try_vec_of, try_with_capacity};
 use crate::error::Error;
 use crate::execute::{self, Context, GroupMatch, OwnStatus, Reading, Root, SetGroups, SharedBuffer};
 use crate::plan::{self, Target};
@@ -28,12 +28,46 @@ pub(super) struct Input {
     /// The calling thread's status file.
     status: Option<sys::Fd>,
     root: Option<Root>,
-    /// The caller's supplementary groups, sorted.
-    pub(super) old_groups: Vec<u32>,
+}
+
+/// The caller's supplementary groups.
+pub(super) struct OldGroups {
+    /// All of them, sorted, as often as they were given.
+    pub(super) all: Vec<u32>,
     /// Those, each once.
-    pub(super) distinct_groups: Vec<u32>,
-    /// Longer than any list of groups that is to be compared.
-    pub(super) buffer: Vec<u32>,
+    pub(super) distinct: Vec<u32>,
+}
+
+impl OldGroups {
+    /// None, with memory for as many as there are now.
+    pub(super) fn with_capacity() -> Result<OldGroups, Error> {
+        let count = sys::getgroups(&mut []).map_err(no_groups)?;
+        Ok(OldGroups { all: try_with_capacity(count)?, distinct: try_with_capacity(count)? })
+    }
+
+    /// Reads them, without the heap: other threads may be stopped. Says whether they fit, since there may be more by now.
+    pub(super) fn read(&mut self) -> Result<bool, Error> {
+        let capacity = self.all.capacity().min(self.distinct.capacity());
+        self.all.resize(capacity, 0);
+        let count = match sys::getgroups(&mut self.all) {
+            Err(Errno(libc::EINVAL)) => return Ok(false),
+            count => count.map_err(no_groups)?,
+        };
+        // Without any memory it is the kernel's count.
+        if count > capacity {
+            return Ok(false);
+        }
+        self.all.truncate(count);
+        self.all.sort_unstable();
+        self.distinct.clear();
+        self.distinct.extend_from_slice(&self.all);
+        self.distinct.dedup();
+        Ok(true)
+    }
+}
+
+fn no_groups(errno: Errno) -> Error {
+    Error::System { call: "getgroups", errno }
 }
 
 impl Input {
@@ -48,12 +82,13 @@ impl Input {
             None => None,
         };
         let root = root(policy)?;
-        let old_groups = current_groups()?;
-        let mut distinct_groups = try_to_vec(&old_groups)?;
-        distinct_groups.dedup();
-        let buffer = try_vec_of(0, groups.len().max(old_groups.len()) + 1)?;
         let deadline = policy.options.deadline;
-        Ok(Input { target, groups, deadline, proc, tasks, status, root, old_groups, distinct_groups, buffer })
+        Ok(Input { target, groups, deadline, proc, tasks, status, root })
+    }
+
+    /// Memory for any list of groups that is to be compared, and one more.
+    pub(super) fn group_buffer(&self, old: &OldGroups) -> Result<Vec<u32>, Error> {
+        Ok(try_vec_of(0, self.groups.len().max(old.all.capacity()) + 1)?)
     }
 
     pub(super) fn own_status(&self) -> OwnStatus<'_> {
@@ -141,30 +176,17 @@ fn root(policy: &Policy) -> Result<Option<Root>, Error> {
     let is_inside = policy.entered.is_some_and(|entered| sys::root_id().is_ok_and(|root| root.may_be(&entered)));
     let directory = root_folder(if is_inside { c"/" } else { path.as_c_str() })?;
     let id = sys::file_id(directory.raw()).map_err(system("statx of the directory for chroot"))?;
-    let old_root = sys::openat(sys::CWD, c"/", libc::O_PATH).map_err(system("opening /"))?;
-    let old_cwd = sys::openat(sys::CWD, c".", libc::O_PATH).map_err(system("opening the working directory"))?;
-    Ok(Some(Root { directory, id, old_root, old_cwd, caller: sys::gettid() }))
-}
-
-/// The caller's supplementary groups, all of them.
-fn current_groups() -> Result<Vec<u32>, Error> {
-    let system = |errno| Error::System { call: "getgroups", errno };
-    let count = sys::getgroups(&mut []).map_err(system)?;
-    let mut groups = try_vec_of(0, count)?;
-    let count = if count == 0 { 0 } else { sys::getgroups(&mut groups).map_err(system)? };
-    groups.truncate(count);
-    groups.sort_unstable();
-    Ok(groups)
+    Ok(Some(Root { directory, id, caller: sys::gettid() }))
 }
 
 /// Says what an operator can do about a refusal.
-pub(super) fn explained(error: Error, input: &Input, ctx: &Context<'_>, caller: &Reading) -> Error {
+pub(super) fn explained(error: Error, input: &Input, ctx: &Context<'_>, caller: &Reading, old: &OldGroups) -> Error {
     let situation = Situation {
         missing: plan::missing_capabilities(&ctx.target, &caller.held),
         bounding: caller.held.bounding,
         filtered: !caller.no_filter,
         setgroups: ctx.setgroups,
-        groups_held: &input.distinct_groups,
+        groups_held: &old.distinct,
         groups_wanted: &input.groups,
         proc: input.proc.as_ref(),
     };

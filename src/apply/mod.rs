@@ -10,9 +10,10 @@ use core::sync::atomic::AtomicU32;
 use core::sync::atomic::Ordering::Relaxed;
 use core::time::Duration;
 
-use crate::alloc_util::try_to_vec;
 use crate::error::Error;
-use crate::execute::{self, Context, Fault, OwnStatus, ReadError, Reading, SharedBuffer, Snapshot, StepError};
+use crate::execute::{
+    self, Context, Directories, Fault, OwnStatus, ReadError, Reading, SharedBuffer, Snapshot, StepError,
+};
 use crate::plan::{self, Credentials, PlanKind, Step, Target};
 use crate::policy::Policy;
 use crate::sys;
@@ -21,7 +22,7 @@ use crate::text::Errno;
 use crate::threads::{self, CallLock};
 
 use error::ApplyError;
-use input::{Input, explained};
+use input::{Input, OldGroups, explained};
 use rehearsal::{Memory, REHEARSAL_DEADLINE, Rehearsal};
 
 /// How long the caller's commit may take at least, under a seccomp filter: its supervisor may never answer.
@@ -69,22 +70,27 @@ enum Outcome {
     AnotherCopy,
     /// The bounding set may not be trimmed; nothing was changed.
     TrimDenied,
+    /// The caller had fewer supplementary groups when memory for them was got; nothing was changed.
+    MoreGroups,
 }
 
 fn run(input: &Input) -> Result<(), Error> {
     let start = sys::now();
     let mut target = input.target;
-    let mut list = try_to_vec(&input.buffer)?;
-    let buffer = SharedBuffer::new(&mut list);
     loop {
+        let mut old = OldGroups::with_capacity()?;
+        let mut list = input.group_buffer(&old)?;
+        let buffer = SharedBuffer::new(&mut list);
         // libc's own broadcast, and any handler, could change the caller between the look and the commit.
         let mut mask = 0;
         let lock = CallLock::take(input.tasks.as_ref(), input.deadline + ANOTHER_CALL, &mut mask)?;
-        let outcome = run_locked(input, target, &buffer, &lock);
+        let outcome = run_locked(input, target, &buffer, &mut old, &lock);
         drop(lock);
         let _ = sys::insist(|| sys::set_signal_mask(mask));
         match outcome? {
             Outcome::Done => return Ok(()),
+            // With memory for more.
+            Outcome::MoreGroups => {}
             // As without CAP_SETPCAP.
             Outcome::TrimDenied => target.trim_bounding = false,
             Outcome::AnotherCopy if sys::now().saturating_sub(start) > input.deadline => {
@@ -103,12 +109,28 @@ fn run(input: &Input) -> Result<(), Error> {
 }
 
 /// One try, with the call lock held and all signals blocked.
-fn run_locked(input: &Input, target: Target, buffer: &SharedBuffer<'_>, lock: &CallLock) -> Result<Outcome, Error> {
+fn run_locked(
+    input: &Input,
+    target: Target,
+    buffer: &SharedBuffer<'_>,
+    old: &mut OldGroups,
+    lock: &CallLock,
+) -> Result<Outcome, Error> {
+    // Nobody changes them from here on: a change by libc would come as a signal, and all are blocked.
+    if !old.read()? {
+        return Ok(Outcome::MoreGroups);
+    }
     let (ctx, first) = input.context(target, buffer)?;
-    run_for(input, lock, &ctx, first).map_err(|error| explained(error, input, &ctx, &first))
+    run_for(input, lock, &ctx, first, old).map_err(|error| explained(error, input, &ctx, &first, old))
 }
 
-fn run_for(input: &Input, lock: &CallLock, ctx: &Context<'_>, first: Reading) -> Result<Outcome, Error> {
+fn run_for(
+    input: &Input,
+    lock: &CallLock,
+    ctx: &Context<'_>,
+    first: Reading,
+    old: &OldGroups,
+) -> Result<Outcome, Error> {
     let own = input.own_status();
     // What cannot work is refused before a thread is stopped.
     let mut plan = plan::plan(&ctx.target, &first.held, PlanKind::Caller)?;
@@ -125,7 +147,7 @@ fn run_for(input: &Input, lock: &CallLock, ctx: &Context<'_>, first: Reading) ->
         plan = plan::plan(&ctx.target, &caller.held, PlanKind::Caller)?;
     }
     let has_work = plan.steps().len() != 0;
-    let before = snapshot(input, ctx, caller.held, has_work)?;
+    let before = snapshot(old, ctx, caller.held, &plan)?;
     let kept_signal = if ctx.target.keep_parent_death_signal { before.parent_death_signal } else { 0 };
     let kept_dumpable = ctx.target.keep_dumpable && before.dumpable == Some(1);
     let mut timer_allowed = false;
@@ -167,6 +189,8 @@ fn run_for(input: &Input, lock: &CallLock, ctx: &Context<'_>, first: Reading) ->
         }
         drop(timer);
     }
+    // A thread that goes on may fork, and its child must not inherit the way back.
+    drop(before);
     stopped.commit(|| {
         if kept_dumpable && sys::dumpable() != Ok(1) {
             let fault = |errno| Fault { step: Step::Dumpable, error: StepError::Errno(errno) };
@@ -179,16 +203,20 @@ fn run_for(input: &Input, lock: &CallLock, ctx: &Context<'_>, first: Reading) ->
     Ok(Outcome::Done)
 }
 
+/// What is to be put back after a refusal. All other threads must be stopped.
 fn snapshot<'a>(
-    input: &'a Input,
+    old: &'a OldGroups,
     ctx: &Context<'_>,
     held: Credentials,
-    has_work: bool,
+    plan: &plan::Plan,
 ) -> Result<Snapshot<'a>, ReadError> {
+    let has_work = plan.steps().len() != 0;
+    let leaves = plan.steps().any(execute::leaves_directories);
     let mut snapshot = Snapshot {
         held,
-        groups: &input.old_groups,
-        distinct_groups: &input.distinct_groups,
+        groups: &old.all,
+        distinct_groups: &old.distinct,
+        directories: if leaves { Some(Directories::of_caller()?) } else { None },
         parent_death_signal: 0,
         parent: 0,
         dumpable: None,

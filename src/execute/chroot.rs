@@ -1,15 +1,14 @@
 //! The directory that becomes the root.
 
+use super::read::ReadError;
 use crate::sys;
 use crate::text::Errno;
 
-/// The directory to become the root, and the way back.
+/// The directory to become the root.
 pub(crate) struct Root {
     pub(crate) directory: sys::Fd,
     pub(crate) id: sys::FileId,
-    pub(crate) old_root: sys::Fd,
-    pub(crate) old_cwd: sys::Fd,
-    /// Whose descriptors these are.
+    /// Whose descriptor this is.
     pub(crate) caller: i32,
 }
 
@@ -35,21 +34,35 @@ impl Root {
         sys::chroot(c".")?;
         sys::chdir(c"/")
     }
+}
 
-    /// Goes back to where the caller was, and makes sure of it.
+/// The root and working directory that the caller has, and its way back to them.
+pub(crate) struct Directories {
+    root: sys::Fd,
+    cwd: sys::Fd,
+}
+
+impl Directories {
+    /// All other threads must be stopped: they share both, and the child of a fork by one of them would inherit the way back.
+    pub(crate) fn of_caller() -> Result<Directories, ReadError> {
+        let open = |path, call| sys::openat(sys::CWD, path, libc::O_PATH).map_err(|errno| ReadError { call, errno });
+        Ok(Directories { root: open(c"/", "opening /")?, cwd: open(c".", "opening the working directory")? })
+    }
+
+    /// Goes back there, and makes sure of it.
     pub(super) fn restore(&self, root_too: bool) -> Result<bool, Errno> {
         if root_too {
-            sys::fchdir(self.old_root.raw())?;
+            sys::fchdir(self.root.raw())?;
             // What denied the way in (a security module) denies the way back too, which is not needed then.
             if let Err(errno) = sys::chroot(c".")
-                && !sys::root_id()?.is(&sys::file_id(self.old_root.raw())?)
+                && !sys::root_id()?.is(&sys::file_id(self.root.raw())?)
             {
                 return Err(errno);
             }
         }
-        sys::fchdir(self.old_cwd.raw())?;
-        let root = sys::root_id()?.may_be(&sys::file_id(self.old_root.raw())?);
-        let cwd = sys::cwd_id()?.may_be(&sys::file_id(self.old_cwd.raw())?);
+        sys::fchdir(self.cwd.raw())?;
+        let root = sys::root_id()?.may_be(&sys::file_id(self.root.raw())?);
+        let cwd = sys::cwd_id()?.may_be(&sys::file_id(self.cwd.raw())?);
         Ok(root && cwd)
     }
 }

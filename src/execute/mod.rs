@@ -9,11 +9,11 @@ mod read;
 mod rollback;
 mod steps;
 
-pub(crate) use chroot::Root;
+pub(crate) use chroot::{Directories, Root};
 pub(crate) use context::Context;
 pub(crate) use follower::{PreparedFollower, Problem, Seen, commit_follower, keep_parent_death_signal, prepare};
 pub(crate) use groups::{GroupMatch, SetGroups, SharedBuffer};
 pub use read::ReadError;
 pub(crate) use read::{OwnStatus, Reading, read_caller, read_other};
-pub(crate) use rollback::{Snapshot, undo};
+pub(crate) use rollback::{Snapshot, leaves_directories, undo};
 pub(crate) use steps::{Fault, StepError, make, make_in_place, verify};

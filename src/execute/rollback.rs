@@ -1,5 +1,6 @@
 //! Putting the caller back to what it was.
 
+use super::chroot::Directories;
 use super::context::Context;
 use super::follower::keep_parent_death_signal;
 use super::groups::GroupMatch;
@@ -8,13 +9,16 @@ use crate::caps::{self, CapSets};
 use crate::plan::{self, Credentials, Plan, Step};
 use crate::sys;
 
-/// What the caller had before, beyond [`Credentials`].
+/// What the caller had before, beyond [`Credentials`]: read under the call lock, with all signals blocked and all other threads
+/// stopped, so that nobody changes it meanwhile.
 pub(crate) struct Snapshot<'a> {
     pub(crate) held: Credentials,
     /// Its supplementary groups, all of them, sorted, as often as they were given.
     pub(crate) groups: &'a [u32],
     /// Those, each once.
     pub(crate) distinct_groups: &'a [u32],
+    /// Where the plan leaves them.
+    pub(crate) directories: Option<Directories>,
     pub(crate) parent_death_signal: i32,
     pub(crate) parent: i32,
     /// The dumpable flag, which the kernel keeps with the memory.
@@ -33,6 +37,11 @@ impl Snapshot<'_> {
             _ => true,
         }
     }
+}
+
+/// Whether the step changes the root or the working directory.
+pub(crate) fn leaves_directories(step: Step) -> bool {
+    matches!(step, Step::Chroot | Step::ChangeFolder)
 }
 
 /// Puts the calling thread back to what it was, where nothing irreversible has happened, and says whether it is. `failed_at` is the
@@ -68,10 +77,9 @@ pub(crate) fn undo(
     if done(|step| step == Step::SetGroups) {
         let _ = sys::setgroups(before.groups);
     }
-    let moved = |step| matches!(step, Step::Chroot | Step::ChangeFolder);
-    if done(moved)
-        && let Some(root) = ctx.root
-        && root.restore(plan.steps().any(|step| step == Step::Chroot)) != Ok(true)
+    if done(leaves_directories)
+        && let Some(directories) = &before.directories
+        && directories.restore(plan.steps().any(|step| step == Step::Chroot)) != Ok(true)
     {
         return false;
     }
