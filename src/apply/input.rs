@@ -145,10 +145,10 @@ fn open_proc(policy: &mut Policy) -> Result<(Option<sys::Fd>, Option<sys::Fd>), 
         policy.proc = ProcFolder::open().map_err(|errno| why = errno).ok();
     }
     let opened = match policy.proc.as_ref().and_then(|proc| proc.fd.as_ref()) {
-        Some(proc) => sys::openat(proc.raw(), c"self/task", libc::O_RDONLY | libc::O_DIRECTORY)
+        Some(proc) => sys::open_noted(proc.raw(), c"self/task", libc::O_RDONLY | libc::O_DIRECTORY)
             // Another file system may cover it.
             .and_then(|tasks| if sys::is_on_proc(tasks.raw())? { Ok(tasks) } else { Err(why) })
-            .and_then(|tasks| Ok((sys::openat(proc.raw(), c".", libc::O_PATH | libc::O_DIRECTORY)?, tasks))),
+            .and_then(|tasks| Ok((sys::open_noted(proc.raw(), c".", libc::O_PATH | libc::O_DIRECTORY)?, tasks))),
         None => Err(why),
     };
     match opened {

@@ -23,7 +23,8 @@ impl ProcFolder {
     /// use for another file.
     pub(crate) fn is_still_it(&self) -> sys::Result<bool> {
         let Some(fd) = &self.fd else { return Ok(false) };
-        Ok(sys::fstat(fd.raw())?.st_ino == self.inode && sys::is_on_proc(fd.raw())?)
+        // The program may have opened /proc itself, with the same number; but hardly to do nothing there.
+        Ok(sys::fstat(fd.raw())?.st_ino == self.inode && sys::is_on_proc(fd.raw())? && sys::is_path_only(fd.raw())?)
     }
 }
 

@@ -5,32 +5,45 @@ use core::mem::MaybeUninit;
 use core::time::Duration;
 
 use super::call::{Errno, NOTHING_WRITTEN, Result, call};
+use super::inherited;
 use super::process::{errno, gettid};
 
 /// An open descriptor, closed when dropped.
 #[derive(Debug)]
-pub(crate) struct Fd(c_int);
+pub(crate) struct Fd {
+    raw: c_int,
+    /// Where it is noted.
+    note: Option<usize>,
+}
 
 impl Drop for Fd {
     fn drop(&mut self) {
         // SAFETY: the descriptor is ours.
-        let _ = unsafe { call!(libc::SYS_close, self.0) };
+        let _ = unsafe { call!(libc::SYS_close, self.raw) };
+        self.forget_note();
     }
 }
 
 impl Fd {
     /// The number.
     pub(crate) fn raw(&self) -> c_int {
-        self.0
+        self.raw
     }
 
     /// Takes over an open descriptor.
     pub(crate) fn from_raw(fd: c_int) -> Fd {
-        Fd(fd)
+        Fd { raw: fd, note: None }
+    }
+
+    fn forget_note(&self) {
+        if let Some(place) = self.note {
+            inherited::forget(place);
+        }
     }
 
     /// Gives the descriptor up without closing it: the number may belong to somebody else by now.
     pub(crate) fn forget(self) {
+        self.forget_note();
         core::mem::forget(self);
     }
 }
@@ -41,7 +54,21 @@ pub(crate) const CWD: c_int = libc::AT_FDCWD;
 /// openat(2), with close-on-exec.
 pub(crate) fn openat(folder: c_int, path: &CStr, flags: c_int) -> Result<Fd> {
     // SAFETY: the path is NUL-terminated.
-    unsafe { call!(libc::SYS_openat, folder, path.as_ptr(), flags | libc::O_CLOEXEC, 0) }.map(|fd| Fd(fd as c_int))
+    unsafe { call!(libc::SYS_openat, folder, path.as_ptr(), flags | libc::O_CLOEXEC, 0) }
+        .map(|fd| Fd::from_raw(fd as c_int))
+}
+
+/// openat(2) of what may be a directory, which is noted until it is closed: see [`inherited`].
+pub(crate) fn open_noted(folder: c_int, path: &CStr, flags: c_int) -> Result<Fd> {
+    let directory = |fd| fstat(fd).ok().filter(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFDIR);
+    inherited::clear(|fd, device, inode| {
+        if directory(fd).is_some_and(|stat| (stat.st_dev, stat.st_ino) == (device, inode)) {
+            drop(Fd::from_raw(fd));
+        }
+    });
+    let mut fd = openat(folder, path, flags)?;
+    fd.note = directory(fd.raw).and_then(|stat| inherited::note(fd.raw, stat.st_dev, stat.st_ino));
+    Ok(fd)
 }
 
 // Of 64 bits everywhere: glibc's plain ones fail with EOVERFLOW on a 32-bit machine, for a large inode, file or file system.
@@ -162,6 +189,12 @@ pub(crate) fn shares(resource: Resource, tid: i32) -> Result<bool> {
     };
     // SAFETY: takes numbers.
     unsafe { call!(libc::SYS_kcmp, gettid(), tid, kind, 0, 0) }.map(|order| order == 0)
+}
+
+/// Whether the descriptor was opened with O_PATH (fcntl(2), F_GETFL).
+pub(crate) fn is_path_only(fd: c_int) -> Result<bool> {
+    // SAFETY: takes numbers.
+    unsafe { call!(libc::SYS_fcntl, fd, libc::F_GETFL, 0) }.map(|flags| flags as c_int & libc::O_PATH != 0)
 }
 
 /// Whether the descriptor is on a proc file system (fstatfs(2)).

@@ -28,6 +28,8 @@ pub(super) struct Shared {
     mapping: LockedCell<Mapping>,
     /// Threads that have a signal of ours pending from an earlier call: no second one is sent. 0: free.
     late: [AtomicI32; MOST_LATE],
+    /// Whether there were more than can be remembered.
+    more_late: AtomicU32,
 }
 
 const _: () = assert!(size_of::<Shared>() <= 4096);
@@ -59,6 +61,7 @@ static STATIC: Shared = Shared {
     pid: AtomicI32::new(0),
     mapping: LockedCell(UnsafeCell::new(Mapping::NONE)),
     late: [const { AtomicI32::new(0) }; MOST_LATE],
+    more_late: AtomicU32::new(0),
 };
 
 /// What calls share, if there has been one.
@@ -135,15 +138,18 @@ impl CallLock {
 
     /// Whether any may.
     pub(super) fn any_late(&self) -> bool {
-        self.shared.late.iter().any(|late| late.load(SeqCst) != 0)
+        self.shared.more_late.load(SeqCst) != 0 || self.shared.late.iter().any(|late| late.load(SeqCst) != 0)
     }
 
-    /// Remembers a thread that may have a signal of ours pending. With more than there is room for, some get a second one.
+    /// Remembers a thread that may have a signal of ours pending. Where there are more than can be remembered, some get a second one,
+    /// and nothing tells when the last has come.
     pub(super) fn remember_late(&self, tid: i32) {
-        if !self.is_late(tid)
-            && let Some(free) = self.shared.late.iter().find(|late| late.load(SeqCst) == 0)
-        {
-            free.store(tid, SeqCst);
+        if self.is_late(tid) {
+            return;
+        }
+        match self.shared.late.iter().find(|late| late.load(SeqCst) == 0) {
+            Some(free) => free.store(tid, SeqCst),
+            None => self.shared.more_late.store(1, SeqCst),
         }
     }
 
