@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::execute::{self, Context, GroupMatch, OwnStatus, Reading, Root, SetGroups, SharedBuffer};
 use crate::plan::{self, Target};
 use crate::policy::{Policy, ProcFolder, root_folder};
-use crate::task_dir::{self, TaskPath};
+use crate::task_dir::TaskPath;
 use crate::text::Errno;
 use crate::threads::StopError;
 use crate::{pin, sys};
@@ -159,11 +159,12 @@ fn open_proc(policy: &mut Policy) -> Result<(Option<sys::Fd>, Option<sys::Fd>), 
 }
 
 fn open_own_status(tasks: &sys::Fd, proc: Option<&sys::Fd>) -> Result<sys::Fd, Error> {
-    let by_id = task_dir::open(tasks.raw(), &TaskPath::in_task_dir(sys::gettid(), "status"));
+    let path = TaskPath::in_task_dir(sys::gettid(), "status");
+    let by_id = sys::open_noted(tasks.raw(), path.as_c_str(), libc::O_RDONLY);
     match (by_id, proc) {
         (Ok(status), _) => Ok(status),
         // A /proc of another pid namespace has another id for this thread.
-        (Err(_), Some(proc)) => sys::openat(proc.raw(), c"thread-self/status", libc::O_RDONLY),
+        (Err(_), Some(proc)) => sys::open_noted(proc.raw(), c"thread-self/status", libc::O_RDONLY),
         (Err(errno), None) => Err(errno),
     }
     .map_err(|errno| Error::System { call: "opening /proc/thread-self/status", errno })

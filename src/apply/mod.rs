@@ -212,11 +212,12 @@ fn snapshot<'a>(
 ) -> Result<Snapshot<'a>, ReadError> {
     let has_work = plan.steps().len() != 0;
     let leaves = plan.steps().any(execute::leaves_directories);
+    let no_directories = |errno| ReadError { call: "opening / and the working directory", errno };
     let mut snapshot = Snapshot {
         held,
         groups: &old.all,
         distinct_groups: &old.distinct,
-        directories: if leaves { Some(Directories::of_caller()?) } else { None },
+        directories: if leaves { Some(Directories::of_caller().map_err(no_directories)?) } else { None },
         parent_death_signal: 0,
         parent: 0,
         dumpable: None,

@@ -1,6 +1,5 @@
 //! The directory that becomes the root.
 
-use super::read::ReadError;
 use crate::sys;
 use crate::text::Errno;
 
@@ -44,9 +43,9 @@ pub(crate) struct Directories {
 
 impl Directories {
     /// All other threads must be stopped: they share both, and the child of a fork by one of them would inherit the way back.
-    pub(crate) fn of_caller() -> Result<Directories, ReadError> {
-        let open = |path, call| sys::openat(sys::CWD, path, libc::O_PATH).map_err(|errno| ReadError { call, errno });
-        Ok(Directories { root: open(c"/", "opening /")?, cwd: open(c".", "opening the working directory")? })
+    pub(crate) fn of_caller() -> Result<Directories, Errno> {
+        let open = |path| sys::openat(sys::CWD, path, libc::O_PATH);
+        Ok(Directories { root: open(c"/")?, cwd: open(c".")? })
     }
 
     /// Goes back there, and makes sure of it.

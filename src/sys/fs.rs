@@ -58,16 +58,15 @@ pub(crate) fn openat(folder: c_int, path: &CStr, flags: c_int) -> Result<Fd> {
         .map(|fd| Fd::from_raw(fd as c_int))
 }
 
-/// openat(2) of what may be a directory, which is noted until it is closed: see [`inherited`].
+/// openat(2) of what is noted until it is closed: see [`inherited`].
 pub(crate) fn open_noted(folder: c_int, path: &CStr, flags: c_int) -> Result<Fd> {
-    let directory = |fd| fstat(fd).ok().filter(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFDIR);
     inherited::clear(|fd, device, inode| {
-        if directory(fd).is_some_and(|stat| (stat.st_dev, stat.st_ino) == (device, inode)) {
+        if fstat(fd).is_ok_and(|stat| (stat.st_dev, stat.st_ino) == (device, inode)) {
             drop(Fd::from_raw(fd));
         }
     });
     let mut fd = openat(folder, path, flags)?;
-    fd.note = directory(fd.raw).and_then(|stat| inherited::note(fd.raw, stat.st_dev, stat.st_ino));
+    fd.note = fstat(fd.raw).ok().and_then(|stat| inherited::note(fd.raw, stat.st_dev, stat.st_ino));
     Ok(fd)
 }
 

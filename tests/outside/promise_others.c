@@ -14,7 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -213,6 +215,142 @@ static void make_toggler(void)
     usleep(shared->round * 7919 % 3000);
 }
 
+/* --- what a refused call puts back --------------------------------------------------------------------------------------------- */
+
+/* A caller that is refused after it has changed itself, beside what another thread does with success: a user that the user namespace
+ * does not have. */
+static ec_security_policy *refused, *other[2];
+static volatile int tried;
+
+static ec_security_policy *policy_with(const char *const pairs[])
+{
+    ec_security_policy *policy = ec_security_policy_new();
+    static const char *const kept[] = {"capabilities", "keep", "bounding", "keep", "no_new_privs", "off"};
+    for (size_t at = 0; at < LEN(kept); at += 2)
+        must(!ec_security_policy_set(policy, kept[at], kept[at + 1]), kept[at]);
+    for (size_t at = 0; pairs[at]; at += 2)
+        must(!ec_security_policy_set(policy, pairs[at], pairs[at + 1]), pairs[at]);
+    return policy;
+}
+
+static void *is_refused(void *unused)
+{
+    shared->tid = gettid_raw();
+    for (int round = 1;; round++) {
+        while (told != round)
+            sched_yield();
+        int status = ec_security_policy_apply(refused);
+        if (status != EC_SECURITY_EREFUSED)
+            complain("round %d: %d (%s) instead of a refusal", round, status, ec_security_last_error());
+        tried = round;
+    }
+    return unused;
+}
+
+static void some_ids(const char *const pairs[])
+{
+    const unsigned groups[] = {0, 27, 999};
+    must(syscall(SYS_setgroups, 3, groups) == 0, "setgroups");
+    must(user_namespace_with("0 0 2000\n", "0 0 2000\n", false), "a user namespace with some ids");
+    refused = policy_with(pairs);
+    other[0] = policy_with((const char *const[]){"supplemental_groups", "+100", NULL});
+    other[1] = policy_with((const char *const[]){"supplemental_groups", "+101", NULL});
+    thread(is_refused, NULL);
+}
+
+static void refused_with_groups(void)
+{
+    some_ids((const char *const[]){"user", "+4242", "group", "+5", "supplemental_groups", "+7", NULL});
+}
+
+static void refused_with_chroot(void)
+{
+    some_ids((const char *const[]){"user", "+4242", "group", "+5", "supplemental_groups", "keep", "chroot", "/bin", NULL});
+}
+
+static bool moves(int round) { return chdir(round % 2 ? "/proc" : "/") == 0; }
+static bool changes_groups(int round) { return ec_security_policy_apply(other[round % 2]) == EC_SECURITY_OK; }
+
+static bool is_moved(int round, pid_t tid)
+{
+    char path[64], cwd[64] = "";
+    snprintf(path, sizeof path, "/proc/self/task/%d/cwd", tid);
+    return readlink(path, cwd, sizeof cwd - 1) > 0 && !strcmp(cwd, round % 2 ? "/proc" : "/");
+}
+
+static bool has_groups(int round, pid_t tid)
+{
+    struct thread found;
+    return look_thread(getpid(), tid, &found) && found.groups_len == 1 && found.groups[0] == 100u + (unsigned)(round % 2);
+}
+
+static int beside_refused(bool (*change)(int), bool (*changed)(int, pid_t))
+{
+    for (int round = 1; round <= 600; round++) {
+        long from = nanoseconds();
+        told = round;
+        while (nanoseconds() - from < round % 100 * 5000)
+            ;
+        bool done = change(round);
+        while (tried != round)
+            sched_yield();
+        if (!done || !changed(round, getpid()) || !changed(round, shared->tid)) {
+            complain("round %d: what another thread did %s", round, done ? "was taken back by a call that was refused" : "failed");
+            break;
+        }
+    }
+    return ec_security_policy_apply(refused);
+}
+
+static int groups_beside_refused(void) { return beside_refused(changes_groups, has_groups); }
+static int moves_beside_refused(void) { return beside_refused(moves, is_moved); }
+
+/* A child forked beside a call with chroot: after its own call it has no directory open but those that the parent had for good. */
+static void *is_refused_always(void *unused)
+{
+    for (; !told; shared->count++)
+        if (ec_security_policy_apply(refused) != EC_SECURITY_EREFUSED)
+            complain("%s", ec_security_last_error());
+    tried = 1;
+    for (;;)
+        pause();
+    return unused;
+}
+
+static int directories(void)
+{
+    struct stat stat;
+    int open = 0;
+    for (int fd = 0; fd < 64; fd++)
+        open += fstat(fd, &stat) == 0 && S_ISDIR(stat.st_mode);
+    return open;
+}
+
+static int forks_beside_refused(void)
+{
+    int before = directories();
+    thread(is_refused_always, NULL);
+    while (shared->count < 3)
+        nap(1);
+    for (int at = 0; at < 300; at++) {
+        int status;
+        pid_t pid = fork();
+        must(pid >= 0, "fork");
+        if (pid == 0)
+            _exit(ec_security_policy_apply(other[0]) ? 100 : directories() - before);
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+            ;
+        if (status) {
+            complain("child %d, forked beside a call: wait status %x", at, (unsigned)status);
+            break;
+        }
+    }
+    told = 1;
+    while (!tried)
+        nap(1);
+    return ec_security_policy_apply(refused);
+}
+
 /* --- execve ------------------------------------------------------------------------------------------------------------------- */
 
 static void *executes(void *unused)
@@ -302,6 +440,24 @@ void promise_of_others(void)
                  .status = EC_SECURITY_ETHREAD),
         {.name = "another thread raises and lowers a capability all the time", .make = make_raiser, .call = narrow_beside,
          .outcomes = DONE, .threads = 2},
+        {.name = "another thread's call changes the groups beside one that is refused late",
+         .make = refused_with_groups,
+         .call = groups_beside_refused,
+         .outcomes = REFUSED,
+         .status = EC_SECURITY_EREFUSED,
+         .meanwhile = FIELD_GROUPS},
+        {.name = "another thread changes the working directory beside a call with chroot that is refused late",
+         .make = refused_with_chroot,
+         .call = moves_beside_refused,
+         .outcomes = REFUSED,
+         .status = EC_SECURITY_EREFUSED,
+         .meanwhile = FIELD_GROUPS},
+        {.name = "children forked beside calls with chroot have no directory of them open after their own",
+         .make = refused_with_chroot,
+         .call = forks_beside_refused,
+         .outcomes = REFUSED,
+         .status = EC_SECURITY_EREFUSED,
+         .meanwhile = FIELD_GROUPS},
     };
     /* What a call may take, beside what the machine withholds: a second and a half more than the deadline. */
     static const struct situation in_time[] = {
