@@ -322,6 +322,28 @@ static void gets(void *unused)
     }
 }
 
+/* A daemon closes all descriptors, and opens /proc itself: the number is the program's then. */
+static void descriptor_of_proc(void *unused)
+{
+    (void)unused;
+    ec_security_policy *policy = ec_security_policy_new();
+    char path[64], link[16] = "";
+    int fd = 64;
+    while (strcmp(link, "/proc") && --fd > 2) {
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        ssize_t len = readlink(path, link, sizeof link - 1);
+        link[len > 0 ? len : 0] = 0;
+    }
+    if (!expect(fd > 2, "a policy has no descriptor of /proc"))
+        return;
+    int own = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    expect(own >= 0 && dup2(own, fd) == fd, "/proc: %s", strerror(errno));
+    ec_security_policy_free(policy);
+    expect(fcntl(fd, F_GETFD) >= 0, "ec_security_policy_free has closed the program's own descriptor of /proc");
+    close(fd);
+    close(own);
+}
+
 static void get_errors(void *unused)
 {
     (void)unused;
@@ -1012,6 +1034,7 @@ int main(int argc, char **argv)
     }
     test("policy: values of every option", 20, values, NULL);
     test("policy: what options have come to", 20, gets, NULL);
+    test("policy: a descriptor that has the number of the policy's own is left open", 20, descriptor_of_proc, NULL);
     test("policy: what cannot be asked for, and each policy's error", 20, get_errors, NULL);
     test("policy: somebody else's folder is no root", 10, others_folder, NULL);
     test("policy: somebody else's file is not read", 10, others_files, NULL);
