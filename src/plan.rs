@@ -1,13 +1,14 @@
 //! From what is wanted and what a thread holds to the ordered steps between them. Pure: nothing here asks the system or
 //! allocates, so that a parked thread can plan for itself in a signal handler.
 //!
-//! Each rule says where it comes from: `cred` is the kernel's kernel/sys.c and security/commoncap.c.
+//! Each rule says where it comes from: the manual pages of section 7, or the kernel's kernel/sys.c and security/commoncap.c.
 //!
-//! The order is the one safe order: the root folder while CAP_SYS_CHROOT is effective; groups and group ids while
-//! CAP_SETGID is; user ids with keep-caps; the bounding set while CAP_SETPCAP is still there; ambient capabilities once
-//! permitted and inheritable hold them; securebits; the final sets; no_new_privs. What cannot be taken back (bounding
-//! set, locks, no_new_privs) comes after all that a kernel is likely to refuse, but where keep-caps is locked off. Threads that
-//! follow cannot go back anyway; they trim the bounding set as root still, which saves a capset(2). tests/plan.rs runs plans on a model of the kernel's rules.
+//! The order is that of the pushes in [`plan`], and stands nowhere else. The caller: chroot while CAP_SYS_CHROOT is effective; groups and
+//! group ids while CAP_SETGID is; keep-caps and user ids; ambient capabilities are raised once permitted and inheritable hold them; the
+//! bounding set is trimmed while CAP_SETPCAP is there; ambient capabilities are lowered; securebits; the final sets; no_new_privs. So what
+//! cannot be undone (bounding set, locks, no_new_privs) comes after what a kernel is likely to refuse. Other threads cannot go back
+//! anyway: they trim the bounding set before the change of user, which saves a capset(2). With keep-caps locked off, bounding set and
+//! securebits come before the change of user for every thread. tests/plan.rs runs plans on a model of the kernel's rules.
 
 use core::fmt;
 

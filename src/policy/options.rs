@@ -329,7 +329,8 @@ impl Options {
             ("parent_death_signal", Some(value)) => {
                 return Err(not_one_of("parent_death_signal", value, "clear or keep"));
             }
-            _ => {}
+            ("privileges", _) => {}
+            _ => return Err(Error::Internal { what: "an option that nothing sets" }),
         }
         Ok(())
     }
