@@ -24,7 +24,7 @@ impl ProcFolder {
     pub(crate) fn is_still_it(&self) -> sys::Result<bool> {
         let Some(fd) = &self.fd else { return Ok(false) };
         // The program may have opened /proc itself, with the same number; but hardly to do nothing there.
-        Ok(sys::fstat(fd.raw())?.st_ino == self.inode && sys::is_on_proc(fd.raw())? && sys::is_path_only(fd.raw())?)
+        Ok(sys::fstat(fd.raw())?.st_ino == self.inode && sys::is_on_proc(fd.raw())? && sys::may_be_path_only(fd.raw()))
     }
 }
 

@@ -190,10 +190,12 @@ pub(crate) fn shares(resource: Resource, tid: i32) -> Result<bool> {
     unsafe { call!(libc::SYS_kcmp, gettid(), tid, kind, 0, 0) }.map(|order| order == 0)
 }
 
-/// Whether the descriptor was opened with O_PATH (fcntl(2), F_GETFL).
-pub(crate) fn is_path_only(fd: c_int) -> Result<bool> {
+/// Whether the descriptor of a directory was opened with O_PATH (fcntl(2), F_GETFL), or that cannot be told: a filter may answer 0,
+/// which the kernel does not, since it tells O_DIRECTORY.
+pub(crate) fn may_be_path_only(fd: c_int) -> bool {
     // SAFETY: takes numbers.
-    unsafe { call!(libc::SYS_fcntl, fd, libc::F_GETFL, 0) }.map(|flags| flags as c_int & libc::O_PATH != 0)
+    let flags = unsafe { call!(libc::SYS_fcntl, fd, libc::F_GETFL, 0) };
+    !matches!(flags, Ok(flags) if flags != 0 && flags as c_int & libc::O_PATH == 0)
 }
 
 /// Whether the descriptor is on a proc file system (fstatfs(2)).
