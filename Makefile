@@ -14,7 +14,7 @@
 #   make check-kernels   the core tests under kernels of Debian's, in qemu: some minutes each
 #   make check-arch ARCH=arm64  the core tests on other architectures, in qemu, and with musl; see docs/architectures.md
 #   make check-surroundings  drops in containers, units, sandboxes, under security modules: docs/surroundings.md
-#   make mutants     every change cargo-mutants knows of, in four files; make mutants-hand, thirty defects in what acts
+#   make mutants     every change cargo-mutants knows of, in nine files; make mutants-hand, fifty defects in what acts
 #   make check-daemons   servers of Debian's source packages with this library in place of their own drop
 #   make header      rewrites include/ec_security.h from src/capi/
 #   make clean

@@ -3,7 +3,7 @@
 # two one of threads/mod.rs that is not; it can be interrupted, and goes on where it was. MUTANTS_ARGS="--jobs 2" makes two at a time.
 # make mutants-hand: fifty defects put by hand into what acts. The tests must notice each.
 
-MUTANTS ?= cap_text identity plan rendezvous
+MUTANTS ?= cap_text identity plan stop handler session shared call_lock signal_action
 MUTANTS_ARGS ?=
 MUTANTS_PROGRAMS := $(addprefix build/outside/,ambient check chroot drop faults identity noway policy rounds situations tell)
 
