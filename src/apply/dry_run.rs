@@ -3,6 +3,7 @@
 
 use core::time::Duration;
 
+use super::error::ApplyError;
 use super::input::{Input, OldGroups, explained};
 use super::rehearsal::{Memory, REHEARSAL_DEADLINE, Rehearsal};
 use crate::caps;
@@ -38,17 +39,37 @@ fn run_for(input: &Input, ctx: &Context<'_>, caller: &Reading) -> Result<(), Err
     if plan.steps().len() == 0 {
         return Ok(());
     }
+    let (parent_death_signal, dumpable) = super::kept(&ctx.target, true)?;
     let rehearsal = Rehearsal {
         ctx,
         plan: &plan,
         proc: input.proc.as_ref(),
         memory: Memory::Own,
         limit: input.deadline.max(REHEARSAL_DEADLINE),
-        parent_death_signal: 0,
-        dumpable: false,
+        parent_death_signal,
+        dumpable,
     };
-    rehearsal.run()?;
-    Ok(())
+    match rehearsal.run() {
+        // An apply makes no child then.
+        Err(error) if has_no_child(&error) && !super::needs_rehearsal(!caller.no_filter, &plan) => Ok(()),
+        result => Ok(result.map(drop)?),
+    }
+}
+
+/// Whether the child could not be made, or found itself without memory that it needs (madvise(2), MADV_DONTFORK): that says nothing of
+/// the plan. Where no seccomp filter is active, nothing else kills it or says EFAULT.
+fn has_no_child(error: &ApplyError) -> bool {
+    match error {
+        ApplyError::NewPidNamespace
+        | ApplyError::Clone { .. }
+        | ApplyError::Killed { .. }
+        | ApplyError::System { .. }
+        | ApplyError::Refused { errno: Errno(libc::EFAULT), .. } => true,
+        ApplyError::Refused { .. }
+        | ApplyError::NoEffect { .. }
+        | ApplyError::Hung { .. }
+        | ApplyError::EarlierChild { .. } => false,
+    }
 }
 
 /// Looks at every thread but the calling one.

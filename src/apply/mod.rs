@@ -148,10 +148,9 @@ fn run_for(
     }
     let has_work = plan.steps().len() != 0;
     let before = snapshot(old, ctx, caller.held, &plan)?;
-    let kept_signal = if ctx.target.keep_parent_death_signal { before.parent_death_signal } else { 0 };
-    let kept_dumpable = ctx.target.keep_dumpable && before.dumpable == Some(1);
+    let (kept_signal, kept_dumpable) = kept(&ctx.target, has_work)?;
     let mut timer_allowed = false;
-    if has_work && (filtered || plan.changes_user_for_good()) {
+    if has_work && needs_rehearsal(filtered, &plan) {
         let rehearsal = Rehearsal {
             ctx,
             plan: &plan,
@@ -203,6 +202,22 @@ fn run_for(
     Ok(Outcome::Done)
 }
 
+/// Whether the plan must be seen to work before the caller makes it.
+fn needs_rehearsal(filtered: bool, plan: &plan::Plan) -> bool {
+    filtered || plan.changes_user_for_good()
+}
+
+/// What the kernel clears when ids change, and is to be set again after the plan: the parent-death signal or 0, and whether the
+/// process is dumpable. Nothing is asked that is not needed, since a filter may kill for it.
+fn kept(target: &Target, has_work: bool) -> Result<(i32, bool), ReadError> {
+    let signal = if has_work && target.keep_parent_death_signal {
+        sys::parent_death_signal().map_err(|errno| ReadError { call: "prctl(PR_GET_PDEATHSIG)", errno })?
+    } else {
+        0
+    };
+    Ok((signal, target.keep_dumpable && sys::dumpable() == Ok(1)))
+}
+
 /// What is to be put back after a refusal. All other threads must be stopped.
 fn snapshot<'a>(
     old: &'a OldGroups,
@@ -224,12 +239,7 @@ fn snapshot<'a>(
     };
     // Where there is nothing to do, no call is made that a filter may kill for.
     if has_work {
-        snapshot.parent_death_signal = match sys::parent_death_signal() {
-            Err(errno) if ctx.target.keep_parent_death_signal => {
-                return Err(ReadError { call: "prctl(PR_GET_PDEATHSIG)", errno });
-            }
-            signal => signal.unwrap_or(0),
-        };
+        snapshot.parent_death_signal = sys::parent_death_signal().unwrap_or(0);
         snapshot.parent = sys::getppid();
     }
     if has_work || ctx.target.keep_dumpable {

@@ -121,6 +121,10 @@ const NOT_BEGUN: u32 = u32::MAX;
 const ARMING_TIMER: u32 = u32::MAX - 1;
 /// Instead of the number of a step: it sees to it that no core is dumped.
 const DISABLING_CORE: u32 = u32::MAX - 2;
+/// Instead of the number of a step: it sets the parent-death signal.
+const KEEPING_SIGNAL: u32 = u32::MAX - 3;
+/// Instead of the number of a step: it sets the dumpable flag.
+const KEEPING_DUMPABLE: u32 = u32::MAX - 4;
 
 /// What comes before the plan. A filter that kills for that need not kill for the plan, and then the child goes without.
 #[derive(Clone, Copy)]
@@ -177,11 +181,14 @@ impl Job<'_> {
         execute::make(ctx, plan, &report.progress)?;
         if parent_death_signal != 0 {
             let step = Step::ParentDeathSignal(parent_death_signal);
+            report.progress.store(KEEPING_SIGNAL, Relaxed);
             sys::set_parent_death_signal(parent_death_signal).map_err(errno(step))?;
         }
         if dumpable {
+            report.progress.store(KEEPING_DUMPABLE, Relaxed);
             sys::set_dumpable(1).map_err(errno(Step::Dumpable))?;
         }
+        report.progress.store(plan.steps().len() as u32, Relaxed);
         let own = match proc {
             Some(proc) => OwnStatus::InProc { proc, open: &report.open },
             None => OwnStatus::Nowhere,
@@ -301,6 +308,11 @@ impl Job<'_> {
 
     fn step_under_way(&self) -> Step {
         let at = self.report.progress.load(Relaxed);
+        match at {
+            KEEPING_SIGNAL => return Step::ParentDeathSignal(self.rehearsal.parent_death_signal),
+            KEEPING_DUMPABLE => return Step::Dumpable,
+            _ => (),
+        }
         self.rehearsal.plan.steps().nth(at as usize).unwrap_or(Step::ReadBack)
     }
 

@@ -6,15 +6,20 @@
 
 #include <ec_security.h>
 #include <errno.h>
+#include <linux/capability.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum how { WITH_EPERM, WITH_ENOSYS, LIES, KILLS };
@@ -46,7 +51,8 @@ static ec_security_policy *everything(void)
     static const char *const options[][2] = {
         {"user", "ecuser"},         {"capabilities", "cap_net_bind_service,cap_kill+ep cap_chown+i"},
         {"chroot", "/mnt/jail"},    {"ambient", "cap_kill"},
-        {"securebits", "noroot noroot_locked"},
+        {"securebits", "noroot noroot_locked"}, {"parent_death_signal", "keep"},
+        {"dumpable", "on"},
     };
     ec_security_policy *policy = ec_security_policy_new();
     for (size_t at = 0; at < sizeof options / sizeof *options; at++)
@@ -307,6 +313,103 @@ static void leaves_nothing_mapped(void *unused)
     expect(more < 200, "%ld more pages are mapped after 200 checks", more);
 }
 
+/* --- where no child can be made, or finds itself without memory that it needs ----------------------------------------------------- */
+
+static bool in_new_namespace(void) { return unshare(CLONE_NEWPID) == 0; }
+
+static bool without_processes(void)
+{
+    /* No limit for user 0, and none for these two (kernel/fork.c, copy_process). */
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[2];
+    struct rlimit none = {0, 0};
+    if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) || syscall(SYS_setresuid, 4713, 4713, 4713) || syscall(SYS_capget, &header, data))
+        return false;
+    data[0].permitted &= ~(1u << CAP_SYS_ADMIN | 1u << CAP_SYS_RESOURCE);
+    data[0].effective = data[0].permitted;
+    data[1].effective = data[1].permitted;
+    return syscall(SYS_capset, &header, data) == 0 && setrlimit(RLIMIT_NPROC, &none) == 0;
+}
+
+static bool by_deadline(void)
+{
+    /* struct sched_attr of linux/sched/types.h, which glibc's <sched.h> does not go with */
+    struct {
+        uint32_t size, policy;
+        uint64_t flags;
+        int32_t nice;
+        uint32_t priority;
+        uint64_t runtime, deadline, period;
+    } attr = {.size = sizeof attr, .policy = 6 /* SCHED_DEADLINE */, .runtime = 10000000, .deadline = 30000000, .period = 30000000};
+    return syscall(SYS_sched_setattr, 0, &attr, 0) == 0;
+}
+
+/* What children get of the memory in which an object lies: nothing, or again all. */
+static bool keep_from_children(const void *object, int advice)
+{
+    unsigned long from, to, address = (unsigned long)object;
+    char line[512];
+    FILE *maps = fopen("/proc/self/maps", "re");
+    while (maps && fgets(line, sizeof line, maps))
+        if (sscanf(line, "%lx-%lx", &from, &to) == 2 && from <= address && address < to) {
+            fclose(maps);
+            return madvise((void *)from, to - from, advice) == 0;
+        }
+    return false;
+}
+
+static bool without_stack(void) { return keep_from_children(__builtin_frame_address(0), MADV_DONTFORK); }
+
+static bool without_heap(void)
+{
+    void *volatile object = malloc(100);
+    return keep_from_children(object, MADV_DONTFORK);
+}
+
+struct childless {
+    const char *name;
+    bool (*make)(void);
+    int status;
+    const char *filtered; /* how an apply refuses where a filter is active; NULL: it does not, since its child shares all memory */
+    bool is_filtered;
+};
+
+static void has_no_child(void *arg)
+{
+    const struct childless *it = arg;
+    struct rule rule = CALLS(SYS_uname, FAILS_WITH(EPERM));
+    ec_security_policy *policy = everything();
+    idle_threads(2); /* in a new pid namespace no thread can be made */
+    if (ec_security_policy_set(policy, "no such option", "") != EC_SECURITY_EOPTION ||
+        (it->is_filtered && seccomp_rule(rule, SECCOMP_FILTER_FLAG_TSYNC)) || !it->make())
+        _exit(84);
+    checks_and_applies(policy);
+}
+
+static bool can_be_made(const struct childless *it)
+{
+    int status = -1;
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(it->make() ? 0 : 1);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    return status == 0;
+}
+
+static void no_child(void *arg)
+{
+    const struct childless *it = arg;
+    if (!can_change_ids() || !can_be_made(it)) {
+        skip("cannot be made here");
+        return;
+    }
+    struct child *child = start(has_no_child, arg);
+    if (child)
+        same_refusal(child, it->is_filtered ? it->status : EC_SECURITY_OK, it->is_filtered ? it->filtered : "");
+}
+
 int main(int argc, char **argv)
 {
     only(argc, argv);
@@ -336,6 +439,8 @@ int main(int argc, char **argv)
          true},
         {"PR_SET_SECUREBITS", SYS_prctl, PR_SET_SECUREBITS, -1, "prctl(PR_SET_SECUREBITS, 0x3)", true},
         {"PR_SET_NO_NEW_PRIVS", SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, "prctl(PR_SET_NO_NEW_PRIVS)", true},
+        /* The one that start() has set. */
+        {"PR_SET_PDEATHSIG", SYS_prctl, PR_SET_PDEATHSIG, -1, "prctl(PR_SET_PDEATHSIG, 9)", false},
     };
     static const char *const HOW[] = {"denied with EPERM", "denied with ENOSYS", "lied about", "deadly"};
     for (size_t at = 0; at < sizeof calls / sizeof *calls; at++)
@@ -363,6 +468,23 @@ int main(int argc, char **argv)
     for (size_t at = 0; at < sizeof reads / sizeof *reads; at++) {
         struct denied denied = reads[at];
         test(denied.name, 30, one_call_denied, &denied);
+    }
+    static const struct childless childless[] = {
+        {"children go to a new pid namespace", in_new_namespace, EC_SECURITY_EREFUSED,
+         "would be the first process of the pid namespace", false},
+        {"no more processes (RLIMIT_NPROC)", without_processes, EC_SECURITY_ERESOURCE, "clone for the rehearsal failed (EAGAIN",
+         false},
+        {"SCHED_DEADLINE", by_deadline, EC_SECURITY_ERESOURCE, "a thread of SCHED_DEADLINE cannot have children", false},
+        {"a stack that children do not get", without_stack, 0, NULL, false},
+        {"a heap that children do not get", without_heap, 0, NULL, false},
+    };
+    for (size_t at = 0; at < 2 * (sizeof childless / sizeof *childless); at++) {
+        struct childless it = childless[at / 2];
+        char name[96];
+        it.is_filtered = at % 2;
+        snprintf(name, sizeof name, "check: %s%s", it.name, it.is_filtered ? ", and a filter" : "");
+        if (!it.is_filtered || it.filtered)
+            test(name, 30, no_child, &it);
     }
     test("check: a thread that cannot be stopped", 30, deaf_thread, NULL);
     test("check: a thread that cannot follow", 30, poor_thread, NULL);
