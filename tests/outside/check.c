@@ -140,6 +140,23 @@ static void one_call_denied(void *arg)
         refused_by_both(child, denied->status, denied->text, denied->only_in_apply);
 }
 
+/* What an apply needs for its way back: it may end there, and the check says so before. */
+static void flag_cannot_be_set(void *arg)
+{
+    struct denied *denied = arg;
+    if (!can_change_ids()) {
+        skip("ids cannot be changed here");
+        return;
+    }
+    struct child *child = start(is_denied, arg);
+    if (!child)
+        return;
+    struct process *before = look(child->pid);
+    struct answer *check = go(child);
+    expect(check->came && check->status == denied->status && strstr(check->text, denied->text), "check: %d %s", check->status, check->text);
+    expect_unchanged(before, look(child->pid));
+}
+
 /* A thread that nobody can stop: it blocks the signal by a raw call. */
 static long blocks_everything(void *unused)
 {
@@ -454,6 +471,13 @@ int main(int argc, char **argv)
             struct denied denied = {name, calls[at].number, calls[at].first, calls[at].second, how, EC_SECURITY_EREFUSED, text, false};
             test(name, 30, one_call_denied, &denied);
         }
+    for (int how = WITH_EPERM; how <= KILLS; how++) {
+        static const char *const names[] = {"check: PR_SET_DUMPABLE denied with EPERM", "check: PR_SET_DUMPABLE denied with ENOSYS", "",
+                                            "check: PR_SET_DUMPABLE deadly"};
+        struct denied denied = {names[how], SYS_prctl, PR_SET_DUMPABLE, 1, how, EC_SECURITY_EREFUSED, "prctl(PR_SET_DUMPABLE, 1)", false};
+        if (how != LIES)
+            test(names[how], 30, flag_cannot_be_set, &denied);
+    }
     /* What is read before the plan is made. */
     static const struct denied reads[] = {
         {"check: capget denied", SYS_capget, -1, -1, WITH_EPERM, EC_SECURITY_OK, "", false},
