@@ -10,15 +10,29 @@ use crate::caps;
 use crate::error::Error;
 use crate::execute::{self, Context, Reading, SharedBuffer};
 use crate::plan::{self, Credentials, PlanKind};
+use crate::policy::Policy;
 use crate::sys::{self, Resource};
 use crate::task_dir::{self, TaskPath};
 use crate::text::Errno;
-use crate::threads::{StopError, ThreadProbe, ThreadProblem, probe_thread, text_of};
+use crate::threads::{CallsSeen, StopError, ThreadProbe, ThreadProblem, probe_thread, text_of};
 
 /// How long a thread that blocks the signal is watched before that is told: libc blocks it for a moment in pthread_create(3).
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
-pub(super) fn run(input: &Input) -> Result<(), Error> {
+/// What is read beside a call of another thread may be half of before and half of after it: a refusal found so is no refusal.
+pub(super) fn run(policy: &mut Policy) -> Result<(), Error> {
+    let start = sys::now();
+    loop {
+        let calls = CallsSeen::now();
+        let result = Input::gather(policy).and_then(|input| once(&input));
+        let left = policy.options.deadline.saturating_sub(sys::now().saturating_sub(start));
+        if result.is_ok() || !calls.disturbed(left) || left.is_zero() {
+            return result;
+        }
+    }
+}
+
+fn once(input: &Input) -> Result<(), Error> {
     let mut old = OldGroups::with_capacity()?;
     while !old.read()? {
         old = OldGroups::with_capacity()?;

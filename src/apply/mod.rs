@@ -34,7 +34,7 @@ const ANOTHER_CALL: Duration = Duration::from_secs(30);
 /// Whether [`apply`] would work, as far as that can be seen without stopping a thread; changes nothing.
 pub fn check(policy: &mut Policy) -> Result<(), Error> {
     not_in_a_handler()?;
-    dry_run::run(&Input::gather(policy)?)
+    dry_run::run(policy)
 }
 
 /// Applies a policy to every thread.

@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use super::error::StopError;
 use super::session::Mapping;
-use super::shared::{CallLock, Shared, shared_or_new};
+use super::shared::{CallLock, Shared, shared, shared_or_new};
 use super::{handler, signal_action};
 use crate::text::Errno;
 use crate::{sys, task_dir};
@@ -30,7 +30,7 @@ impl CallLock {
             let seen = shared.calls.load(SeqCst);
             *mask = sys::set_signal_mask(u64::MAX).map_err(system("rt_sigprocmask"))?;
             let owner = match shared.owner.compare_exchange(0, mine, SeqCst, SeqCst) {
-                Ok(_) => return Ok(CallLock { shared, pid, tid }),
+                Ok(_) => return Ok(CallLock::of(shared, pid, tid)),
                 Err(owner) => owner,
             };
             // A child of a fork, where the page was not wiped: the owner is not here.
@@ -39,7 +39,7 @@ impl CallLock {
                 && (left_by_parent || shared.is_dead(owner, tasks))
                 && shared.owner.compare_exchange(owner, mine, SeqCst, SeqCst).is_ok()
             {
-                let lock = CallLock { shared, pid, tid };
+                let lock = CallLock::of(shared, pid, tid);
                 shared.clear_after(owner, left_by_parent, &lock);
                 return Ok(lock);
             }
@@ -55,11 +55,57 @@ impl CallLock {
     }
 }
 
+impl CallLock {
+    /// The thread is the owner.
+    fn of(shared: &'static Shared, pid: i32, tid: i32) -> CallLock {
+        shared.calls.fetch_add(1, SeqCst);
+        CallLock { shared, pid, tid }
+    }
+}
+
+/// The calls of this process at one moment, for one that reads its threads without stopping any.
+pub(crate) struct CallsSeen {
+    /// Of `Shared::calls`, read before `under_way`: a call whose beginning is not counted yet is seen under way, or counted later.
+    count: u32,
+    under_way: bool,
+}
+
+impl CallsSeen {
+    pub(crate) fn now() -> CallsSeen {
+        let Some(shared) = shared() else { return CallsSeen { count: 0, under_way: false } };
+        let count = shared.calls.load(SeqCst);
+        CallsSeen { count, under_way: shared.is_under_way() }
+    }
+
+    /// Whether a call was under way at any time since. Waits for the end of the one that is, but no longer than `limit`.
+    pub(crate) fn disturbed(&self, limit: Duration) -> bool {
+        const LOOK_AGAIN: Duration = Duration::from_millis(10);
+        let Some(shared) = shared() else { return false };
+        let start = sys::now();
+        loop {
+            let seen = shared.calls.load(SeqCst);
+            if !shared.is_under_way() {
+                return self.under_way || seen != self.count;
+            }
+            if sys::now().saturating_sub(start) >= limit {
+                return true;
+            }
+            sys::futex_wait(&shared.calls, seen, Some(LOOK_AGAIN));
+        }
+    }
+}
+
 fn owner_of(pid: i32, tid: i32) -> u64 {
     (pid as u64) << 32 | tid as u64
 }
 
 impl Shared {
+    /// Whether a thread of this process that is there still has a call under way.
+    fn is_under_way(&self) -> bool {
+        let owner = self.owner.load(SeqCst);
+        owner != 0 && owner >> 32 == sys::getpid() as u64 && !self.is_dead(owner, None)
+    }
+
     /// Whether the thread of a call has ended: a filter of its own may have killed it.
     fn is_dead(&self, owner: u64, tasks: Option<&sys::Fd>) -> bool {
         let (pid, tid) = ((owner >> 32) as c_int, owner as u32 as c_int);

@@ -11,6 +11,7 @@ mod shared;
 mod signal_action;
 mod stop;
 
+pub(crate) use call_lock::CallsSeen;
 pub use error::{StopError, ThreadProblem, ThreadState};
 pub(crate) use handler::die_of;
 pub(crate) use shared::CallLock;

@@ -15,7 +15,7 @@ const MOST_LATE: usize = 256;
 pub(super) struct Shared {
     /// Process and thread of the call under way, or 0.
     pub(super) owner: AtomicU64,
-    /// Counts the calls; what waiting ones sleep on.
+    /// Counts the beginnings and the ends of calls; what waiting ones sleep on.
     pub(super) calls: AtomicU32,
     /// Whether that call has begun to change threads.
     pub(super) committing: AtomicU32,

@@ -164,6 +164,38 @@ static void worker_lives(pid_t pid)
     expect(state_of(pid, shared->tid) && state_of(pid, shared->tid) != 'Z', "%s: the worker has gone", current->name);
 }
 
+/* Beside calls that change ids and groups to and fro, a dry run of either change works at any time. */
+static const char *const to_and_fro[2][11] = {
+    {"user", "+4713", "group", "+4713", "supplemental_groups", "4714", "capabilities",
+     "cap_setuid,cap_setgid,cap_setpcap,cap_net_bind_service+ep", NULL},
+    {"user", "+4715", "group", "+4715", "supplemental_groups", "4716", "capabilities",
+     "cap_setuid,cap_setgid,cap_setpcap,cap_net_bind_service+ep", NULL},
+};
+#define CHECKERS 3
+
+static void *checks_beside(void *unused)
+{
+    for (unsigned at = 0; !shared->flag; at++)
+        if (check_of(to_and_fro[at % 2]) != EC_SECURITY_OK)
+            complain("a dry run beside calls: %s", ec_security_last_error());
+    __atomic_add_fetch(&shared->count, 1, __ATOMIC_SEQ_CST);
+    return unused;
+}
+
+static int changes_beside_dry_runs(void)
+{
+    int status = EC_SECURITY_OK;
+    for (int at = 0; at < CHECKERS; at++)
+        thread(checks_beside, NULL);
+    for (int at = 0; at < 400 && status == EC_SECURITY_OK; at++)
+        status = apply_of(to_and_fro[at % 2]);
+    shared->flag = 1;
+    wait_for(&shared->count, CHECKERS);
+    return status == EC_SECURITY_OK ? drop() : status;
+}
+
+static void make_idle(void) { idle_threads(2); }
+
 #define DRY(what, make_, ...)                                                                                           \
     {.name = "a dry run beside a thread " what, .make = make_, .call = ten_dry_runs, .after = worker_lives,             \
      .outcomes = DONE, .fields = FIELDS_ALL & ~FIELD_GROUPS, .threads = 4, __VA_ARGS__}
@@ -190,6 +222,12 @@ void promise_of_dry_runs(void)
                                              .after = worker_lives,
                                              .outcomes = DONE | REFUSED,
                                              .fields = FIELDS_ALL & ~FIELD_GROUPS};
+    static const struct situation beside = {.name = "dry runs beside calls that change ids and groups",
+                                            .make = make_idle,
+                                            .call = changes_beside_dry_runs,
+                                            .outcomes = DONE,
+                                            .threads = 3,
+                                            .needs_ids = true};
     static const struct situation live[] = {
         LIVE("whose filter kills it for what a stopped thread does", killed_alone, GONE),
         LIVE("whose filter refuses what a stopped thread does", refused, REFUSED | GONE),
@@ -198,6 +236,7 @@ void promise_of_dry_runs(void)
     };
     for (size_t at = 0; at < LEN(dry); at++)
         situation(&dry[at]);
+    situation(&beside);
     situations_unlisted(unheard.name, 30, &unheard, 1);
     situations_unlisted("calls beside threads that cannot bear to be stopped", 60, live, LEN(live));
 }
