@@ -203,7 +203,8 @@ typedef struct ec_security_caps {
  * Not async-signal-safe. Where it can tell that it was called from a signal handler, it returns EC_SECURITY_EBUSY. A child of fork(2)
  * may call it, also before execve(2). A child of vfork(2) must not: it shares the memory of its parent.
  *
- * Memory: the arguments are copied. They may be in the static buffers of getpwnam(3) or getgrnam(3).
+ * Memory: the arguments are copied. They may be in the static buffers of getpwnam(3) or getgrnam(3). Each other thread needs 6 KiB of
+ * stack while it is stopped, and the caller 20 KiB if no name is looked up.
  *
  * Needs: CAP_SETUID and CAP_SETGID to change ids; /proc, unless the process has one thread. A state that is there already needs no
  * privilege.
@@ -306,7 +307,7 @@ int ec_security_policy_parse(struct ec_security_policy *policy,
  * with memory of its own and changes nothing. Names keep the ids that they had when they were set.
  *
  * It finds what can be found without stopping a thread. It cannot see the securebits, the alternate stacks and the seccomp filters of
- * other threads.
+ * other threads. A refusal beside a call of another thread is tested again, within the deadline. The caller needs 32 KiB of stack.
  *
  * Returns EC_SECURITY_OK or what ec_security_policy_apply() would return. policy NULL: EC_SECURITY_EARGUMENT.
  *

@@ -2,14 +2,19 @@
  * written, and no stack is walked. */
 
 #include "policy_of.h"
+#include "seccomp.h"
 #include "situations.h"
 
 #include <alloca.h>
 #include <errno.h>
+#include <linux/capability.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -177,6 +182,127 @@ static void bottom_far(void) { on_bare_stack(0xdeadbeef); }
 static void bottom_wild(void) { on_bare_stack(0xa5a5a5a5a5a5a5a5ul); }
 #endif
 
+/* --- how much of its stack a caller needs ------------------------------------------------------------------------------------ */
+
+#define STACK_OF_CALLER (256 * 1024)
+
+static ec_security_policy *by_number;
+
+static int applies_three(void) { return ec_security_apply("+4713", "+4714", "cap_net_bind_service+ep"); }
+static int applies_policy(void) { return ec_security_policy_apply(by_number); }
+static int checks_policy(void) { return ec_security_policy_check(by_number); }
+
+static const struct need {
+    const char *name;
+    int (*call)(void);
+    unsigned documented; /* ec_security_apply(3) and ec_security_policy(3), in bytes */
+} needs[] = {{"ec_security_apply", applies_three, 20 * 1024},
+             {"ec_security_policy_apply", applies_policy, 20 * 1024},
+             {"ec_security_policy_check", checks_policy, 32 * 1024}};
+
+/* What the caller is beside, for each of them. */
+enum { PLAIN, FILTERED, REFUSED_BY_FILTER, NOT_HELD, DEAF_THREAD, SURROUNDINGS };
+static const char *const surroundings[] = {"", ", under a filter", ", refused by a filter", ", without a capability that it is to keep",
+                                           ", beside a thread that blocks the signal"};
+static volatile int is_deaf;
+
+struct measurement {
+    const struct need *need;
+    int beside, status;
+    unsigned bytes;
+    char *stack;
+};
+
+/* What is below this function is filled before the call, and looked at after it. */
+static void *calls_on_a_known_stack(void *arg)
+{
+    struct measurement *it = arg;
+    volatile char *low = it->stack, *here = __builtin_frame_address(0), *high = here - 512;
+    for (volatile char *at = low; at < high; at++)
+        *at = CANARY;
+    it->status = it->need->call();
+    while (low < high && *low == CANARY)
+        low++;
+    it->bytes = (unsigned)(here - low);
+    return NULL;
+}
+
+static void *blocks_the_signal(void *unused)
+{
+    uint64_t mask = UINT64_MAX;
+    if (syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8))
+        _exit(81);
+    is_deaf = 1;
+    for (;;)
+        pause();
+    return unused;
+}
+
+static bool gives_up(unsigned capability)
+{
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[2];
+    if (syscall(SYS_capget, &header, data))
+        return false;
+    data[0].permitted &= ~(1u << capability);
+    data[0].effective &= ~(1u << capability);
+    return syscall(SYS_capset, &header, data) == 0;
+}
+
+static void measures(void *arg)
+{
+    static const char *const options[][2] = {{"supplemental_groups", "4715 4716"}, {"user", "+4713"}, {"group", "+4714"},
+                                             {"capabilities", "cap_net_bind_service,cap_kill+ep"}, {"ambient", "cap_kill"},
+                                             {"chroot", "/mnt"}, {"securebits", "noroot"}, {"dumpable", "on"},
+                                             {"parent_death_signal", "keep"}, {"deadline", "0.3"}};
+    struct measurement *it = arg;
+    pthread_t made;
+    pthread_attr_t attr;
+    idle_threads(20);
+    by_number = ec_security_policy_new();
+    for (size_t at = 0; at < LEN(options); at++)
+        if (ec_security_policy_set(by_number, options[at][0], options[at][1]) != EC_SECURITY_OK)
+            _exit(82);
+    if (it->beside == DEAF_THREAD) {
+        thread(blocks_the_signal, NULL);
+        wait_for(&is_deaf, 1);
+    }
+    if (it->beside == NOT_HELD && !gives_up(CAP_NET_BIND_SERVICE))
+        _exit(83);
+    if (it->beside == FILTERED || it->beside == REFUSED_BY_FILTER)
+        filter(it->beside == FILTERED ? SYS_uname : SYS_capset, -1, FAILS_WITH(EPERM), true);
+    it->stack = mmap(NULL, STACK_OF_CALLER, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    pthread_attr_init(&attr);
+    ready();
+    if (it->stack == MAP_FAILED || pthread_attr_setstack(&attr, it->stack, STACK_OF_CALLER) ||
+        pthread_create(&made, &attr, calls_on_a_known_stack, it) || pthread_join(made, NULL))
+        _exit(84);
+    char text[32];
+    snprintf(text, sizeof text, "%u", it->bytes);
+    report(it->status, text);
+}
+
+static void stack_is_as_documented(void *arg)
+{
+    if (!can_change_ids()) {
+        skip("ids cannot be changed here");
+        return;
+    }
+    for (int beside = 0; beside < SURROUNDINGS; beside++) {
+        struct measurement it = {.need = arg, .beside = beside};
+        struct child *child = start(measures, &it);
+        struct answer *answer = child ? go(child) : NULL;
+        if (!answer || !expect(answer->came, "%s%s: %s", it.need->name, surroundings[beside], answer->text))
+            return;
+        unsigned bytes = (unsigned)strtoul(answer->text, NULL, 10);
+        printf("    %s%s: status %d, %u bytes of stack\n", it.need->name, surroundings[beside], answer->status, bytes);
+        expect((answer->status == EC_SECURITY_OK) == (beside == PLAIN || beside == FILTERED), "%s%s: status %d", it.need->name,
+               surroundings[beside], answer->status);
+        expect(bytes > 1024 && bytes <= it.need->documented, "%s%s needs %u bytes of stack, and %u are documented", it.need->name,
+               surroundings[beside], bytes, it.need->documented);
+    }
+}
+
 void promise_of_stacks(void)
 {
     size_t many = 0, frame = smallest();
@@ -206,4 +332,9 @@ void promise_of_stacks(void)
     };
     for (size_t at = 0; at < LEN(callers); at++)
         situation(&callers[at]);
+    for (size_t at = 0; at < LEN(needs); at++) {
+        char name[96];
+        snprintf(name, sizeof name, "the stack that a caller of %s needs is as documented", needs[at].name);
+        test(name, 60, stack_is_as_documented, (void *)&needs[at]);
+    }
 }
