@@ -27,6 +27,8 @@ pub const PF_USER_WORKER: u32 = 0x4000;
 pub const PF_KTHREAD: u32 = 0x20_0000;
 /// How the names of io_uring's ordinary workers begin: each request carries its submitter's credentials.
 pub const PER_REQUEST_WORKER: &[u8] = b"iou-wrk-";
+/// Where a submission-polling thread of io_uring sleeps (io_uring/sqpoll.c).
+const POLLING_WORKER: &[u8] = b"io_sq_thread";
 
 /// What is needed of /proc/PID/stat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,9 +67,12 @@ impl<'a> Stat<'a> {
         self.flags & PF_KTHREAD != 0
     }
 
-    /// Whether it is a kernel worker that has no credentials of its own.
-    pub fn takes_credentials_of_requests(&self) -> bool {
-        self.is_kernel_worker() && self.name.starts_with(PER_REQUEST_WORKER)
+    /// Whether it is a kernel worker that has no credentials of its own. The process can give a thread any name (proc_pid_comm(5)),
+    /// so what else the kernel says counts too: its flags, and its `wchan`, which is empty or "0" while it runs.
+    pub fn takes_credentials_of_requests(&self, wchan: &[u8]) -> bool {
+        self.flags & PF_IO_WORKER != 0
+            && self.name.starts_with(PER_REQUEST_WORKER)
+            && !wchan.starts_with(POLLING_WORKER)
     }
 }
 

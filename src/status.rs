@@ -370,9 +370,14 @@ fn thread(root: &sys::Fd, tid: i32, path: &mut String, buf: &mut Vec<u8>) -> Res
     slurp(root, c_path(path, format_args!("{tid}/stat"))?, buf)?;
     let stat = Stat::parse(buf).ok_or(ReadError::Field)?;
     let is_kernel_thread = stat.is_kernel_thread();
-    let worker = stat
-        .is_kernel_worker()
-        .then(|| Kind::KernelWorker { per_request_credentials: stat.takes_credentials_of_requests() });
+    let worker = if stat.is_kernel_worker() {
+        // Of another process it is for root to read; else the name has to do.
+        let mut wchan = Vec::new();
+        let _ = slurp(root, c_path(path, format_args!("{tid}/wchan"))?, &mut wchan);
+        Some(Kind::KernelWorker { per_request_credentials: stat.takes_credentials_of_requests(&wchan) })
+    } else {
+        None
+    };
     slurp(root, c_path(path, format_args!("{tid}/status"))?, buf)?;
     let (mut thread, mut leader) = parse(tid, buf)?;
     leader.is_kernel_thread = is_kernel_thread;

@@ -182,18 +182,22 @@ fn stat_behind_any_name() {
 
 #[test]
 fn kinds_of_kernel_workers() {
-    let kind = |text: &'static [u8]| {
+    let kind = |text: &'static [u8], wchan: &[u8]| {
         let stat = Stat::parse(text).expect("a stat file");
-        (stat.is_kernel_worker(), stat.takes_credentials_of_requests())
+        (stat.is_kernel_worker(), stat.takes_credentials_of_requests(wchan))
     };
-    assert_eq!(kind(b"7 (iou-wrk-1) S 1 7 7 0 -1 16400 0"), (true, true));
-    assert_eq!(kind(b"7 (iou-sqp-1) S 1 7 7 0 -1 16 0"), (true, false));
-    assert_eq!(kind(b"7 (vhost-1) S 1 7 7 0 -1 16384 0"), (true, false));
+    assert_eq!(kind(b"7 (iou-wrk-1) S 1 7 7 0 -1 16400 0", b"io_wq_worker"), (true, true));
+    assert_eq!(kind(b"7 (iou-wrk-1) R 1 7 7 0 -1 16 0", b"0"), (true, true));
+    assert_eq!(kind(b"7 (iou-wrk-1) R 1 7 7 0 -1 16400 0", b""), (true, true));
+    assert_eq!(kind(b"7 (iou-sqp-1) S 1 7 7 0 -1 16 0", b"0"), (true, false));
+    assert_eq!(kind(b"7 (vhost-1) S 1 7 7 0 -1 16384 0", b"vhost_task_fn"), (true, false));
+    // A name can be given by the process.
+    assert_eq!(kind(b"7 (iou-wrk-1) S 1 7 7 0 -1 16400 0", b"io_sq_thread"), (true, false));
+    assert_eq!(kind(b"7 (iou-wrk-1) R 1 7 7 0 -1 16384 0", b"0"), (true, false));
+    assert_eq!(kind(b"7 (iou-wrk-1) S 1 7 7 0 -1 4194560 0", b"0"), (false, false));
     let is_kernel_thread = |text: &'static [u8]| Stat::parse(text).expect("a stat file").is_kernel_thread();
     assert!(is_kernel_thread(b"2 (kthreadd) S 0 0 0 0 -1 2129984 0"));
     assert!(!is_kernel_thread(b"7 (kthreadd) S 1 7 7 0 -1 4194560 0"));
-    // A program may call itself anything.
-    assert_eq!(kind(b"7 (iou-wrk-1) S 1 7 7 0 -1 4194560 0"), (false, false));
     for (letter, ended) in [(b'R', false), (b'S', false), (b'T', false), (b'Z', true), (b'X', true), (b'x', true)] {
         assert_eq!(State(letter).has_ended(), ended);
     }

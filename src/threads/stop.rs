@@ -741,7 +741,9 @@ pub(crate) fn probe_thread(tasks: c_int, tid: i32) -> ThreadProbe {
         return ThreadProbe::Ended;
     }
     if stat.is_kernel_worker() {
-        return ThreadProbe::KernelWorker { per_request_creds: stat.takes_credentials_of_requests() };
+        let mut buf = [0; 64];
+        let wchan = task_dir::read_start(tasks, &TaskPath::in_task_dir(tid, "wchan"), &mut buf).unwrap_or_default();
+        return ThreadProbe::KernelWorker { per_request_creds: stat.takes_credentials_of_requests(wchan) };
     }
     let status = status_of(tasks, tid);
     ThreadProbe::Alive(ThreadState {

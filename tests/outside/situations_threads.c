@@ -991,10 +991,10 @@ static struct ring {
     struct io_uring_sqe *entries;
 } ring;
 
-static void make_ring(unsigned flags)
+static void make_ring(unsigned flags, unsigned idle)
 {
     ring.params.flags = flags;
-    ring.params.sq_thread_idle = 100000;
+    ring.params.sq_thread_idle = idle;
     ring.fd = (int)syscall(SYS_io_uring_setup, 4, &ring.params);
     must(ring.fd >= 0, "io_uring_setup");
     ring.sq = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, ring.fd, IORING_OFF_SQ_RING);
@@ -1019,7 +1019,7 @@ static char ring_byte;
 
 static void make_ring_with_worker(void)
 {
-    make_ring(0);
+    make_ring(0, 0);
     must(pipe(ring_pipe) == 0, "pipe");
     /* IOSQE_ASYNC: given to a worker at once, which waits there. */
     ring.entries[0] = (struct io_uring_sqe){.opcode = IORING_OP_READ,
@@ -1051,9 +1051,37 @@ static void ring_still_works(void)
 
 static void make_polling_ring(void)
 {
-    make_ring(IORING_SETUP_SQPOLL);
+    make_ring(IORING_SETUP_SQPOLL, 100000);
     idle_threads(MANY_IDLE);
     shared->tid = worker_named("iou-sqp-");
+}
+
+static const char *no_ring_or_wchan(void)
+{
+    return no_ring() ? no_ring() : access("/proc/kallsyms", F_OK) == 0 ? NULL : "no kernel symbols here, so that wchan tells nothing";
+}
+
+/* Asleep after a millisecond, which is when the kernel tells what it is. */
+static void make_renamed_ring(void)
+{
+    make_ring(IORING_SETUP_SQPOLL, 1);
+    idle_threads(MANY_IDLE);
+    shared->tid = worker_named("iou-sqp-");
+    char path[64], wchan[64] = "";
+    snprintf(path, sizeof path, "/proc/self/task/%d/comm", shared->tid);
+    int comm = open(path, O_WRONLY | O_CLOEXEC);
+    must(comm >= 0 && write(comm, "iou-wrk-7", 9) == 9, path);
+    close(comm);
+    snprintf(path, sizeof path, "/proc/self/task/%d/wchan", shared->tid);
+    for (int tries = 0; tries < 5000 && strncmp(wchan, "io_sq_thread", 12); tries++) {
+        nap(1);
+        int file = open(path, O_RDONLY | O_CLOEXEC);
+        ssize_t len = file < 0 ? -1 : read(file, wchan, sizeof wchan - 1);
+        must(len >= 0, path);
+        wchan[len] = 0;
+        close(file);
+    }
+    must(!strncmp(wchan, "io_sq_thread", 12), "the polling thread does not fall asleep");
 }
 
 static int close_ring_and_drop(void)
@@ -1486,6 +1514,13 @@ void situations_of_threads(void)
          .status = EC_SECURITY_ETHREAD,
          .names_thread = true,
          .says = {"iou-sqp-", "io_uring submission-polling thread", "close its ring"}},
+        {.name = "io_uring with a submission-polling thread, asleep, under the name of an ordinary worker",
+         .cannot = no_ring_or_wchan,
+         .make = make_renamed_ring,
+         .outcomes = REFUSED,
+         .status = EC_SECURITY_ETHREAD,
+         .names_thread = true,
+         .says = {"iou-wrk-7", "io_uring submission-polling thread"}},
         {.name = "io_uring with a submission-polling thread, called again with the ring closed",
          .cannot = no_ring,
          .make = make_polling_ring,
