@@ -64,6 +64,7 @@ mod effective;
 pub mod error;
 #[allow(unsafe_code)]
 mod execute;
+mod id_map;
 pub mod identity;
 #[allow(unsafe_code)]
 mod pin;

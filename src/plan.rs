@@ -75,6 +75,11 @@ pub struct Target {
     pub keep_dumpable: bool,
     /// The running kernel's last capability.
     pub last_cap: u8,
+    /// The overflow user id, where the kernel shows it instead of ids that have none in this user namespace (user_namespaces(7)).
+    /// Held, it says nothing: it is set all the same where it is wanted, and it is not put back.
+    pub overflow_uid: Option<u32>,
+    /// The same of group ids.
+    pub overflow_gid: Option<u32>,
 }
 
 /// What one thread holds.
@@ -86,6 +91,8 @@ pub struct Credentials {
     pub gids: [u32; 4],
     /// Whether the supplementary groups are those wanted (true when none are asked for).
     pub groups_as_wanted: bool,
+    /// Whether setgroups(2) could put them back: none may be one that is shown as the overflow id.
+    pub groups_can_return: bool,
     /// Whether the root folder is the one wanted (true when none is asked for). Threads share it, so that one thread's step is
     /// enough, but for a thread that has its own (unshare(2), CLONE_FS).
     pub root_as_wanted: bool,
@@ -250,10 +257,11 @@ impl Plan {
         [bounding, capset, securebits].into_iter().flatten()
     }
 
-    /// Whether the change of user comes after a step that cannot be undone, or is one: the plan is rehearsed even without a seccomp
-    /// filter.
-    pub fn changes_user_for_good(&self) -> bool {
-        self.kinds[self.reversible()..usize::from(self.len)].contains(&Kind::SetResUid)
+    /// Whether a change of ids or groups comes after a step that cannot be undone, or is one: the plan is rehearsed even without a
+    /// seccomp filter.
+    pub fn changes_ids_for_good(&self) -> bool {
+        let is_one = |kind: &Kind| matches!(kind, Kind::SetGroups | Kind::SetResGid | Kind::SetResUid);
+        self.kinds[self.reversible()..usize::from(self.len)].iter().any(is_one)
     }
 
     fn step(&self, kind: Kind) -> Step {
@@ -423,6 +431,15 @@ impl Target {
         self.require_trim = self.trim_bounding && caller.caps.permitted & bit(caps::SETPCAP) != 0;
         self
     }
+
+    /// Whether the user ids have to be set, whatever they are shown as.
+    fn uid_is_ambiguous(&self) -> bool {
+        self.uid.is_some() && self.uid == self.overflow_uid
+    }
+
+    fn gid_is_ambiguous(&self) -> bool {
+        self.gid.is_some() && self.gid == self.overflow_gid
+    }
 }
 
 /// The state a thread that holds `held` must end in.
@@ -505,6 +522,8 @@ fn goal(target: &Target, held: &Credentials) -> Result<Credentials, Refusal> {
 /// Adds steps and keeps account of what they change, so that only what still differs becomes a step.
 struct Planner {
     now: Credentials,
+    overflow_uid: Option<u32>,
+    overflow_gid: Option<u32>,
     plan: Plan,
 }
 
@@ -525,12 +544,17 @@ impl Planner {
                     // security/commoncap.c, cap_capset: inheritable grows within permitted
                     && now.caps.inheritable & !(caps.inheritable | now.caps.permitted) == 0
             }
-            Step::SetResGid(gid) => holds(caps::SETGID) || now.gids == [gid; 4],
+            Step::SetGroups => now.groups_can_return,
+            Step::SetResGid(gid) => {
+                let is_known = self.overflow_gid.is_none_or(|overflow| !now.gids.contains(&overflow));
+                is_known && (holds(caps::SETGID) || now.gids == [gid; 4])
+            }
             Step::SetResUid(uid) => {
                 let keeps = now.securebits & (NO_SETUID_FIXUP | KEEP_CAPS) != 0;
                 let loses = now.uids[..3].contains(&0) && uid != 0;
                 let ambient_stays = now.ambient == 0 || now.securebits & NO_CAP_AMBIENT_RAISE == 0;
-                (holds(caps::SETUID) || now.uids == [uid; 4]) && (!loses || (keeps && ambient_stays))
+                let is_known = self.overflow_uid.is_none_or(|overflow| !now.uids.contains(&overflow));
+                is_known && (holds(caps::SETUID) || now.uids == [uid; 4]) && (!loses || (keeps && ambient_stays))
             }
             _ => true,
         }
@@ -678,6 +702,8 @@ pub fn plan(target: &Target, held: &Credentials, kind: PlanKind) -> Result<Plan,
     refuse_identity(held, &goal)?;
     let mut p = Planner {
         now: *held,
+        overflow_uid: target.overflow_uid,
+        overflow_gid: target.overflow_gid,
         plan: Plan {
             kinds: [Kind::NoNewPrivs; MAX_STEPS],
             len: 0,
@@ -694,7 +720,8 @@ pub fn plan(target: &Target, held: &Credentials, kind: PlanKind) -> Result<Plan,
     };
     let setpcap = bit(caps::SETPCAP);
 
-    let new_uids = goal.uids != held.uids;
+    let new_uids = goal.uids != held.uids || target.uid_is_ambiguous();
+    let new_gids = goal.gids != held.gids || target.gid_is_ambiguous();
     let needs_setpcap = p.needs_setpcap(&goal);
     let loses_root = new_uids
         && held.uids[..3].contains(&0)
@@ -712,7 +739,7 @@ pub fn plan(target: &Target, held: &Credentials, kind: PlanKind) -> Result<Plan,
     if !held.root_as_wanted {
         needed |= bit(caps::SYS_CHROOT);
     }
-    if !held.groups_as_wanted || goal.gids != held.gids {
+    if !held.groups_as_wanted || new_gids {
         needed |= bit(caps::SETGID);
     }
     if new_uids {
@@ -731,7 +758,7 @@ pub fn plan(target: &Target, held: &Credentials, kind: PlanKind) -> Result<Plan,
     if !held.groups_as_wanted {
         p.push(Kind::SetGroups);
     }
-    if goal.gids != held.gids {
+    if new_gids {
         p.push(Kind::SetResGid);
     }
     if all_first {

@@ -13,7 +13,7 @@ use core::fmt;
 use alloc::vec::Vec;
 
 use crate::alloc_util::{OutOfMemory, try_to_vec, try_vec_of};
-use crate::procfs::decimal;
+use crate::id_map::{self, Ids, Overflow};
 use crate::sys::{self, Fd};
 use crate::text::{Errno, write_path};
 
@@ -132,8 +132,9 @@ pub(crate) fn open(path: &[u8]) -> Result<Target, PathError> {
 /// Whether only root and the caller can write to an open file. The group bits tell of access control lists too: there they
 /// are the mask, the most that any entry grants (acl(5)).
 pub(crate) fn check_file(stat: &sys::Stat) -> Result<(), PathProblem> {
-    if !Caller::new()?.owns(stat) {
-        return Err(owner_problem(stat, owner_id(stat)));
+    let caller = Caller::new()?;
+    if !caller.owns(stat) {
+        return Err(owner_problem(stat, caller.owner_id(stat)));
     }
     not_writable(stat)
 }
@@ -199,16 +200,48 @@ impl Name {
 struct Caller {
     real: u32,
     effective: u32,
+    /// What stat(2) shows of every owner without an id here.
+    overflow: Option<Overflow>,
 }
 
 impl Caller {
     fn new() -> Result<Caller, PathProblem> {
         let [real, effective, _] = sys::getresuid().map_err(PathProblem::System)?;
-        Ok(Caller { real, effective })
+        Ok(Caller { real, effective, overflow: id_map::overflow(None, Ids::User) })
     }
 
+    /// An owner without an id here is nobody's equal, whatever it is shown as.
     fn owns(&self, stat: &sys::Stat) -> bool {
-        stat.st_uid == 0 || stat.st_uid == self.real || stat.st_uid == self.effective
+        [0, self.real, self.effective].contains(&stat.st_uid) && self.owner_id(stat) == OwnerId::Here
+    }
+
+    fn owner_id(&self, stat: &sys::Stat) -> OwnerId {
+        match self.overflow {
+            Some(Overflow { id, may_be_real: false }) if stat.st_uid == id => OwnerId::NotHere,
+            Some(Overflow { id, .. }) if stat.st_uid == id => OwnerId::CannotTell,
+            _ => OwnerId::Here,
+        }
+    }
+
+    /// The same of a directory. Where its owner has none it may be entered: `/` and `/home` of a process that is root of a namespace
+    /// which a plain user has made are such directories. No process of this namespace or of one below it can have the owner's id, and
+    /// no capability counts for what has an owner without an id (kernel/capability.c, privileged_wrt_inode_uidgid), so with a mode that
+    /// lets others not write, nobody here can change the directory; whoever made the namespace could do so from outside, and anything
+    /// else to the process, too.
+    ///
+    /// Not so for what is named in a sticky directory that others can write to, since outside anybody may have made it.
+    ///
+    /// Where the overflow id is a real one too, the kernel is asked: O_NOATIME is for the owner and for CAP_FOWNER over an owner with
+    /// an id here (open(2); fs/inode.c, inode_owner_or_capable), so to a caller with CAP_FOWNER it is refused (EPERM) just where the
+    /// owner has none.
+    fn directory_owner_id(&self, fd: &Fd, stat: &sys::Stat) -> Result<OwnerId, PathProblem> {
+        const CAP_FOWNER: u64 = 1 << 3;
+        let id = self.owner_id(stat);
+        if id != OwnerId::CannotTell || sys::capget().map_err(PathProblem::System)?.effective & CAP_FOWNER == 0 {
+            return Ok(id);
+        }
+        let asked = sys::open_noted(fd.raw(), c".", libc::O_RDONLY | libc::O_DIRECTORY | libc::O_NOATIME);
+        Ok(if matches!(asked, Err(Errno(libc::EPERM))) { OwnerId::NotHere } else { OwnerId::Here })
     }
 }
 
@@ -321,7 +354,7 @@ impl Walk {
             }
             // Elsewhere nobody else can have put it there.
             if self.sticky && !self.caller.owns(&stat) {
-                return Err(owner_problem(&stat, owner_id(&stat)));
+                return Err(owner_problem(&stat, self.caller.owner_id(&stat)));
             }
             if !is(&stat, libc::S_IFLNK) {
                 if at < rest.len() {
@@ -361,7 +394,7 @@ impl Walk {
     fn enter(&mut self, fd: Fd, in_sticky: bool) -> Result<(), PathProblem> {
         let stat = stat_of(&fd)?;
         if !self.caller.owns(&stat) {
-            let id = directory_owner_id(&fd, &stat)?;
+            let id = self.caller.directory_owner_id(&fd, &stat)?;
             if in_sticky || id != OwnerId::NotHere {
                 return Err(owner_problem(&stat, id));
             }
@@ -395,70 +428,4 @@ enum OwnerId {
     NotHere,
     /// The overflow id is a real one here too.
     CannotTell,
-}
-
-fn owner_id(stat: &sys::Stat) -> OwnerId {
-    const DEFAULT_OVERFLOW: u32 = 65534;
-    let mut buf = [0; 4096];
-    let overflow = read_proc(c"/proc/sys/kernel/overflowuid", &mut buf)
-        .and_then(|text| numbers(text).next())
-        .unwrap_or(u64::from(DEFAULT_OVERFLOW));
-    if u64::from(stat.st_uid) != overflow {
-        return OwnerId::Here;
-    }
-    // Lines of first id here, first id outside, count.
-    let Some(map) = read_proc(c"/proc/self/uid_map", &mut buf) else { return OwnerId::Here };
-    let mut numbers = numbers(map);
-    let (mut mapped, mut overflow_is_mapped) = (0, false);
-    while let (Some(first), Some(_), Some(count)) = (numbers.next(), numbers.next(), numbers.next()) {
-        mapped += count;
-        overflow_is_mapped |= (first..first + count).contains(&overflow);
-    }
-    match overflow_is_mapped {
-        // With every id mapped, as outside of user namespaces, there is no owner without one.
-        _ if mapped == 0 || mapped >= u64::from(u32::MAX) => OwnerId::Here,
-        true => OwnerId::CannotTell,
-        false => OwnerId::NotHere,
-    }
-}
-
-/// The same of a directory. Where its owner has none it may be entered: `/` and `/home` of a process that is root of a namespace
-/// which a plain user has made are such directories. No process of this namespace or of one below it can have the owner's id, and
-/// no capability counts for what has an owner without an id (kernel/capability.c, privileged_wrt_inode_uidgid), so with a mode that
-/// lets others not write, nobody here can change the directory; whoever made the namespace could do so from outside, and anything
-/// else to the process, too.
-///
-/// Not so for what is named in a sticky directory that others can write to, since outside anybody may have made it.
-///
-/// Where the overflow id is a real one too, the kernel is asked: O_NOATIME is for the owner and for CAP_FOWNER over an owner with
-/// an id here (open(2); fs/inode.c, inode_owner_or_capable), so to a caller with CAP_FOWNER it is refused (EPERM) just where the
-/// owner has none.
-fn directory_owner_id(fd: &Fd, stat: &sys::Stat) -> Result<OwnerId, PathProblem> {
-    const CAP_FOWNER: u64 = 1 << 3;
-    let id = owner_id(stat);
-    if id != OwnerId::CannotTell || sys::capget().map_err(PathProblem::System)?.effective & CAP_FOWNER == 0 {
-        return Ok(id);
-    }
-    let asked = sys::open_noted(fd.raw(), c".", libc::O_RDONLY | libc::O_DIRECTORY | libc::O_NOATIME);
-    Ok(if matches!(asked, Err(Errno(libc::EPERM))) { OwnerId::NotHere } else { OwnerId::Here })
-}
-
-/// A file of /proc that fits the buffer; `None` where it does not, or cannot be read.
-fn read_proc<'b>(path: &CStr, buf: &'b mut [u8]) -> Option<&'b [u8]> {
-    let file = sys::openat(sys::CWD, path, libc::O_RDONLY).ok()?;
-    if sys::is_on_proc(file.raw()) != Ok(true) {
-        return None;
-    }
-    let mut len = 0;
-    loop {
-        match sys::read(file.raw(), &mut buf[len..]) {
-            Ok(0) => return (len < buf.len()).then_some(&buf[..len]),
-            Ok(more) => len += more,
-            Err(_) => return None,
-        }
-    }
-}
-
-fn numbers(text: &[u8]) -> impl Iterator<Item = u64> {
-    text.split(u8::is_ascii_whitespace).filter_map(decimal)
 }

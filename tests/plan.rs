@@ -205,6 +205,7 @@ impl Thread {
             uids: [self.uid[0], self.uid[1], self.uid[2], self.fsuid],
             gids: [self.gid[0], self.gid[1], self.gid[2], self.fsgid],
             groups_as_wanted: self.groups_as_wanted,
+            groups_can_return: true,
             root_as_wanted: self.root_as_wanted,
             cwd_as_wanted: self.cwd_as_wanted,
             caps: CapSets { effective: self.e, permitted: self.p, inheritable: self.i },
@@ -333,6 +334,8 @@ impl Chance {
             keep_parent_death_signal: false,
             keep_dumpable: false,
             last_cap: LAST_CAP,
+            overflow_uid: None,
+            overflow_gid: None,
         }
     }
 }
@@ -561,6 +564,8 @@ fn optional_capabilities_are_those_held() {
         keep_parent_death_signal: false,
         keep_dumpable: false,
         last_cap: LAST_CAP,
+        overflow_uid: None,
+        overflow_gid: None,
     };
     for (held, permitted, effective, inheritable, ambient) in
         [(0b111, 0b111, 0b011, 0b010, 0b011), (0b001, 0b001, 0b001, 0, 0b001), (0b101, 0b101, 0b001, 0, 0b001)]
@@ -673,4 +678,58 @@ fn refusals_of_identity_are_told_from_those_of_capabilities() {
     let others = [Refusal::NotHeld { missing: 1 }, Refusal::KeepCapsLockedOn, Refusal::CannotTrim { left: 1 }];
     assert!(identity.iter().all(Refusal::is_identity_change));
     assert!(!others.iter().any(Refusal::is_identity_change));
+}
+
+/// user_namespaces(7): an id that has none here is shown as the overflow id. So to be shown as what is wanted is no reason to leave a
+/// step out, and what is shown so is not put back.
+#[test]
+fn an_overflow_id_is_no_evidence() {
+    const OVERFLOW: u32 = 65534;
+    let mut nobody = Chance(3).thread();
+    (nobody.uid, nobody.fsuid, nobody.gid, nobody.fsgid) = ([OVERFLOW; 3], OVERFLOW, [OVERFLOW; 3], OVERFLOW);
+    (nobody.groups_as_wanted, nobody.root_as_wanted, nobody.cwd_as_wanted) = (true, true, true);
+    (nobody.p, nobody.e, nobody.i, nobody.ambient, nobody.bounding) = (0, 0, 0, 0, 0);
+    (nobody.securebits, nobody.no_new_privs) = (0, true);
+    let wanted = |uid| Target {
+        uid: Some(uid),
+        gid: Some(uid),
+        groups: true,
+        caps: TargetCaps::Keep,
+        optional: CapSets::EMPTY,
+        ambient: None,
+        trim_bounding: false,
+        require_trim: false,
+        securebits: None,
+        no_new_privs: true,
+        keep_parent_death_signal: false,
+        keep_dumpable: false,
+        last_cap: LAST_CAP,
+        overflow_uid: None,
+        overflow_gid: None,
+    };
+    let steps_of = |target: &Target, held: &Credentials| {
+        let plan = plan(target, held, PlanKind::Caller).expect("a plan");
+        (plan.steps().collect::<Vec<_>>(), plan.reversible(), plan.changes_ids_for_good())
+    };
+    let known = wanted(OVERFLOW);
+    assert_eq!(steps_of(&known, &nobody.held()), (vec![], 0, false));
+    let set = |id| vec![Step::SetResGid(id), Step::SetResUid(id)];
+    let ambiguous = Target { overflow_uid: Some(OVERFLOW), overflow_gid: Some(OVERFLOW), ..known };
+    // Without CAP_SETUID too: who has the id may set it.
+    assert_eq!(steps_of(&ambiguous, &nobody.held()), (set(OVERFLOW), 0, true));
+    let uid_alone = Target { overflow_gid: None, ..ambiguous };
+    assert_eq!(steps_of(&uid_alone, &nobody.held()), (vec![Step::SetResUid(OVERFLOW)], 0, true));
+
+    (nobody.p, nobody.e) = (SETUID | SETGID, SETUID | SETGID);
+    assert_eq!(steps_of(&wanted(1000), &nobody.held()), (set(1000), 2, false));
+    let ambiguous = Target { overflow_uid: Some(OVERFLOW), overflow_gid: Some(OVERFLOW), ..wanted(1000) };
+    assert_eq!(steps_of(&ambiguous, &nobody.held()), (set(1000), 0, true));
+
+    // Who is not shown as the overflow id is as it is shown.
+    (nobody.uid, nobody.fsuid, nobody.gid, nobody.fsgid) = ([1000; 3], 1000, [1000; 3], 1000);
+    assert_eq!(steps_of(&ambiguous, &nobody.held()), (vec![], 0, false));
+    nobody.groups_as_wanted = false;
+    assert_eq!(steps_of(&ambiguous, &nobody.held()), (vec![Step::SetGroups], 1, false));
+    let groups = Credentials { groups_can_return: false, ..nobody.held() };
+    assert_eq!(steps_of(&ambiguous, &groups), (vec![Step::SetGroups], 0, true));
 }

@@ -7,10 +7,9 @@ use core::fmt;
 use super::error::ApplyError;
 use crate::caps::{self, CapNames};
 use crate::execute::SetGroups;
+use crate::id_map::{IdMap, Ids};
 use crate::plan::{Refusal, Step};
-use crate::procfs::decimal;
 use crate::sys;
-use crate::text::Errno;
 
 /// What an operator can do about an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +32,13 @@ pub enum Hint {
     },
     /// An id without a counterpart in the user namespace.
     NoMapping {
+        /// `user` or `group`.
+        what: &'static str,
+        /// The id.
+        id: u32,
+    },
+    /// The overflow id, which the process is shown to have.
+    InDoubt {
         /// `user` or `group`.
         what: &'static str,
         /// The id.
@@ -92,6 +98,14 @@ impl fmt::Display for Hint {
                      PrivateUsers= of the unit"
                 )
             }
+            Hint::InDoubt { what, id } => {
+                let file = if *what == "user" { "uid" } else { "gid" };
+                write!(
+                    f,
+                    "{what} {id} is held, or an id that has none in this user namespace, which is shown as {id} too \
+                     (/proc/self/{file}_map); only setting it tells: choose another {what}, or leave it out"
+                )
+            }
             Hint::SetgroupsDenied => f.write_str(
                 "/proc/self/setgroups says deny (user_namespaces(7)): supplemental_groups = keep leaves the list",
             ),
@@ -130,6 +144,9 @@ pub(super) struct Situation<'a> {
     pub(super) missing: u64,
     pub(super) bounding: u64,
     pub(super) filtered: bool,
+    pub(super) permitted: u64,
+    pub(super) overflow_uid: Option<u32>,
+    pub(super) overflow_gid: Option<u32>,
     pub(super) setgroups: SetGroups,
     pub(super) groups_held: &'a [u32],
     pub(super) groups_wanted: &'a [u32],
@@ -146,6 +163,9 @@ impl Situation<'_> {
             Some(copy)
         };
         let named = match refusal {
+            Refusal::GroupsNeedSetgid if self.groups_held == self.groups_wanted && self.overflow_gid.is_some() => {
+                return Some(Hint::InDoubt { what: "group", id: self.overflow_gid? });
+            }
             Refusal::GroupsNeedSetgid => {
                 return Some(Hint::Groups { held: groups(self.groups_held)?, wanted: groups(self.groups_wanted)? });
             }
@@ -173,12 +193,22 @@ impl Situation<'_> {
         let unmapped = |what, map, ids: &[u32]| {
             ids.iter().find(|id| self.has_no_mapping(map, **id)).map(|&id| Hint::NoMapping { what, id })
         };
+        // Neither set without the capability, nor held as far as can be told.
+        let in_doubt = |what, id, overflow, cap| {
+            let doubted = overflow == Some(id) && self.permitted & caps::bit(cap) == 0;
+            doubted.then_some(Hint::InDoubt { what, id })
+        };
         let known = match step {
-            Step::SetGroups if errno == libc::EINVAL => unmapped("group", c"self/gid_map", self.groups_wanted),
-            Step::SetResGid(gid) if errno == libc::EINVAL => unmapped("group", c"self/gid_map", &[*gid]),
-            Step::SetResUid(uid) if errno == libc::EINVAL => unmapped("user", c"self/uid_map", &[*uid]),
+            Step::SetResGid(gid) if errno == libc::EINVAL => unmapped("group", Ids::Group, &[*gid]),
+            Step::SetResUid(uid) if errno == libc::EINVAL => unmapped("user", Ids::User, &[*uid]),
+            Step::SetResGid(gid) if errno == libc::EPERM => in_doubt("group", *gid, self.overflow_gid, caps::SETGID),
+            Step::SetResUid(uid) if errno == libc::EPERM => in_doubt("user", *uid, self.overflow_uid, caps::SETUID),
             Step::SetGroups if errno == libc::EPERM && self.setgroups == SetGroups::Denied => {
                 Some(Hint::SetgroupsDenied)
+            }
+            // EPERM: no map has been written yet.
+            Step::SetGroups if matches!(errno, libc::EINVAL | libc::EPERM) => {
+                unmapped("group", Ids::Group, self.groups_wanted)
             }
             // prctl(2): PR_CAP_AMBIENT is EINVAL where it is not known; a capability that may not be raised is EPERM.
             Step::RaiseAmbient(_) if errno == libc::EINVAL => Some(Hint::NoAmbientSet),
@@ -192,20 +222,7 @@ impl Situation<'_> {
         }))
     }
 
-    /// user_namespaces(7): lines of three numbers, the first id inside, the first outside, and how many.
-    fn has_no_mapping(&self, map: &core::ffi::CStr, id: u32) -> bool {
-        let Some(proc) = self.proc else { return false };
-        let Ok(file) = sys::openat(proc.raw(), map, libc::O_RDONLY) else { return false };
-        let mut text = [0; 4096];
-        let len = match sys::read(file.raw(), &mut text) {
-            Ok(len) if len > 0 => len.min(4096),
-            Ok(_) | Err(Errno(_)) => return false,
-        };
-        let mut lines = text[..len].split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
-        !lines.any(|line| {
-            let mut numbers = line.split(|&byte| byte == b' ').filter(|word| !word.is_empty()).map(decimal);
-            let (inside, _, count) = (numbers.next().flatten(), numbers.next(), numbers.next().flatten());
-            matches!((inside, count), (Some(inside), Some(count)) if (inside..inside + count).contains(&u64::from(id)))
-        })
+    fn has_no_mapping(&self, ids: Ids, id: u32) -> bool {
+        self.proc.is_some() && IdMap::read(self.proc, ids).is_ok_and(|map| !map.contains(id))
     }
 }

@@ -5,21 +5,24 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::hint::Situation;
-use crate::alloc_util::{try_vec_of, try_with_capacity};
+use crate::alloc_util::{try_to_vec, try_vec_of, try_with_capacity};
 use crate::error::Error;
 use crate::execute::{self, Context, GroupMatch, OwnStatus, Reading, Root, SetGroups, SharedBuffer};
+use crate::id_map::Ids;
 use crate::plan::{self, Target};
 use crate::policy::{Policy, ProcFolder, root_folder};
 use crate::task_dir::TaskPath;
 use crate::text::Errno;
 use crate::threads::StopError;
-use crate::{pin, sys};
+use crate::{caps, id_map, pin, sys};
 
 /// All that a call allocates, looks up and opens: before anything changes.
 pub(super) struct Input {
     pub(super) target: Target,
     /// The supplementary groups wanted, sorted, without duplicates.
     groups: Vec<u32>,
+    /// Those without the primary group.
+    groups_but_primary: Vec<u32>,
     pub(super) deadline: Duration,
     /// Of /proc.
     pub(super) proc: Option<sys::Fd>,
@@ -75,15 +78,23 @@ impl Input {
         // Before a handler is installed.
         pin::pin_object()
             .map_err(|errno| Error::System { call: "dlopen of the object that holds the library", errno })?;
-        let (target, groups) = policy.options.target()?;
+        let (mut target, groups) = policy.options.target()?;
+        let mut groups_but_primary = try_to_vec(&groups)?;
+        groups_but_primary.retain(|&group| Some(group) != target.gid);
         let (proc, tasks) = open_proc(policy)?;
+        if target.uid.is_some() {
+            target.overflow_uid = id_map::overflow(proc.as_ref(), Ids::User).map(|overflow| overflow.id);
+        }
+        if target.gid.is_some() || target.groups {
+            target.overflow_gid = id_map::overflow(proc.as_ref(), Ids::Group).map(|overflow| overflow.id);
+        }
         let status = match &tasks {
             Some(tasks) => Some(open_own_status(tasks, proc.as_ref())?),
             None => None,
         };
         let root = root(policy)?;
         let deadline = policy.options.deadline;
-        Ok(Input { target, groups, deadline, proc, tasks, status, root })
+        Ok(Input { target, groups, groups_but_primary, deadline, proc, tasks, status, root })
     }
 
     /// Memory for any list of groups that is to be compared, and one more.
@@ -110,11 +121,19 @@ impl Input {
             caller_filtered: true,
             caller_caps: None,
             caller_bounding: 0,
+            groups_in_doubt: target.overflow_gid.is_some_and(|id| self.groups.binary_search(&id).is_ok()),
         };
         let own = self.own_status();
         let mut caller = execute::read_caller(&ctx, &own, false)?;
-        if caller.groups != GroupMatch::Same {
+        if !caller.held.groups_as_wanted {
             ctx.setgroups = self.setgroups();
+        }
+        // A list that lacks only the primary group is as good where it cannot be set. Then it is the one that all threads are to have.
+        let cannot_set =
+            ctx.setgroups == SetGroups::Denied || caller.held.caps.permitted & caps::bit(caps::SETGID) == 0;
+        if caller.groups == GroupMatch::LacksPrimary && cannot_set {
+            ctx.groups = &self.groups_but_primary;
+            ctx.groups_in_doubt &= target.gid != target.overflow_gid;
             caller = execute::read_caller(&ctx, &own, false)?;
         }
         ctx.target = ctx.target.resolve_for_caller(&caller.held);
@@ -186,6 +205,9 @@ pub(super) fn explained(error: Error, input: &Input, ctx: &Context<'_>, caller: 
         missing: plan::missing_capabilities(&ctx.target, &caller.held),
         bounding: caller.held.bounding,
         filtered: !caller.no_filter,
+        permitted: caller.held.caps.permitted,
+        overflow_uid: ctx.target.overflow_uid,
+        overflow_gid: ctx.target.overflow_gid,
         setgroups: ctx.setgroups,
         groups_held: &old.distinct,
         groups_wanted: &input.groups,

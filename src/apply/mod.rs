@@ -204,7 +204,7 @@ fn run_for(
 
 /// Whether the plan must be seen to work before the caller makes it.
 fn needs_rehearsal(filtered: bool, plan: &plan::Plan) -> bool {
-    filtered || plan.changes_user_for_good()
+    filtered || plan.changes_ids_for_good()
 }
 
 /// What the kernel clears when ids change, and is to be set again after the plan: the parent-death signal or 0, and whether the

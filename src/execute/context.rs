@@ -3,7 +3,7 @@
 use super::chroot::Root;
 use super::groups::{SetGroups, SharedBuffer};
 use crate::caps::CapSets;
-use crate::plan::{Plan, Step, Target};
+use crate::plan::Target;
 
 /// What every thread is to become, and what is known of the caller.
 pub(crate) struct Context<'a> {
@@ -15,6 +15,9 @@ pub(crate) struct Context<'a> {
     pub(crate) root: Option<&'a Root>,
     /// Whether setgroups(2) is denied in this user namespace.
     pub(crate) setgroups: SetGroups,
+    /// Whether groups wanted are in doubt where they are held: one of them is the overflow id, which also stands for groups that have
+    /// no id in this user namespace.
+    pub(crate) groups_in_doubt: bool,
     /// Whether a seccomp filter looks at the caller: then other threads count as filtered without being asked.
     pub(crate) caller_filtered: bool,
     /// What /proc says the caller holds: with it a stopped thread compares what capget(2) shows.
@@ -24,9 +27,9 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// For a look at a thread that has made a plan: it has no CAP_SETGID any more, and that is no excuse for its groups then.
-    pub(crate) fn after(&self, plan: &Plan) -> Context<'_> {
-        let setgroups = if plan.steps().any(|step| step == Step::SetGroups) { SetGroups::Made } else { self.setgroups };
-        Context { setgroups, ..*self }
+    /// For a look after the steps. Where ids or groups wanted include an overflow id, what is read then is the same whether or not they
+    /// have been set: the success of the calls is the proof.
+    pub(crate) fn after(&self) -> Context<'_> {
+        Context { groups_in_doubt: false, ..*self }
     }
 }

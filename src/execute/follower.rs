@@ -124,7 +124,8 @@ impl Seen {
         held
     }
 
-    /// The plan for a thread that holds that, or why there is none.
+    /// The plan for a thread that holds that, or why there is none. In its caller, whose stack may be small.
+    #[inline(always)]
     pub(crate) fn plan(&self, ctx: &Context<'_>, held: Credentials, kind: PlanKind) -> Result<Plan, Problem> {
         let mut expected = self.complete(held);
         if !self.root_as_wanted {

@@ -13,23 +13,25 @@ pub(crate) enum SetGroups {
     Denied,
     /// Not asked: the caller's groups are those wanted.
     NotAsked,
-    /// The thread has made the call, so its list has to be the one wanted.
-    Made,
 }
 
 /// How a list compares with the one wanted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum GroupMatch {
     Same,
-    /// Only the primary group is missing, of which the process is a member by its group id.
+    /// Only the primary group is missing, of which the process is a member by its group id. Whether that will do is settled once, for
+    /// the caller (`Input::context`): all threads are to have the same list.
     LacksPrimary,
     Different,
 }
 
 /// Compares a list, group by group. The kernel's lists are sorted by its own ids, so that what is there twice comes twice in a row.
+#[derive(Clone, Copy)]
 pub(super) struct GroupComparison<'a> {
     wanted: &'a [u32],
     primary: Option<u32>,
+    overflow: Option<u32>,
+    overflow_found: bool,
     last: Option<u32>,
     found: usize,
     primary_found: bool,
@@ -38,21 +40,37 @@ pub(super) struct GroupComparison<'a> {
 
 impl<'a> GroupComparison<'a> {
     /// `wanted` is sorted, without duplicates.
-    pub(super) fn new(wanted: &'a [u32], primary: Option<u32>) -> GroupComparison<'a> {
-        GroupComparison { wanted, primary, last: None, found: 0, primary_found: false, others: false }
+    pub(super) fn new(wanted: &'a [u32], primary: Option<u32>, overflow: Option<u32>) -> GroupComparison<'a> {
+        GroupComparison {
+            wanted,
+            primary,
+            overflow,
+            overflow_found: false,
+            last: None,
+            found: 0,
+            primary_found: false,
+            others: false,
+        }
     }
 
     pub(super) fn take(&mut self, group: u32) {
-        if self.last == Some(group) {
+        // Groups without an id here stand anywhere among the others, all shown as the overflow id.
+        if self.last == Some(group) || (self.overflow_found && self.overflow == Some(group)) {
             return;
         }
         self.last = Some(group);
         self.primary_found |= self.primary == Some(group);
+        self.overflow_found |= self.overflow == Some(group);
         if self.wanted.binary_search(&group).is_ok() {
             self.found += 1;
         } else {
             self.others = true;
         }
+    }
+
+    /// Whether each is what it is shown as.
+    pub(super) fn all_known(&self) -> bool {
+        !self.overflow_found
     }
 
     pub(super) fn outcome(&self) -> GroupMatch {
@@ -70,16 +88,16 @@ impl<'a> GroupComparison<'a> {
 /// Lists up to this length are read to the stack.
 const SHORT_LIST: usize = 32;
 
-/// Compares the calling thread's supplementary groups by getgroups(2).
+/// Compares the calling thread's supplementary groups by getgroups(2); and whether each is what it is shown as.
+#[inline(never)]
 pub(super) fn compare_own(
-    wanted: &[u32],
-    primary: Option<u32>,
+    comparison: GroupComparison<'_>,
     buffer: &SharedBuffer<'_>,
-) -> Result<GroupMatch, Errno> {
+) -> Result<(GroupMatch, bool), Errno> {
     let compare = |list: &[u32]| {
-        let mut comparison = GroupComparison::new(wanted, primary);
+        let mut comparison = comparison;
         list.iter().for_each(|&group| comparison.take(group));
-        comparison.outcome()
+        (comparison.outcome(), comparison.all_known())
     };
     // Most lists are short, and one call then tells both how many there are and which.
     let mut short = [0; SHORT_LIST];
@@ -88,7 +106,7 @@ pub(super) fn compare_own(
         Err(Errno(libc::EINVAL)) => buffer.lock(|list| match sys::getgroups(list) {
             Ok(count) => Ok(compare(&list[..count.min(list.len())])),
             // The buffer holds more than are wanted.
-            Err(Errno(libc::EINVAL)) => Ok(GroupMatch::Different),
+            Err(Errno(libc::EINVAL)) => Ok((GroupMatch::Different, false)),
             Err(errno) => Err(errno),
         }),
         Err(errno) => Err(errno),

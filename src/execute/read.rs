@@ -5,7 +5,7 @@
 use core::sync::atomic::{AtomicI32, Ordering};
 
 use super::context::Context;
-use super::groups::{GroupComparison, GroupMatch, SetGroups, compare_own};
+use super::groups::{GroupComparison, GroupMatch, compare_own};
 use crate::caps::{self, CapSets};
 use crate::plan::{Credentials, TargetCaps};
 use crate::procfs::Status;
@@ -58,8 +58,7 @@ pub(crate) struct Reading {
 
 /// What the calling thread holds, be it the caller or a rehearsal's child. `after`: when the steps have been made.
 pub(crate) fn read_caller(ctx: &Context<'_>, own: &OwnStatus<'_>, after: bool) -> Result<Reading, ReadError> {
-    let primary = ctx.target.gid;
-    let mut groups = GroupComparison::new(ctx.groups, primary);
+    let mut groups = comparison(ctx);
     let status = match own {
         OwnStatus::Open(file) => task_dir::read_status(file, |group| groups.take(group)),
         OwnStatus::InProc { proc, open } => sys::openat(proc.raw(), c"self/status", libc::O_RDONLY).and_then(|file| {
@@ -72,7 +71,7 @@ pub(crate) fn read_caller(ctx: &Context<'_>, own: &OwnStatus<'_>, after: bool) -
         OwnStatus::Nowhere => Ok(Status::default()),
     };
     let status = status.map_err(by("reading /proc/thread-self/status"))?;
-    let mut reading = from_status(ctx, &status, groups.outcome())?;
+    let mut reading = from_status(ctx, &status, &groups)?;
     reading.held.securebits = securebits()?;
     if let Some(root) = ctx.root {
         let held = &mut reading.held;
@@ -82,7 +81,7 @@ pub(crate) fn read_caller(ctx: &Context<'_>, own: &OwnStatus<'_>, after: bool) -
 }
 
 /// What a status file says; what it lacks is asked of the kernel, about the calling thread. Securebits and directories are not there.
-fn from_status(ctx: &Context<'_>, status: &Status, groups: GroupMatch) -> Result<Reading, ReadError> {
+fn from_status(ctx: &Context<'_>, status: &Status, compared: &GroupComparison<'_>) -> Result<Reading, ReadError> {
     let from_proc = status.caps().is_some();
     let uids = match status.uids {
         Some(uids) => uids,
@@ -92,10 +91,10 @@ fn from_status(ctx: &Context<'_>, status: &Status, groups: GroupMatch) -> Result
         Some(gids) => gids,
         None => own_gids()?,
     };
-    let groups = match status.groups {
-        _ if !ctx.target.groups => GroupMatch::Same,
-        Some(_) => groups,
-        None => compare_own(ctx.groups, ctx.target.gid, ctx.buffer).map_err(by("getgroups"))?,
+    let (groups, groups_can_return) = match status.groups {
+        _ if !ctx.target.groups => (GroupMatch::Same, true),
+        Some(_) => (compared.outcome(), compared.all_known()),
+        None => compare_own(comparison(ctx), ctx.buffer).map_err(by("getgroups"))?,
     };
     let caps = match status.caps() {
         Some(caps) => caps,
@@ -120,7 +119,8 @@ fn from_status(ctx: &Context<'_>, status: &Status, groups: GroupMatch) -> Result
         held: Credentials {
             uids,
             gids,
-            groups_as_wanted: as_wanted(ctx, groups, &caps),
+            groups_as_wanted: as_wanted(ctx, groups),
+            groups_can_return,
             root_as_wanted: true,
             cwd_as_wanted: true,
             caps,
@@ -136,26 +136,24 @@ fn from_status(ctx: &Context<'_>, status: &Status, groups: GroupMatch) -> Result
     })
 }
 
-/// A list that lacks only the primary group is as wanted where it cannot be set.
-fn as_wanted(ctx: &Context<'_>, groups: GroupMatch, caps: &CapSets) -> bool {
-    let cannot_set = match ctx.setgroups {
-        SetGroups::Made => false,
-        SetGroups::Denied => true,
-        _ => caps.permitted & caps::bit(caps::SETGID) == 0,
-    };
-    groups == GroupMatch::Same || (groups == GroupMatch::LacksPrimary && cannot_set)
+fn comparison<'a>(ctx: &Context<'a>) -> GroupComparison<'a> {
+    GroupComparison::new(ctx.groups, ctx.target.gid, ctx.target.overflow_gid)
+}
+
+fn as_wanted(ctx: &Context<'_>, groups: GroupMatch) -> bool {
+    groups == GroupMatch::Same && !ctx.groups_in_doubt
 }
 
 /// What another thread holds that has been stopped, or runs (a dry run). Its securebits are not in there.
 pub(crate) fn read_other(ctx: &Context<'_>, file: &sys::Fd) -> Result<(Credentials, Status), ReadError> {
-    let mut groups = GroupComparison::new(ctx.groups, ctx.target.gid);
+    let mut groups = comparison(ctx);
     let status =
         task_dir::read_status(file, |group| groups.take(group)).map_err(by("reading /proc/self/task/TID/status"))?;
     // What would be asked of the calling thread instead must not count for another.
     if status.uids.is_none() || status.gids.is_none() || status.bounding.is_none() || status.groups.is_none() {
         return Err(ReadError { call: "reading /proc/self/task/TID/status", errno: Errno(libc::EIO) });
     }
-    Ok((from_status(ctx, &status, groups.outcome())?.held, status))
+    Ok((from_status(ctx, &status, &groups)?.held, status))
 }
 
 /// Which part of a stopped thread's state it asks the kernel for itself.
@@ -186,19 +184,17 @@ pub(crate) fn credentials_of(
         return Ok(None);
     }
     let scope = scope(uids, gids, &caps);
-    let groups = if ctx.target.groups {
-        compare_own(ctx.groups, ctx.target.gid, ctx.buffer).map_err(by("getgroups"))?
+    let (groups, groups_can_return) = if ctx.target.groups {
+        compare_own(comparison(ctx), ctx.buffer).map_err(by("getgroups"))?
     } else {
-        GroupMatch::Same
+        (GroupMatch::Same, true)
     };
-    if !after && groups == GroupMatch::LacksPrimary && ctx.setgroups == SetGroups::NotAsked {
-        return Ok(None);
-    }
     let all = caps::up_to(ctx.target.last_cap);
     let mut held = Credentials {
         uids: [uids[0], uids[1], uids[2], if scope.fsuid { own_fsuid(uids[1])? } else { uids[1] }],
         gids: [gids[0], gids[1], gids[2], if scope.fsgid { own_fsgid(gids[1])? } else { gids[1] }],
-        groups_as_wanted: as_wanted(ctx, groups, &caps),
+        groups_as_wanted: as_wanted(ctx, groups),
+        groups_can_return,
         root_as_wanted: true,
         cwd_as_wanted: true,
         caps,

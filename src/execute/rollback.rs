@@ -56,7 +56,9 @@ pub(crate) fn undo(
     if failed_at > plan.reversible() {
         return false;
     }
-    let done = |wanted: fn(Step) -> bool| plan.steps().take(failed_at + 1).any(wanted);
+    // A step that cannot be undone was refused, so there is nothing of it to put back.
+    let undoable = (failed_at + 1).min(plan.reversible());
+    let done = |wanted: fn(Step) -> bool| plan.steps().take(undoable).any(wanted);
     let was = &before.held;
     // Up to here the permitted set is what it was. What /proc said is written, not what capget(2) shows.
     let all = CapSets { effective: was.caps.permitted, ..was.caps };
@@ -119,7 +121,7 @@ pub(crate) fn undo(
 
 fn is_as_before(ctx: &Context<'_>, before: &Snapshot<'_>, own: &OwnStatus<'_>) -> bool {
     // The groups before count as those wanted for this look; the directories were looked at above.
-    let mut as_before = Context { groups: before.distinct_groups, root: None, ..*ctx };
+    let mut as_before = Context { groups: before.distinct_groups, root: None, ..ctx.after() };
     as_before.target.groups = true;
     let goal = Credentials { groups_as_wanted: true, root_as_wanted: true, cwd_as_wanted: true, ..before.held };
     read_caller(&as_before, own, true)

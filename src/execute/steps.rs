@@ -109,7 +109,7 @@ fn execute(ctx: &Context<'_>, step: Step) -> Result<(), Fault> {
 
 /// Reads all of the calling thread's state back and compares it with where the plan leads.
 pub(crate) fn verify(ctx: &Context<'_>, plan: &Plan, own: &OwnStatus<'_>) -> Result<(), Fault> {
-    let found = read_caller(&ctx.after(plan), own, true).map_err(|error| Fault::new(Step::ReadBack, error.errno))?;
+    let found = read_caller(&ctx.after(), own, true).map_err(|error| Fault::new(Step::ReadBack, error.errno))?;
     compare(&plan.goal, &found.held)
 }
 
@@ -134,8 +134,8 @@ pub(super) fn verify_follower(ctx: &Context<'_>, plan: &Plan) -> Result<(), Faul
         fsuid: !made(Step::SetResUid(goal.uids[0])),
         fsgid: !made(Step::SetResGid(goal.gids[0])),
     };
-    let found = credentials_of(&ctx.after(plan), true, |_, _, _| scope)
-        .map_err(|error| Fault::new(Step::ReadBack, error.errno))?;
+    let found =
+        credentials_of(&ctx.after(), true, |_, _, _| scope).map_err(|error| Fault::new(Step::ReadBack, error.errno))?;
     let Some(found) = found else { return Err(Fault::new(Step::ReadBack, Errno(libc::EIO))) };
     compare(goal, &found)
 }

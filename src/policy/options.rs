@@ -418,6 +418,8 @@ impl Options {
             keep_parent_death_signal: self.keep_parent_death_signal,
             keep_dumpable: self.dumpable,
             last_cap: sys::last_cap(),
+            overflow_uid: None,
+            overflow_gid: None,
         };
         Ok((target, groups.unwrap_or_default()))
     }

@@ -590,7 +590,7 @@ impl<'a> Stopper<'a> {
             let Ok(plan) = lent.seen.plan(self.ctx, held, PlanKind::FilteredFollower) else {
                 fault(Step::ReadBack, StepError::Errno(Errno(libc::EPERM)))
             };
-            match self.read(&self.ctx.after(&plan), tid) {
+            match self.read(&self.ctx.after(), tid) {
                 Err(error) => fault(Step::ReadBack, StepError::Errno(error.errno)),
                 Ok(mut found) => {
                     // Those the thread has looked at itself.

@@ -130,17 +130,6 @@ static int repeated(int (*call)(void), unsigned usual)
 /* Queued signals are counted for a user of a user namespace, all its processes together: one of our own, in which there is no other. */
 static void own_user(void) { must(user_namespace(), "a user namespace"); }
 
-static const char *no_user_namespace(void)
-{
-    pid_t pid = fork();
-    if (pid == 0)
-        _exit(user_namespace() ? 0 : 1);
-    int status = -1;
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    return status ? "no user namespace can be made here" : NULL;
-}
-
 static void make_threads(void)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -82,6 +82,7 @@ pid_t gettid_raw(void);
 char state_of(pid_t pid, pid_t tid);                     /* the letter of /proc/PID/task/TID/stat, 0 if there is none */
 bool kernel_before(unsigned major, unsigned minor);
 const char *dumps_end_callers(void);                     /* why a filter that kills the rehearsal ends the caller too, or NULL */
+const char *no_user_namespace(void);                     /* why none can be made here, or NULL */
 bool ids(void);                                          /* whether the request names a user */
 
 /* A seccomp filter for the calling thread (all threads with `sync`): `action` for a system call, where its first argument
@@ -108,5 +109,6 @@ void promise_of_stacks(void);
 void promise_of_others(void);
 void promise_of_processes(void);
 void promise_of_leaks(void);
+void promise_of_evidence(void);
 
 #endif

@@ -353,6 +353,7 @@ struct unmapped {
     bool overflow_is_mapped, no_fowner;
     const char *error;
     unsigned file_owner;
+    bool as_nobody;
 };
 
 static void loads_in_namespace(void *arg)
@@ -373,6 +374,9 @@ static void loads_in_namespace(void *arg)
         if (syscall(SYS_capset, &header, data))
             _exit(81);
     }
+    /* Shown as the same as an owner without an id. */
+    if (unmapped->as_nobody && setresuid(OVERFLOW, OVERFLOW, OVERFLOW))
+        _exit(82);
     ready();
     ec_security_policy *policy = ec_security_policy_new();
     int status = ec_security_policy_load(policy, text_of("%s/a.conf", in_top(unmapped->layout.path)));
@@ -416,55 +420,79 @@ static struct unmapped unmappeds[] = {
      false,
      false,
      NULL,
-     0},
+     0,
+     false},
     {"a directory of an owner without an id, where the overflow id is nobody's",
      {"", {DIRECTORY("home", 0755, OTHER), DIRECTORY("home/x", 0755, 0)}, "home/x", NULL},
      true,
      false,
      NULL,
-     0},
+     0,
+     false},
     {"a directory of nobody's",
      {"", {DIRECTORY("home", 0755, OVERFLOW), DIRECTORY("home/x", 0755, 0)}, "home/x", NULL},
      true,
      false,
      "home: belongs to another user (mode 0755, owner 65534): chown root",
-     0},
+     0,
+     false},
     {"a directory of somebody's, to a caller who cannot tell whose",
      {"", {DIRECTORY("home", 0755, OTHER), DIRECTORY("home/x", 0755, 0)}, "home/x", NULL},
      true,
      true,
      "home" PERHAPS_WITHOUT_ID("0755"),
-     0},
+     0,
+     false},
     {"a directory of an owner without an id that others can write to",
      {"", {DIRECTORY("home", 0775, OTHER), DIRECTORY("home/x", 0755, 0)}, "home/x", NULL},
      false,
      false,
      "home: others can write to it (mode 0775, owner 65534): chmod go-w",
-     0},
+     0,
+     false},
     {"a sticky directory of an owner without an id",
      {"", {DIRECTORY("tmp", 01777, OTHER), DIRECTORY("tmp/x", 0755, 0)}, "tmp/x", NULL},
      false,
      false,
      NULL,
-     0},
+     0,
+     false},
     {"a directory of an owner without an id in a sticky directory",
      {"", {DIRECTORY("tmp", 01777, 0), DIRECTORY("tmp/x", 0755, OTHER)}, "tmp/x", NULL},
      false,
      false,
      "tmp/x" WITHOUT_ID("0755"),
-     0},
+     0,
+     false},
     {"a file of an owner without an id",
      {"", {DIRECTORY("x", 0755, 0)}, "x", NULL},
      false,
      false,
      "x/a.conf" WITHOUT_ID("0644"),
-     OTHER},
+     OTHER,
+     false},
     {"a file of an owner without an id, where the overflow id is nobody's",
      {"", {DIRECTORY("x", 0755, 0)}, "x", NULL},
      true,
      false,
      "x/a.conf" PERHAPS_WITHOUT_ID("0644"),
-     OTHER},
+     OTHER,
+     false},
+    {"a file of an owner without an id, to nobody",
+     {"", {DIRECTORY("x", 0755, 0)}, "x", NULL},
+     true,
+     false,
+     "x/a.conf" PERHAPS_WITHOUT_ID("0644"),
+     OTHER,
+     true},
+    {"a directory of an owner without an id, to nobody",
+     {"", {DIRECTORY("home", 0755, OTHER), DIRECTORY("home/x", 0755, 0)}, "home/x", NULL},
+     true,
+     false,
+     "home" PERHAPS_WITHOUT_ID("0755"),
+     0,
+     true},
+    {"a file of root's, to nobody", {"", {DIRECTORY("x", 0755, 0)}, "x", NULL}, true, false, NULL, 0, true},
 };
 
 int main(int argc, char **argv)

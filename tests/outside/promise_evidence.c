@@ -1,0 +1,182 @@
+/* What is no evidence: an id that the kernel shows for every id it has none for, and a list of groups that is only nearly the one wanted. */
+
+#include "policy_of.h"
+#include "seccomp.h"
+#include "situations.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#define LEN(array) (sizeof(array) / sizeof *(array))
+
+/* --- ids that are shown as the overflow id ---------------------------------------------------------------------------------- */
+
+#define OVERFLOW 65534u
+#define NOBODY "+65534"
+
+static const char *no_namespace(void)
+{
+    const char *why = no_user_namespace();
+    return why ? why : has_uid(OVERFLOW) && has_gid(OVERFLOW) ? NULL : "the overflow id is not an id here";
+}
+
+/* Root of a user namespace in which it has no id, or 0. */
+static void enter(const char *map, const unsigned *groups, size_t len)
+{
+    must(syscall(SYS_setgroups, len, groups) == 0, "setgroups");
+    must(*map ? user_namespace_with(map, map, false) : unshare(CLONE_NEWUSER) == 0, "a user namespace");
+    idle_threads(3);
+}
+
+static const unsigned nobodys[] = {OVERFLOW}, three[] = {5, 100, 999}, some[] = {27, 999}, two[] = {100, OVERFLOW};
+
+#define ENTERS(name, map, groups)                                                                                       \
+    static void name(void) { enter(map, groups, LEN(groups)); }
+ENTERS(only_nobody, "65534 65534 1\n", nobodys)
+ENTERS(no_map, "", nobodys)
+ENTERS(groups_without_id, "0 0 1\n1000 1000 1\n65534 65534 1\n", some)
+ENTERS(one_with_id, "0 0 1\n100 100 1\n1000 1000 1\n65534 65534 1\n", three)
+
+/* What is right seen from outside, where every id is shown as it is. */
+static int apply_and_want(unsigned id, const char *list, const unsigned *groups, size_t len)
+{
+    char name[16];
+    snprintf(name, sizeof name, "+%u", id);
+    shared->want = after_drop(&look(getpid())->threads[0], id, id, NULL, 0, 0, 0, 0);
+    shared->want.groups = (unsigned *)groups;
+    shared->want.groups_len = len;
+    shared->have_want = true;
+    return apply_of((const char *const[]){"user", name, "group", name, "supplemental_groups", list, NULL});
+}
+
+static int becomes_nobody(void) { return apply_and_want(OVERFLOW, NOBODY, nobodys, LEN(nobodys)); }
+static int gets_nobodys_group(void) { return apply_and_want(1000, NOBODY, nobodys, LEN(nobodys)); }
+static int gets_two_groups(void) { return apply_and_want(1000, "+100," NOBODY, two, LEN(two)); }
+
+/* The groups are set, and then there is no such user here. */
+static int fails_after_the_groups(void)
+{
+    return apply_of((const char *const[]){"user", "+4711", "group", "+1000", "supplemental_groups", "+100", NULL});
+}
+
+/* Outside of user namespaces, who is nobody is nobody: no call is made that the filter would end it for. */
+static void is_nobody(void)
+{
+    must(syscall(SYS_setgroups, 1, nobodys) == 0 && syscall(SYS_setresgid, OVERFLOW, OVERFLOW, OVERFLOW) == 0 &&
+             syscall(SYS_setresuid, OVERFLOW, OVERFLOW, OVERFLOW) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0,
+         "nobody's ids");
+    idle_threads(3);
+    const struct rule rules[] = {CALLS(SYS_setgroups, SECCOMP_RET_KILL_PROCESS), CALLS(SYS_setresgid, SECCOMP_RET_KILL_PROCESS),
+                                 CALLS(SYS_setresuid, SECCOMP_RET_KILL_PROCESS)};
+    must(seccomp_rules(rules, LEN(rules), SECCOMP_FILTER_FLAG_TSYNC) == 0, "seccomp");
+}
+
+static const char *no_whole_map(void)
+{
+    return has_uid(UINT32_MAX - 1) && has_gid(UINT32_MAX - 1) ? NULL : "not every id is one here";
+}
+
+/* --- lists that lack the primary group ---------------------------------------------------------------------------------------- */
+
+static void be_ecuser(const unsigned *groups, size_t len)
+{
+    must(syscall(SYS_setgroups, len, groups) == 0 && syscall(SYS_setresgid, ECUSER_GID, ECUSER_GID, ECUSER_GID) == 0 &&
+             syscall(SYS_setresuid, ECUSER_UID, ECUSER_UID, ECUSER_UID) == 0,
+         "ecuser's ids");
+}
+
+static void *is_ecuser_with_less(void *unused)
+{
+    shared->tid = gettid_raw();
+    be_ecuser(ECUSER_GROUPS + 1, 2);
+    shared->flag = 1;
+    for (;;)
+        pause();
+    return unused;
+}
+
+static void *is_ecuser_with_all(void *unused)
+{
+    shared->tid = gettid_raw();
+    be_ecuser(ECUSER_GROUPS, 3);
+    shared->flag = 1;
+    for (;;)
+        pause();
+    return unused;
+}
+
+static void thread_lacks_primary(void)
+{
+    idle_threads(2);
+    thread(is_ecuser_with_less, NULL);
+    wait_for(&shared->flag, 1);
+}
+
+static void caller_lacks_primary(void)
+{
+    thread(is_ecuser_with_all, NULL);
+    wait_for(&shared->flag, 1);
+    be_ecuser(ECUSER_GROUPS + 1, 2);
+}
+
+static void *lacks_it_alike(void *unused)
+{
+    be_ecuser(ECUSER_GROUPS + 1, 2);
+    shared->flag = 1;
+    for (;;)
+        pause();
+    return unused;
+}
+
+static void all_lack_primary(void)
+{
+    static const unsigned groups[] = {ECEXTRA_GID, ECLOGS_GID};
+    thread(lacks_it_alike, NULL);
+    wait_for(&shared->flag, 1);
+    be_ecuser(groups, LEN(groups));
+    shared->want = after_drop(&look(getpid())->threads[0], ECUSER_UID, ECUSER_GID, NULL, 0, 0, 0, 0);
+    shared->want.groups = (unsigned *)groups;
+    shared->want.groups_len = LEN(groups);
+    shared->have_want = true;
+}
+
+static int retains_nothing(void)
+{
+    return apply_of((const char *const[]){"user", "ecuser", "bounding", "keep", NULL});
+}
+
+#define OVERFLOWS(what, make_, call_, ...)                                                                              \
+    {.name = what, .cannot = no_namespace, .needs_ids = true, .make = make_, .call = call_, __VA_ARGS__}
+#define PRIMARY(what, make_, ...) {.name = what, .needs_ids = true, .make = make_, .call = retains_nothing, .caps = "", __VA_ARGS__}
+
+void promise_of_evidence(void)
+{
+    static const struct situation all[] = {
+        OVERFLOWS("root without an id in its user namespace becomes nobody, whose id it is shown to have", only_nobody,
+                  becomes_nobody, .outcomes = DONE, .threads = 4),
+        OVERFLOWS("root without an id in its user namespace becomes nobody, who has none there either", no_map, becomes_nobody, .outcomes = REFUSED,
+                  .status = EC_SECURITY_EREFUSED, .says = {"65534", "has no id in this user namespace"}),
+        OVERFLOWS("groups without an id in the user namespace, and nobody's alone is asked for", groups_without_id,
+                  gets_nobodys_group, .outcomes = DONE, .threads = 4),
+        OVERFLOWS("groups without an id in the user namespace, and one with, and nobody's and that one are asked for", one_with_id,
+                  gets_two_groups, .outcomes = DONE, .threads = 4),
+        OVERFLOWS("groups without an id in the user namespace, which could not be put back, and a user without one", one_with_id,
+                  fails_after_the_groups, .outcomes = REFUSED, .status = EC_SECURITY_EREFUSED,
+                  .says = {"4711", "has no id in this user namespace"}),
+        {.name = "nobody outside of user namespaces, where a filter ends who sets ids or groups", .cannot = no_whole_map,
+         .needs_ids = true, .make = is_nobody, .call = becomes_nobody, .outcomes = DONE, .threads = 4},
+        PRIMARY("the supplementary groups of a thread lack just the primary group, and it cannot set them", thread_lacks_primary,
+                .outcomes = REFUSED, .status = EC_SECURITY_ETHREAD, .names_thread = true, .says = {"cap_setgid"}),
+        PRIMARY("the supplementary groups of the caller lack just the primary group, those of a thread do not", caller_lacks_primary,
+                .outcomes = REFUSED, .status = EC_SECURITY_ETHREAD, .names_thread = true, .says = {"cap_setgid"}),
+        PRIMARY("the supplementary groups of all lack just the primary group, and cannot be set", all_lack_primary, .outcomes = DONE,
+                .threads = 2),
+    };
+    for (size_t at = 0; at < LEN(all); at++)
+        situation(&all[at]);
+}
