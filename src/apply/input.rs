@@ -7,7 +7,7 @@ use core::time::Duration;
 use super::hint::Situation;
 use crate::alloc_util::{try_to_vec, try_vec_of, try_with_capacity};
 use crate::error::Error;
-use crate::execute::{self, Context, GroupMatch, OwnStatus, Reading, Root, SetGroups, SharedBuffer};
+use crate::execute::{self, Context, GroupMatch, OwnStatus, Reading, Root, SetGroups, SharedBuffer, Unknown};
 use crate::id_map::Ids;
 use crate::plan::{self, Target};
 use crate::policy::{Policy, ProcFolder, root_folder};
@@ -122,6 +122,7 @@ impl Input {
             caller_caps: None,
             caller_bounding: 0,
             groups_in_doubt: target.overflow_gid.is_some_and(|id| self.groups.binary_search(&id).is_ok()),
+            unknown: Unknown::default(),
         };
         let own = self.own_status();
         let mut caller = execute::read_caller(&ctx, &own, false)?;
@@ -140,6 +141,7 @@ impl Input {
         ctx.caller_filtered = !caller.no_filter;
         ctx.caller_caps = caller.from_proc.then_some(caller.held.caps);
         ctx.caller_bounding = caller.held.bounding;
+        ctx.unknown = caller.unknown;
         Ok((ctx, caller))
     }
 

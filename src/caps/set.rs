@@ -28,6 +28,9 @@ pub const SETPCAP: u8 = 8;
 /// CAP_SYS_CHROOT.
 pub const SYS_CHROOT: u8 = 18;
 
+/// A number that no kernel has (include/uapi/linux/capability.h, CAP_LAST_CAP).
+pub(crate) const NONE: u8 = 63;
+
 /// The mask of one capability; 0 for a number above 63.
 pub const fn bit(cap: u8) -> u64 {
     if cap < 64 { 1 << cap } else { 0 }

@@ -51,11 +51,15 @@ pub(crate) struct PreparedFollower {
 #[inline(never)]
 pub(crate) fn prepare(ctx: &Context<'_>) -> Result<PreparedFollower, Problem> {
     let seen = look(ctx).map_err(Problem::Read)?;
-    let filtered = ctx.caller_filtered || !sys::has_no_filter();
+    // A filter may answer for every capability; of one that no kernel has, it has to say so.
+    let filtered = ctx.caller_filtered
+        || !sys::has_no_filter(ctx.unknown.seccomp)
+        || (ctx.target.trim_bounding && sys::bounding_has(caps::NONE) != Err(Errno(libc::EINVAL)));
     let held = if filtered {
         None
     } else {
-        credentials_of(ctx, false, |uids, gids, caps| scope_before(ctx, uids, gids, caps)).map_err(Problem::Read)?
+        credentials_of(ctx, Some(seen.securebits), |uids, gids, caps| scope_before(ctx, uids, gids, caps))
+            .map_err(Problem::Read)?
     };
     let own = match held {
         Some(held) => Some((held, seen.plan(ctx, held, PlanKind::Follower)?)),
@@ -88,7 +92,7 @@ fn scope_before(ctx: &Context<'_>, uids: [u32; 3], gids: [u32; 3], caps: &caps::
 
 fn look(ctx: &Context<'_>) -> Result<Seen, ReadError> {
     let mut seen = Seen {
-        securebits: securebits()?,
+        securebits: securebits(ctx)?,
         root_as_wanted: true,
         cwd_as_wanted: true,
         follows_root: false,
@@ -200,7 +204,7 @@ fn replan(ctx: &Context<'_>, seen: &Seen, held: Credentials, kind: PlanKind) -> 
 fn verify_seen(ctx: &Context<'_>, plan: &Plan) -> Result<(), Fault> {
     let fault = |errno| Fault::new(Step::ReadBack, errno);
     let missing = |step| Err(Fault { step, error: StepError::NoEffect });
-    if securebits().map_err(|error| fault(error.errno))? != plan.goal.securebits {
+    if securebits(ctx).map_err(|error| fault(error.errno))? != plan.goal.securebits {
         return missing(Step::SecureBits(plan.goal.securebits));
     }
     if let Some(root) = ctx.root {

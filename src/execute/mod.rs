@@ -10,7 +10,7 @@ mod rollback;
 mod steps;
 
 pub(crate) use chroot::{Directories, Root};
-pub(crate) use context::Context;
+pub(crate) use context::{Context, Unknown};
 pub(crate) use follower::{PreparedFollower, Problem, Seen, commit_follower, keep_parent_death_signal, prepare};
 pub(crate) use groups::{GroupMatch, SetGroups, SharedBuffer};
 pub use read::ReadError;

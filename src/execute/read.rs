@@ -4,7 +4,7 @@
 
 use core::sync::atomic::{AtomicI32, Ordering};
 
-use super::context::Context;
+use super::context::{Context, Unknown};
 use super::groups::{GroupComparison, GroupMatch, compare_own};
 use crate::caps::{self, CapSets};
 use crate::plan::{Credentials, TargetCaps};
@@ -54,6 +54,7 @@ pub(crate) struct Reading {
     pub(crate) no_filter: bool,
     /// Whether /proc was read.
     pub(crate) from_proc: bool,
+    pub(crate) unknown: Unknown,
 }
 
 /// What the calling thread holds, be it the caller or a rehearsal's child. `after`: when the steps have been made.
@@ -72,7 +73,9 @@ pub(crate) fn read_caller(ctx: &Context<'_>, own: &OwnStatus<'_>, after: bool) -
     };
     let status = status.map_err(by("reading /proc/thread-self/status"))?;
     let mut reading = from_status(ctx, &status, &groups)?;
-    reading.held.securebits = securebits()?;
+    let bits = sys::securebits();
+    reading.unknown.securebits = is_unknown(&bits);
+    reading.held.securebits = unless_unknown(bits, 0, SECUREBITS)?;
     if let Some(root) = ctx.root {
         let held = &mut reading.held;
         (held.root_as_wanted, held.cwd_as_wanted) = root.read(after).map_err(by(READING_DIRECTORIES))?;
@@ -109,7 +112,7 @@ fn from_status(ctx: &Context<'_>, status: &Status, compared: &GroupComparison<'_
         Some(ambient) => ambient,
         // Linux 4.3 to say so, since when the line is there; gVisor has no ambient set.
         None if from_proc => 0,
-        None => own_ambient(caps.permitted & caps.inheritable)?,
+        None => own_ambient(caps.permitted & caps.inheritable, true)?,
     };
     let no_new_privs = match status.no_new_privs {
         Some(on) => on,
@@ -133,6 +136,11 @@ fn from_status(ctx: &Context<'_>, status: &Status, compared: &GroupComparison<'_
         // A kernel without seccomp has no such line.
         no_filter: from_proc && status.seccomp.is_none_or(|mode| mode == 0),
         from_proc,
+        unknown: Unknown {
+            seccomp: from_proc && status.seccomp.is_none(),
+            ambient: from_proc && status.ambient.is_none(),
+            securebits: false,
+        },
     })
 }
 
@@ -170,17 +178,18 @@ pub(crate) struct Scope {
     pub(super) fsgid: bool,
 }
 
-/// What the calling thread holds, asked of the kernel: it must have no filter. `None`: that does not tell, since capget(2) shows
-/// something else than the caller holds, or the sets are to be kept as they are.
+/// What the calling thread holds, asked of the kernel: it must have no filter. `before`: its securebits, where nothing has been changed
+/// yet. `None` then: that does not tell, since capget(2) shows something else than the caller holds, or the sets are to be kept as they
+/// are.
 pub(crate) fn credentials_of(
     ctx: &Context<'_>,
-    after: bool,
+    before: Option<u32>,
     scope: impl FnOnce([u32; 3], [u32; 3], &CapSets) -> Scope,
 ) -> Result<Option<Credentials>, ReadError> {
     let uids = sys::getresuid().map_err(by("getresuid"))?;
     let gids = sys::getresgid().map_err(by("getresgid"))?;
     let caps = sys::capget().map_err(by("capget"))?;
-    if !after && (ctx.target.caps == TargetCaps::Keep || ctx.caller_caps != Some(caps)) {
+    if before.is_some() && (ctx.target.caps == TargetCaps::Keep || ctx.caller_caps != Some(caps)) {
         return Ok(None);
     }
     let scope = scope(uids, gids, &caps);
@@ -189,22 +198,24 @@ pub(crate) fn credentials_of(
     } else {
         (GroupMatch::Same, true)
     };
+    // A change of the other ids sets it. So where it cannot be told, it is none, and that change is made.
+    let or_none = |id: Result<u32, Errno>| id.unwrap_or(u32::MAX);
     let all = caps::up_to(ctx.target.last_cap);
     let mut held = Credentials {
-        uids: [uids[0], uids[1], uids[2], if scope.fsuid { own_fsuid(uids[1])? } else { uids[1] }],
-        gids: [gids[0], gids[1], gids[2], if scope.fsgid { own_fsgid(gids[1])? } else { gids[1] }],
+        uids: [uids[0], uids[1], uids[2], if scope.fsuid { or_none(sys::getfsuid()) } else { uids[1] }],
+        gids: [gids[0], gids[1], gids[2], if scope.fsgid { or_none(sys::getfsgid()) } else { gids[1] }],
         groups_as_wanted: as_wanted(ctx, groups),
         groups_can_return,
         root_as_wanted: true,
         cwd_as_wanted: true,
         caps,
         bounding: scope.assumed_bounding & all & !scope.bounding | own_bounding(all & scope.bounding)?,
-        ambient: own_ambient(scope.ambient)?,
-        securebits: securebits()?,
+        ambient: own_ambient(scope.ambient, ctx.unknown.ambient)?,
+        securebits: before.map_or_else(|| securebits(ctx), Ok)?,
         no_new_privs: own_no_new_privs()?,
     };
     if let Some(root) = ctx.root {
-        (held.root_as_wanted, held.cwd_as_wanted) = root.read(after).map_err(by(READING_DIRECTORIES))?;
+        (held.root_as_wanted, held.cwd_as_wanted) = root.read(before.is_none()).map_err(by(READING_DIRECTORIES))?;
     }
     Ok(Some(held))
 }
@@ -213,10 +224,11 @@ pub(crate) fn credentials_of(
 
 /// What a kernel does not know it does not have (gVisor lacks several).
 fn unless_unknown<T>(result: Result<T, Errno>, absent: T, call: &'static str) -> Result<T, ReadError> {
-    match result {
-        Err(Errno(libc::EINVAL | libc::ENOSYS)) => Ok(absent),
-        other => other.map_err(by(call)),
-    }
+    if is_unknown(&result) { Ok(absent) } else { result.map_err(by(call)) }
+}
+
+fn is_unknown<T>(result: &Result<T, Errno>) -> bool {
+    matches!(result, Err(Errno(libc::EINVAL | libc::ENOSYS)))
 }
 
 fn own_uids() -> Result<[u32; 4], ReadError> {
@@ -247,18 +259,33 @@ fn own_bounding(asked: u64) -> Result<u64, ReadError> {
     Ok(bounding)
 }
 
-fn own_ambient(asked: u64) -> Result<u64, ReadError> {
+const AMBIENT: &str = "prctl(PR_CAP_AMBIENT_IS_SET)";
+
+/// `may_lack`: the kernel may know no ambient set.
+fn own_ambient(asked: u64, may_lack: bool) -> Result<u64, ReadError> {
     let mut ambient = 0;
     for cap in caps::each(asked) {
-        if unless_unknown(sys::ambient_has(cap), false, "prctl(PR_CAP_AMBIENT_IS_SET)")? {
+        let has = match sys::ambient_has(cap) {
+            has if may_lack => unless_unknown(has, false, AMBIENT)?,
+            has => has.map_err(by(AMBIENT))?,
+        };
+        if has {
             ambient |= caps::bit(cap);
         }
+    }
+    // A filter may answer for every capability; of one that no kernel has, it has to say so.
+    if !may_lack && ambient != asked && sys::ambient_has(caps::NONE) != Err(Errno(libc::EINVAL)) {
+        return Err(by(AMBIENT)(Errno(libc::EIO)));
     }
     Ok(ambient)
 }
 
-pub(super) fn securebits() -> Result<u32, ReadError> {
-    unless_unknown(sys::securebits(), 0, "prctl(PR_GET_SECUREBITS)")
+const SECUREBITS: &str = "prctl(PR_GET_SECUREBITS)";
+
+/// Those of a thread that follows.
+pub(super) fn securebits(ctx: &Context<'_>) -> Result<u32, ReadError> {
+    let bits = sys::securebits();
+    if ctx.unknown.securebits { unless_unknown(bits, 0, SECUREBITS) } else { bits.map_err(by(SECUREBITS)) }
 }
 
 fn own_no_new_privs() -> Result<bool, ReadError> {

@@ -65,12 +65,10 @@ fn run(ctx: &Context<'_>, plan: &Plan, progress: &AtomicU32, probes: bool) -> Re
 }
 
 fn probe(probe: Probe, plan: &Plan) -> Result<(), Fault> {
-    // No kernel has this one (include/uapi/linux/capability.h, CAP_LAST_CAP).
-    const NO_CAPABILITY: u8 = 63;
     let (step, done) = match probe {
         Probe::CapSet(caps) => (Step::CapSet(plan.goal.caps), sys::capset(&caps)),
         Probe::SecureBits(bits) => (Step::SecureBits(plan.goal.securebits), sys::set_securebits(bits)),
-        Probe::DropBounding => match sys::bounding_drop(NO_CAPABILITY) {
+        Probe::DropBounding => match sys::bounding_drop(caps::NONE) {
             Err(Errno(libc::EPERM)) => {
                 return Err(Fault { step: Step::DropBounding(plan.dropped()), error: StepError::TrimDenied });
             }
@@ -135,7 +133,7 @@ pub(super) fn verify_follower(ctx: &Context<'_>, plan: &Plan) -> Result<(), Faul
         fsgid: !made(Step::SetResGid(goal.gids[0])),
     };
     let found =
-        credentials_of(&ctx.after(), true, |_, _, _| scope).map_err(|error| Fault::new(Step::ReadBack, error.errno))?;
+        credentials_of(&ctx.after(), None, |_, _, _| scope).map_err(|error| Fault::new(Step::ReadBack, error.errno))?;
     let Some(found) = found else { return Err(Fault::new(Step::ReadBack, Errno(libc::EIO))) };
     compare(goal, &found)
 }

@@ -202,10 +202,10 @@ pub(crate) fn set_no_new_privs() -> Result<()> {
 }
 
 /// Whether no seccomp filter looks at the calling thread, as far as prctl(2) tells: a filter may answer 0 in the kernel's place, so
-/// that an answer which is written to memory has to come as well.
-pub(crate) fn has_no_filter() -> bool {
-    // EINVAL: a kernel without seccomp.
-    matches!(prctl(libc::PR_GET_SECCOMP, 0, 0), Ok(0) | Err(Errno(libc::EINVAL))) && parent_death_signal().is_ok()
+/// that an answer which is written to memory has to come as well. `unknown`: the kernel may have no seccomp, and answers EINVAL then.
+pub(crate) fn has_no_filter(unknown: bool) -> bool {
+    let mode = prctl(libc::PR_GET_SECCOMP, 0, 0);
+    (mode == Ok(0) || (unknown && mode == Err(Errno(libc::EINVAL)))) && parent_death_signal().is_ok()
 }
 
 /// prctl(PR_GET_DUMPABLE).

@@ -1,4 +1,5 @@
-/* What is no evidence: an id that the kernel shows for every id it has none for, and a list of groups that is only nearly the one wanted. */
+/* What is no evidence: an id that the kernel shows for every id it has none for, a name that anybody can give, an answer that a filter
+ * gives in the kernel's place, and a list of groups that is only nearly the one wanted. */
 
 #include "policy_of.h"
 #include "seccomp.h"
@@ -6,6 +7,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <linux/securebits.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -81,6 +83,93 @@ static const char *no_whole_map(void)
     return has_uid(UINT32_MAX - 1) && has_gid(UINT32_MAX - 1) ? NULL : "not every id is one here";
 }
 
+/* --- filters that answer for the kernel ------------------------------------------------------------------------------------- */
+
+static const struct rule *rules;
+static size_t rules_len;
+static void (*before_the_filter)(void);
+
+static void *hides_its_filter(void *unused)
+{
+    shared->tid = gettid_raw();
+    if (before_the_filter)
+        before_the_filter();
+    must(seccomp_rules(rules, rules_len, 0) == 0, "seccomp");
+    shared->flag = 1;
+    for (;;)
+        pause();
+    return unused;
+}
+
+static void make_hidden(const struct rule *with, size_t len, void (*before)(void))
+{
+    rules = with;
+    rules_len = len;
+    before_the_filter = before;
+    idle_threads(2);
+    thread(hides_its_filter, NULL);
+    wait_for(&shared->flag, 1);
+}
+
+#define HIDDEN(name, before, ...)                                                                                       \
+    static void name(void)                                                                                              \
+    {                                                                                                                   \
+        static const struct rule with[] = {__VA_ARGS__};                                                                \
+        make_hidden(with, LEN(with), before);                                                                           \
+    }
+#define PRCTL(option, action) {SYS_prctl, {option, ANY, ANY}, action}
+#define HAS_NONE PRCTL(PR_GET_SECCOMP, PRETENDS)
+#define IS_UNKNOWN PRCTL(PR_GET_SECCOMP, FAILS_WITH(EINVAL))
+#define KEEPS_BOUNDING PRCTL(PR_CAPBSET_DROP, PRETENDS), PRCTL(PR_CAPBSET_READ, PRETENDS)
+
+static void keeps_caps(void) { must(prctl(PR_SET_SECUREBITS, SECBIT_KEEP_CAPS, 0, 0, 0) == 0, "PR_SET_SECUREBITS"); }
+
+/* cap_net_bind_service, which is retained. */
+static void make_inheritable(void)
+{
+    struct {
+        uint32_t version;
+        int pid;
+    } header = {0x20080522, 0};
+    struct {
+        uint32_t effective, permitted, inheritable;
+    } data[2];
+    must(syscall(SYS_capget, &header, data) == 0, "capget");
+    data[0].inheritable |= 1 << 10;
+    must(syscall(SYS_capset, &header, data) == 0, "capset");
+}
+
+static void make_ambient(void) { must(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, 10, 0, 0) == 0, "PR_CAP_AMBIENT_RAISE"); }
+
+HIDDEN(unknown_and_harmless, NULL, IS_UNKNOWN)
+HIDDEN(unknown_and_bounding, NULL, IS_UNKNOWN, KEEPS_BOUNDING)
+HIDDEN(none_and_bounding, NULL, HAS_NONE, KEEPS_BOUNDING)
+HIDDEN(none_and_securebits, keeps_caps, HAS_NONE, PRCTL(PR_GET_SECUREBITS, FAILS_WITH(EINVAL)))
+HIDDEN(none_and_ambient, make_ambient, HAS_NONE, PRCTL(PR_CAP_AMBIENT, FAILS_WITH(EINVAL)))
+HIDDEN(none_and_ambient_pretended, make_ambient, HAS_NONE, PRCTL(PR_CAP_AMBIENT, PRETENDS))
+
+/* With the same sets in all, but for the ambient one. */
+static void ambient_unknown(void)
+{
+    make_inheritable();
+    none_and_ambient();
+}
+
+static void ambient_pretended(void)
+{
+    make_inheritable();
+    none_and_ambient_pretended();
+}
+
+static int inherits(void)
+{
+    shared->want = after_drop(&look(getpid())->threads[0], ECUSER_UID, ECUSER_GID, NULL, 0, BIT(10), BIT(10), BIT(10));
+    shared->want.groups = (unsigned *)ECUSER_GROUPS;
+    shared->want.groups_len = 3;
+    shared->have_want = true;
+    return apply_of((const char *const[]){"user", "ecuser", "capabilities", "cap_net_bind_service+eip", NULL});
+}
+
 /* --- lists that lack the primary group ---------------------------------------------------------------------------------------- */
 
 static void be_ecuser(const unsigned *groups, size_t len)
@@ -152,6 +241,7 @@ static int retains_nothing(void)
 
 #define OVERFLOWS(what, make_, call_, ...)                                                                              \
     {.name = what, .cannot = no_namespace, .needs_ids = true, .make = make_, .call = call_, __VA_ARGS__}
+#define HIDES(what, make_, ...) {.name = what, .make = make_, __VA_ARGS__}
 #define PRIMARY(what, make_, ...) {.name = what, .needs_ids = true, .make = make_, .call = retains_nothing, .caps = "", __VA_ARGS__}
 
 void promise_of_evidence(void)
@@ -170,6 +260,19 @@ void promise_of_evidence(void)
                   .says = {"4711", "has no id in this user namespace"}),
         {.name = "nobody outside of user namespaces, where a filter ends who sets ids or groups", .cannot = no_whole_map,
          .needs_ids = true, .make = is_nobody, .call = becomes_nobody, .outcomes = DONE, .threads = 4},
+        HIDES("a thread's own filter says that there is no seccomp", unknown_and_harmless, .outcomes = DONE, .threads = 4),
+        HIDES("a thread's own filter says that there is no seccomp, and pretends to trim the bounding set", unknown_and_bounding,
+              .outcomes = GONE, .names_thread = true, .says = {"PR_CAPBSET_DROP"}),
+        HIDES("a thread's own filter says that there is no filter, and pretends to trim the bounding set", none_and_bounding,
+              .outcomes = GONE, .names_thread = true, .says = {"PR_CAPBSET_DROP"}),
+        HIDES("a thread's own filter says that there is no filter, and that securebits are unknown", none_and_securebits,
+              .outcomes = REFUSED, .status = EC_SECURITY_ETHREAD, .names_thread = true, .says = {"PR_GET_SECUREBITS"}),
+        HIDES("a thread's own filter says that there is no filter, and that an ambient set is unknown", ambient_unknown,
+              .needs_ids = true, .call = inherits, .outcomes = REFUSED, .status = EC_SECURITY_ETHREAD, .names_thread = true,
+              .says = {"PR_CAP_AMBIENT_IS_SET"}),
+        HIDES("a thread's own filter says that there is no filter, and that the ambient set is empty", ambient_pretended,
+              .needs_ids = true, .call = inherits, .outcomes = REFUSED, .status = EC_SECURITY_ETHREAD, .names_thread = true,
+              .says = {"PR_CAP_AMBIENT_IS_SET"}),
         PRIMARY("the supplementary groups of a thread lack just the primary group, and it cannot set them", thread_lacks_primary,
                 .outcomes = REFUSED, .status = EC_SECURITY_ETHREAD, .names_thread = true, .says = {"cap_setgid"}),
         PRIMARY("the supplementary groups of the caller lack just the primary group, those of a thread do not", caller_lacks_primary,
