@@ -4,7 +4,7 @@
 use core::time::Duration;
 
 use super::error::ApplyError;
-use super::input::{Input, OldGroups, explained};
+use super::input::{Input, OldGroups, explained, kept, needs_rehearsal};
 use super::rehearsal::{Memory, REHEARSAL_DEADLINE, Rehearsal};
 use crate::caps;
 use crate::error::Error;
@@ -53,7 +53,7 @@ fn run_for(input: &Input, ctx: &Context<'_>, caller: &Reading) -> Result<(), Err
     if plan.steps().len() == 0 {
         return Ok(());
     }
-    let (parent_death_signal, dumpable) = super::kept(&ctx.target, true)?;
+    let (parent_death_signal, dumpable) = kept(&ctx.target, true)?;
     let rehearsal = Rehearsal {
         ctx,
         plan: &plan,
@@ -65,7 +65,7 @@ fn run_for(input: &Input, ctx: &Context<'_>, caller: &Reading) -> Result<(), Err
     };
     match rehearsal.run() {
         // An apply makes no child then.
-        Err(error) if has_no_child(&error) && !super::needs_rehearsal(!caller.no_filter, &plan) => Ok(()),
+        Err(error) if has_no_child(&error) && !needs_rehearsal(!caller.no_filter, &plan) => Ok(()),
         result => Ok(result.map(drop)?),
     }
 }

@@ -7,7 +7,9 @@ use core::time::Duration;
 use super::hint::Situation;
 use crate::alloc_util::{try_to_vec, try_vec_of, try_with_capacity};
 use crate::error::Error;
-use crate::execute::{self, Context, GroupMatch, OwnStatus, Reading, Root, SetGroups, SharedBuffer, Unknown};
+use crate::execute::{
+    self, Context, GroupMatch, OwnStatus, ReadError, Reading, Root, SetGroups, SharedBuffer, Unknown,
+};
 use crate::id_map::Ids;
 use crate::plan::{self, Target};
 use crate::policy::{Policy, ProcFolder, root_folder};
@@ -224,4 +226,20 @@ pub(super) fn explained(error: Error, input: &Input, ctx: &Context<'_>, caller: 
         Some(hint) => Error::Explained { error: Box::new(error), hint },
         None => error,
     }
+}
+
+/// Whether the plan must be seen to work before the caller makes it.
+pub(super) fn needs_rehearsal(filtered: bool, plan: &plan::Plan) -> bool {
+    filtered || plan.changes_ids_for_good()
+}
+
+/// What the kernel clears when ids change, and is to be set again after the plan: the parent-death signal or 0, and whether the
+/// process is dumpable. Nothing is asked that is not needed, since a filter may kill for it.
+pub(super) fn kept(target: &Target, has_work: bool) -> Result<(i32, bool), ReadError> {
+    let signal = if has_work && target.keep_parent_death_signal {
+        sys::parent_death_signal().map_err(|errno| ReadError { call: "prctl(PR_GET_PDEATHSIG)", errno })?
+    } else {
+        0
+    };
+    Ok((signal, target.keep_dumpable && sys::dumpable() == Ok(1)))
 }

@@ -22,7 +22,7 @@ use crate::text::Errno;
 use crate::threads::{self, CallLock};
 
 use error::ApplyError;
-use input::{Input, OldGroups, explained};
+use input::{Input, OldGroups, explained, kept, needs_rehearsal};
 use rehearsal::{Memory, REHEARSAL_DEADLINE, Rehearsal};
 
 /// How long the caller's commit may take at least, under a seccomp filter: its supervisor may never answer.
@@ -200,22 +200,6 @@ fn run_for(
     });
     lock.end_commit();
     Ok(Outcome::Done)
-}
-
-/// Whether the plan must be seen to work before the caller makes it.
-fn needs_rehearsal(filtered: bool, plan: &plan::Plan) -> bool {
-    filtered || plan.changes_ids_for_good()
-}
-
-/// What the kernel clears when ids change, and is to be set again after the plan: the parent-death signal or 0, and whether the
-/// process is dumpable. Nothing is asked that is not needed, since a filter may kill for it.
-fn kept(target: &Target, has_work: bool) -> Result<(i32, bool), ReadError> {
-    let signal = if has_work && target.keep_parent_death_signal {
-        sys::parent_death_signal().map_err(|errno| ReadError { call: "prctl(PR_GET_PDEATHSIG)", errno })?
-    } else {
-        0
-    };
-    Ok((signal, target.keep_dumpable && sys::dumpable() == Ok(1)))
 }
 
 /// What is to be put back after a refusal. All other threads must be stopped.

@@ -5,7 +5,7 @@ use core::mem::MaybeUninit;
 use core::time::Duration;
 
 use super::call::{Errno, NOTHING_WRITTEN, Result, call};
-use super::inherited;
+use super::inherited::{self, Identity};
 use super::process::{errno, gettid};
 
 /// An open descriptor, closed when dropped.
@@ -60,13 +60,18 @@ pub(crate) fn openat(folder: c_int, path: &CStr, flags: c_int) -> Result<Fd> {
 
 /// openat(2) of what is noted until it is closed: see [`inherited`].
 pub(crate) fn open_noted(folder: c_int, path: &CStr, flags: c_int) -> Result<Fd> {
-    inherited::clear(|fd, device, inode| {
-        if fstat(fd).is_ok_and(|stat| (stat.st_dev, stat.st_ino) == (device, inode)) {
+    let identity = |fd, path_only| {
+        let stat = fstat(fd).ok()?;
+        Some(Identity { device: stat.st_dev, inode: stat.st_ino, path_only })
+    };
+    inherited::clear(|fd, noted| {
+        // The program may have opened the same directory meanwhile, with the same number; but hardly to do nothing there.
+        if identity(fd, noted.path_only) == Some(noted) && (!noted.path_only || may_be_path_only(fd)) {
             drop(Fd::from_raw(fd));
         }
     });
     let mut fd = openat(folder, path, flags)?;
-    fd.note = fstat(fd.raw).ok().and_then(|stat| inherited::note(fd.raw, stat.st_dev, stat.st_ino));
+    fd.note = identity(fd.raw, flags & libc::O_PATH != 0).and_then(|identity| inherited::note(fd.raw, identity));
     Ok(fd)
 }
 

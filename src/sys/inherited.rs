@@ -22,6 +22,7 @@ struct Note {
     fd: AtomicI32,
     device: AtomicU64,
     inode: AtomicU64,
+    path_only: AtomicU32,
     /// When it was closed, in nanoseconds of CLOCK_MONOTONIC; 0: it is open.
     closed: AtomicU64,
 }
@@ -30,7 +31,13 @@ const FREE: c_int = -1;
 const BUSY: c_int = -2;
 
 static NOTES: [Note; MOST] = [const {
-    Note { fd: AtomicI32::new(FREE), device: AtomicU64::new(0), inode: AtomicU64::new(0), closed: AtomicU64::new(0) }
+    Note {
+        fd: AtomicI32::new(FREE),
+        device: AtomicU64::new(0),
+        inode: AtomicU64::new(0),
+        path_only: AtomicU32::new(0),
+        closed: AtomicU64::new(0),
+    }
 }; MOST];
 
 /// Where the search for a place begins.
@@ -43,8 +50,17 @@ const INHERITED: u32 = 0;
 const CLOSING: u32 = 1;
 const OURS: u32 = 2;
 
-/// Notes a file that is open, by the identity that fstat(2) tells. The place of the note, if there is one.
-pub(super) fn note(fd: c_int, device: u64, inode: u64) -> Option<usize> {
+/// What is noted of a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Identity {
+    pub(super) device: u64,
+    pub(super) inode: u64,
+    /// Whether it was opened with O_PATH.
+    pub(super) path_only: bool,
+}
+
+/// Notes a file that is open. The place of the note, if there is one.
+pub(super) fn note(fd: c_int, identity: Identity) -> Option<usize> {
     let claim = |place: &usize| {
         let note = &NOTES[*place];
         let found = note.fd.load(SeqCst);
@@ -54,8 +70,9 @@ pub(super) fn note(fd: c_int, device: u64, inode: u64) -> Option<usize> {
     let start = NEXT.fetch_add(1, SeqCst) as usize;
     let place = (start..start + MOST).map(|place| place % MOST).find(claim)?;
     let note = &NOTES[place];
-    note.device.store(device, SeqCst);
-    note.inode.store(inode, SeqCst);
+    note.device.store(identity.device, SeqCst);
+    note.inode.store(identity.inode, SeqCst);
+    note.path_only.store(u32::from(identity.path_only), SeqCst);
     note.closed.store(0, SeqCst);
     note.fd.store(fd, SeqCst);
     Some(place)
@@ -83,7 +100,7 @@ fn state() -> Option<&'static AtomicU32> {
 }
 
 /// In the child of a fork, hands what its parent had noted to `close`, once; nothing can be noted before.
-pub(super) fn clear(close: impl Fn(c_int, u64, u64)) {
+pub(super) fn clear(close: impl Fn(c_int, Identity)) {
     let Some(state) = state() else { return };
     while state.load(SeqCst) != OURS {
         if state.compare_exchange(INHERITED, CLOSING, SeqCst, SeqCst).is_err() {
@@ -94,7 +111,8 @@ pub(super) fn clear(close: impl Fn(c_int, u64, u64)) {
         for note in &NOTES {
             let (fd, closed) = (note.fd.load(SeqCst), note.closed.load(SeqCst));
             if fd >= 0 && (closed == 0 || closed > oldest) {
-                close(fd, note.device.load(SeqCst), note.inode.load(SeqCst));
+                let (device, inode) = (note.device.load(SeqCst), note.inode.load(SeqCst));
+                close(fd, Identity { device, inode, path_only: note.path_only.load(SeqCst) != 0 });
             }
             note.fd.store(FREE, SeqCst);
         }
