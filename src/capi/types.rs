@@ -34,7 +34,7 @@ pub const EC_SECURITY_ESYNTAX: c_int = 2;
 pub const EC_SECURITY_EOPTION: c_int = 3;
 /// There is no such user, or a user id has no entry in the user database and no group is given.
 pub const EC_SECURITY_EUSER: c_int = 4;
-/// There is no such group, or there are more groups than the kernel takes (NGROUPS_MAX, 65536).
+/// There is no such group, or there are more groups than the kernel accepts (NGROUPS_MAX, 65536).
 pub const EC_SECURITY_EGROUP: c_int = 5;
 /// The user or group database could not be read. The name may exist; a later call may succeed.
 pub const EC_SECURITY_ELOOKUP: c_int = 6;
@@ -42,7 +42,7 @@ pub const EC_SECURITY_ELOOKUP: c_int = 6;
 pub const EC_SECURITY_ECAPABILITY: c_int = 7;
 /// A step was refused by the kernel, a seccomp filter, a security module, a user namespace or a limit.
 pub const EC_SECURITY_EREFUSED: c_int = 8;
-/// A thread could not be stopped or could not follow. The message names the thread and the reason.
+/// A thread could not be stopped, or cannot be changed. The message names the thread and the reason.
 pub const EC_SECURITY_ETHREAD: c_int = 9;
 /// /proc is missing, or belongs to another pid namespace.
 pub const EC_SECURITY_EPROC: c_int = 10;
@@ -58,7 +58,7 @@ pub const EC_SECURITY_ENOSTANZA: c_int = 14;
 pub const EC_SECURITY_ECHROOT: c_int = 15;
 /// There is no such process, or it cannot be read.
 pub const EC_SECURITY_ENOPROCESS: c_int = 16;
-/// A defect of this library was caught. Do not go on: what the process holds is not known.
+/// The library detected a defect in itself. End the process: its credentials are unknown.
 pub const EC_SECURITY_EINTERNAL: c_int = 17;
 
 const _: () = {
@@ -66,12 +66,12 @@ const _: () = {
     assert!(Status::ALL.len() as c_int == EC_SECURITY_EINTERNAL + 1);
 };
 
-/// The longest string that an argument takes, in bytes without the terminating NUL. A longer one is EC_SECURITY_EARGUMENT. The texts
-/// of ec_security_policy_parse() and ec_security_caps_from_text() may be longer.
+/// The longest string that an argument accepts, in bytes without the terminating NUL. For a longer one, the function returns
+/// EC_SECURITY_EARGUMENT. The texts of ec_security_policy_parse() and ec_security_caps_from_text() may be longer.
 pub const EC_SECURITY_TEXT_MAX: usize = 65535;
 
 /// A policy: a value for each option of the `Security` stanza. The type is opaque. ec_security_policy_new() makes a policy,
-/// ec_security_policy_free() releases it. A policy may be used by any thread, but only by one at a time.
+/// ec_security_policy_free() releases it. Any thread may use a policy, but only one at a time.
 #[allow(non_camel_case_types)]
 pub struct ec_security_policy {
     // A name for C only: behind such a pointer is a Policy.
