@@ -147,7 +147,7 @@ fn run_for(
         plan = plan::plan(&ctx.target, &caller.held, PlanKind::Caller)?;
     }
     let has_work = plan.steps().len() != 0;
-    let before = snapshot(old, ctx, caller.held, &plan)?;
+    let mut before = snapshot(old, ctx, caller.held, &plan)?;
     let (kept_signal, kept_dumpable) = kept(&ctx.target, has_work)?;
     let mut timer_allowed = false;
     if has_work && needs_rehearsal(filtered, &plan) {
@@ -166,7 +166,9 @@ fn run_for(
             let error = StepError::Errno(Errno(libc::EPERM));
             threads::die_of(lock.tid(), Fault { step: Step::Dumpable, error });
         }
-        timer_allowed = learned?.timer;
+        let learned = learned?;
+        before.may_set_dumpable = !filtered || learned.dumpable;
+        timer_allowed = learned.timer;
     }
 
     lock.begin_commit();
@@ -191,11 +193,8 @@ fn run_for(
     // A thread that goes on may fork, and its child must not inherit the way back.
     drop(before);
     stopped.commit(|| {
-        if kept_dumpable && sys::dumpable() != Ok(1) {
-            let fault = |errno| Fault { step: Step::Dumpable, error: StepError::Errno(errno) };
-            if let Err(errno) = sys::set_dumpable(1) {
-                threads::die_of(lock.tid(), fault(errno));
-            }
+        if kept_dumpable && let Err(fault) = execute::set_dumpable() {
+            threads::die_of(lock.tid(), fault);
         }
     });
     lock.end_commit();
@@ -236,6 +235,7 @@ fn snapshot<'a>(
         parent_death_signal: 0,
         parent: 0,
         dumpable: None,
+        may_set_dumpable: true,
     };
     // Where there is nothing to do, no call is made that a filter may kill for.
     if has_work {
