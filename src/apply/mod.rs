@@ -25,7 +25,7 @@ use error::ApplyError;
 use input::{Input, OldGroups, explained};
 use rehearsal::{Memory, REHEARSAL_DEADLINE, Rehearsal};
 
-/// How long the caller's commit may take at least, under a seccomp filter: its supervisor may never answer.
+/// How long the caller's commit may take at least: a seccomp supervisor, or the server of a file system, may never answer.
 const COMMIT_DEADLINE: Duration = Duration::from_secs(5);
 
 /// How long another thread's call is waited for, beyond the deadline.
@@ -141,15 +141,20 @@ fn run_for(
     let caller = if stopped.is_empty() { first } else { execute::read_caller(ctx, &own, false)? };
     let filtered = !caller.no_filter;
     let limit = input.deadline.max(COMMIT_DEADLINE);
-    stopped.watch_caller(filtered, None);
+    stopped.tell_filter(filtered);
     stopped.read_for_threads()?;
     if caller.held != first.held {
         plan = plan::plan(&ctx.target, &caller.held, PlanKind::Caller)?;
     }
     let has_work = plan.steps().len() != 0;
+    // With no other thread to watch, a timer ends the process. Only a debugger holds a thread that is traced, and may do so for long.
+    let arm_timer = || (stopped.is_empty() && !caller.traced).then(|| Timer::that_kills(limit).ok()).flatten();
+    // Directories may be of a file system that does not answer.
+    let mut timer = if !filtered && ctx.root.is_some() { arm_timer() } else { None };
+    stopped.limit_caller(Some(limit));
     let mut before = snapshot(old, ctx, caller.held, &plan)?;
+    stopped.limit_caller(None);
     let (kept_signal, kept_dumpable) = kept(&ctx.target, has_work)?;
-    let mut timer_allowed = false;
     if has_work && needs_rehearsal(filtered, &plan) {
         let rehearsal = Rehearsal {
             ctx,
@@ -168,16 +173,14 @@ fn run_for(
         }
         let learned = learned?;
         before.may_set_dumpable = !filtered || learned.dumpable;
-        timer_allowed = learned.timer;
+        if filtered && learned.timer {
+            timer = arm_timer();
+        }
     }
 
     lock.begin_commit();
-    if filtered {
-        stopped.watch_caller(true, Some(limit));
-    }
+    stopped.limit_caller(Some(limit));
     if has_work {
-        // With no other thread to watch, a timer ends the process.
-        let timer = if filtered && timer_allowed && stopped.is_empty() { Timer::that_kills(limit).ok() } else { None };
         if let Err(outcome) = commit_caller(ctx, &plan, &before, &own, filtered) {
             drop(timer);
             lock.end_commit();
@@ -188,7 +191,6 @@ fn run_for(
         {
             threads::die_of(lock.tid(), fault);
         }
-        drop(timer);
     }
     // A thread that goes on may fork, and its child must not inherit the way back.
     drop(before);
@@ -197,6 +199,7 @@ fn run_for(
             threads::die_of(lock.tid(), fault);
         }
     });
+    drop(timer);
     lock.end_commit();
     Ok(Outcome::Done)
 }
