@@ -147,12 +147,16 @@ fn run_for(
         plan = plan::plan(&ctx.target, &caller.held, PlanKind::Caller)?;
     }
     let has_work = plan.steps().len() != 0;
-    // With no other thread to watch, a timer ends the process. Only a debugger holds a thread that is traced, and may do so for long.
-    let arm_timer = || (stopped.is_empty() && !caller.traced).then(|| Timer::that_kills(limit).ok()).flatten();
-    // Directories may be of a file system that does not answer.
-    let mut timer = if !filtered && ctx.root.is_some() { arm_timer() } else { None };
-    stopped.limit_caller(Some(limit));
+    // Other threads watch. With none, a timer ends the process; a thread that is traced may be held by its debugger, for any time.
+    let limit_caller = |timer_allowed: bool| {
+        stopped.limit_caller(Some(limit));
+        if timer_allowed && stopped.is_empty() && !caller.traced { Timer::that_kills(limit).ok() } else { None }
+    };
+    let mut timer_allowed = !filtered && ctx.root.is_some();
+    // The directories may be of a file system that does not answer.
+    let timer = limit_caller(timer_allowed);
     let mut before = snapshot(old, ctx, caller.held, &plan)?;
+    drop(timer);
     stopped.limit_caller(None);
     let (kept_signal, kept_dumpable) = kept(&ctx.target, has_work)?;
     if has_work && needs_rehearsal(filtered, &plan) {
@@ -173,13 +177,11 @@ fn run_for(
         }
         let learned = learned?;
         before.may_set_dumpable = !filtered || learned.dumpable;
-        if filtered && learned.timer {
-            timer = arm_timer();
-        }
+        timer_allowed = if filtered { learned.timer } else { timer_allowed };
     }
 
     lock.begin_commit();
-    stopped.limit_caller(Some(limit));
+    let timer = limit_caller(timer_allowed);
     if has_work {
         if let Err(outcome) = commit_caller(ctx, &plan, &before, &own, filtered) {
             drop(timer);
