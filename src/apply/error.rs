@@ -32,7 +32,9 @@ pub enum ApplyError {
         signal: i32,
     },
     /// The rehearsal's child did not end in time.
-    #[error("the rehearsal did not come back from {step} and was killed (a seccomp supervisor that does not answer?)")]
+    #[error(
+        "the rehearsal did not come back from {step} and was killed (a seccomp supervisor, or a file system, that does not answer?)"
+    )]
     Hung {
         /// The call under way.
         step: Step,

@@ -25,7 +25,7 @@ use error::ApplyError;
 use input::{Input, OldGroups, explained, kept, needs_rehearsal};
 use rehearsal::{Memory, REHEARSAL_DEADLINE, Rehearsal};
 
-/// How long the caller's commit may take at least, under a seccomp filter: its supervisor may never answer.
+/// How long the caller's commit may take at least: a seccomp supervisor, or the server of a file system, may never answer.
 const COMMIT_DEADLINE: Duration = Duration::from_secs(5);
 
 /// How long another thread's call is waited for, beyond the deadline.
@@ -141,15 +141,24 @@ fn run_for(
     let caller = if stopped.is_empty() { first } else { execute::read_caller(ctx, &own, false)? };
     let filtered = !caller.no_filter;
     let limit = input.deadline.max(COMMIT_DEADLINE);
-    stopped.watch_caller(filtered, None);
+    stopped.tell_filter(filtered);
     stopped.read_for_threads()?;
     if caller.held != first.held {
         plan = plan::plan(&ctx.target, &caller.held, PlanKind::Caller)?;
     }
     let has_work = plan.steps().len() != 0;
-    let before = snapshot(old, ctx, caller.held, &plan)?;
+    // Other threads watch. With none, a timer ends the process; a thread that is traced may be held by its debugger, for any time.
+    let limit_caller = |timer_allowed: bool| {
+        stopped.limit_caller(Some(limit));
+        if timer_allowed && stopped.is_empty() && !caller.traced { Timer::that_kills(limit).ok() } else { None }
+    };
+    let mut timer_allowed = !filtered && ctx.root.is_some();
+    // The directories may be of a file system that does not answer.
+    let timer = limit_caller(timer_allowed);
+    let mut before = snapshot(old, ctx, caller.held, &plan)?;
+    drop(timer);
+    stopped.limit_caller(None);
     let (kept_signal, kept_dumpable) = kept(&ctx.target, has_work)?;
-    let mut timer_allowed = false;
     if has_work && needs_rehearsal(filtered, &plan) {
         let rehearsal = Rehearsal {
             ctx,
@@ -166,16 +175,14 @@ fn run_for(
             let error = StepError::Errno(Errno(libc::EPERM));
             threads::die_of(lock.tid(), Fault { step: Step::Dumpable, error });
         }
-        timer_allowed = learned?.timer;
+        let learned = learned?;
+        before.may_set_dumpable = !filtered || learned.dumpable;
+        timer_allowed = if filtered { learned.timer } else { timer_allowed };
     }
 
     lock.begin_commit();
-    if filtered {
-        stopped.watch_caller(true, Some(limit));
-    }
+    let timer = limit_caller(timer_allowed);
     if has_work {
-        // With no other thread to watch, a timer ends the process.
-        let timer = if filtered && timer_allowed && stopped.is_empty() { Timer::that_kills(limit).ok() } else { None };
         if let Err(outcome) = commit_caller(ctx, &plan, &before, &own, filtered) {
             drop(timer);
             lock.end_commit();
@@ -186,18 +193,15 @@ fn run_for(
         {
             threads::die_of(lock.tid(), fault);
         }
-        drop(timer);
     }
     // A thread that goes on may fork, and its child must not inherit the way back.
     drop(before);
     stopped.commit(|| {
-        if kept_dumpable && sys::dumpable() != Ok(1) {
-            let fault = |errno| Fault { step: Step::Dumpable, error: StepError::Errno(errno) };
-            if let Err(errno) = sys::set_dumpable(1) {
-                threads::die_of(lock.tid(), fault(errno));
-            }
+        if kept_dumpable && let Err(fault) = execute::set_dumpable() {
+            threads::die_of(lock.tid(), fault);
         }
     });
+    drop(timer);
     lock.end_commit();
     Ok(Outcome::Done)
 }
@@ -220,6 +224,7 @@ fn snapshot<'a>(
         parent_death_signal: 0,
         parent: 0,
         dumpable: None,
+        may_set_dumpable: true,
     };
     // Where there is nothing to do, no call is made that a filter may kill for.
     if has_work {

@@ -1,8 +1,9 @@
 //! The plan run by a throw-away child, so that the kernel itself, with whatever filters it, says whether it would work.
 //!
 //! Before a commit the child shares this process's memory and descriptors: nothing is copied, however large the process, and its end
-//! closes nothing. All other threads are stopped then. For a dry run they are not, and the child has a memory of its own: a change
-//! of ids clears the dumpable flag, which the kernel keeps with the memory.
+//! closes nothing. All other threads are stopped then. A change of ids clears the dumpable flag, which the kernel keeps with the memory.
+//! So the child has a memory of its own for a dry run, when other threads run, and where the flag could not be put back: a filter
+//! refuses that, pretends it, or kills for it.
 
 use core::cell::UnsafeCell;
 use core::ffi::{c_int, c_void};
@@ -22,7 +23,7 @@ pub(super) const REHEARSAL_DEADLINE: Duration = Duration::from_secs(1);
 /// Whose memory the child has.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Memory {
-    /// The caller's. All other threads must be stopped.
+    /// The caller's, where its dumpable flag can be put back. All other threads must be stopped.
     Shared,
     /// A copy.
     Own,
@@ -30,8 +31,10 @@ pub(super) enum Memory {
 
 /// What a rehearsal that succeeds tells besides.
 pub(super) struct Learned {
-    /// Whether a timer can be had: no filter refuses it or kills for it.
+    /// Whether a timer can be had, and ended: no filter refuses it or kills for it.
     pub(super) timer: bool,
+    /// Whether the dumpable flag can be set.
+    pub(super) dumpable: bool,
 }
 
 pub(super) struct Rehearsal<'a> {
@@ -39,6 +42,7 @@ pub(super) struct Rehearsal<'a> {
     pub(super) plan: &'a Plan,
     /// Of /proc, where there is one.
     pub(super) proc: Option<&'a sys::Fd>,
+    /// The child's at first; it may turn out that it must have its own.
     pub(super) memory: Memory,
     pub(super) limit: Duration,
     /// A step beyond the plan: prctl(PR_SET_PDEATHSIG), if not 0.
@@ -134,6 +138,7 @@ struct Before {
     /// No core dump: it would be of the caller's memory, and before Linux 5.16 it ends all processes that share the memory, the
     /// caller with them (fs/coredump.c, zap_threads). A filter that kills has one dumped.
     no_core: bool,
+    memory: Memory,
 }
 
 struct Job<'a> {
@@ -172,21 +177,29 @@ impl Job<'_> {
         let errno = |step| move |errno| Fault { step, error: StepError::Errno(errno) };
         if self.before.timer {
             report.progress.store(ARMING_TIMER, Relaxed);
-            core::mem::forget(Timer::that_kills(limit).map_err(errno(Step::ReadBack))?);
+            // The caller's is to be ended when the commit is done; then it is too late to learn that it cannot be.
+            let tried = Timer::that_kills(limit).and_then(Timer::end).and_then(|()| Timer::that_kills(limit));
+            core::mem::forget(tried.map_err(errno(Step::ReadBack))?);
         }
         if self.before.no_core {
             report.progress.store(DISABLING_CORE, Relaxed);
-            let _ = sys::set_dumpable(0);
+            if self.before.memory == Memory::Shared {
+                // What it is, and is to be put back to: a filter may refuse that alone.
+                sys::set_dumpable(1).map_err(errno(Step::Dumpable))?;
+            }
+            sys::set_dumpable(0).map_err(errno(Step::Dumpable))?;
+            if sys::dumpable() != Ok(0) {
+                return Err(Fault { step: Step::Dumpable, error: StepError::NoEffect });
+            }
         }
         execute::make(ctx, plan, &report.progress)?;
         if parent_death_signal != 0 {
-            let step = Step::ParentDeathSignal(parent_death_signal);
             report.progress.store(KEEPING_SIGNAL, Relaxed);
-            sys::set_parent_death_signal(parent_death_signal).map_err(errno(step))?;
+            execute::set_parent_death_signal(parent_death_signal)?;
         }
         if dumpable {
             report.progress.store(KEEPING_DUMPABLE, Relaxed);
-            sys::set_dumpable(1).map_err(errno(Step::Dumpable))?;
+            execute::set_dumpable()?;
         }
         report.progress.store(plan.steps().len() as u32, Relaxed);
         let own = match proc {
@@ -205,17 +218,17 @@ impl Rehearsal<'_> {
         {
             return Err(ApplyError::NewPidNamespace);
         }
+        // What reads otherwise cannot be put back (2: prctl(2), PR_SET_DUMPABLE), or may be a filter's answer.
+        let memory = if sys::dumpable() == Ok(1) { self.memory } else { Memory::Own };
         let stuck = STUCK.load(SeqCst);
-        if stuck != 0 && self.memory == Memory::Shared {
+        if stuck != 0 && memory == Memory::Shared {
             match sys::reap(stuck) {
                 Ok(None) => return Err(ApplyError::EarlierChild { pid: stuck }),
                 _ => STUCK.store(0, SeqCst),
             }
         }
         let page = ReportPage::new()?;
-        // 2 cannot be put back (prctl(2), PR_SET_DUMPABLE).
-        let no_core = self.memory == Memory::Own || sys::dumpable() == Ok(1);
-        let mut before = Before { timer: true, no_core };
+        let mut before = Before { timer: true, no_core: true, memory };
         loop {
             let job = Job { rehearsal: self, report: page.clear(), before };
             let status = job.run_child()?;
@@ -223,8 +236,11 @@ impl Rehearsal<'_> {
             let outcome = job.report.outcome.load(Acquire);
             match at {
                 ARMING_TIMER if before.timer => before.timer = false,
-                DISABLING_CORE if before.no_core && outcome == 0 => before.no_core = false,
-                _ => return job.result(at, outcome, status).map(|()| Learned { timer: before.timer }),
+                DISABLING_CORE if before.no_core => before = Before { no_core: false, memory: Memory::Own, ..before },
+                _ => {
+                    let learned = Learned { timer: before.timer, dumpable: before.memory == Memory::Shared };
+                    return job.result(at, outcome, status).map(|()| learned);
+                }
             }
         }
     }
@@ -233,7 +249,7 @@ impl Rehearsal<'_> {
 impl Job<'_> {
     /// Has a child do the job, and waits for its end. Its wait status, or `None` where somebody's waitpid(-1, __WALL) has taken it.
     fn run_child(&self) -> Result<Option<c_int>, ApplyError> {
-        let flags = match self.rehearsal.memory {
+        let flags = match self.before.memory {
             // It knows a plain fork, and ends the process for what it does not know.
             _ if sys::is_under_valgrind() => 0,
             Memory::Shared => libc::CLONE_FILES | libc::CLONE_VM | libc::CLONE_CHILD_CLEARTID,
@@ -260,7 +276,7 @@ impl Job<'_> {
         match ended {
             Ok(status) => Ok(status),
             Err(step) => {
-                if self.rehearsal.memory == Memory::Shared {
+                if self.before.memory == Memory::Shared {
                     STUCK.store(pid, SeqCst);
                 }
                 Err(ApplyError::Hung { step })
@@ -291,7 +307,7 @@ impl Job<'_> {
             if passed > limit + GRACE * 3 {
                 return Err(self.step_under_way());
             }
-            let shares = self.rehearsal.memory == Memory::Shared;
+            let shares = self.before.memory == Memory::Shared;
             if shares && self.report.running.load(SeqCst) != 0 {
                 // The kernel wakes this thread when the child has ended.
                 sys::futex_wait_for_child(&self.report.running, 1, Some(Duration::from_millis(5)));
@@ -307,13 +323,11 @@ impl Job<'_> {
     }
 
     fn step_under_way(&self) -> Step {
-        let at = self.report.progress.load(Relaxed);
-        match at {
-            KEEPING_SIGNAL => return Step::ParentDeathSignal(self.rehearsal.parent_death_signal),
-            KEEPING_DUMPABLE => return Step::Dumpable,
-            _ => (),
+        match self.report.progress.load(Relaxed) {
+            KEEPING_SIGNAL => Step::ParentDeathSignal(self.rehearsal.parent_death_signal),
+            KEEPING_DUMPABLE => Step::Dumpable,
+            at => self.rehearsal.plan.steps().nth(at as usize).unwrap_or(Step::ReadBack),
         }
-        self.rehearsal.plan.steps().nth(at as usize).unwrap_or(Step::ReadBack)
     }
 
     /// What the report and the wait status say, with the child gone.

@@ -7,7 +7,7 @@ use core::sync::atomic::AtomicU32;
 
 use super::context::Context;
 use super::read::{READING_DIRECTORIES, ReadError, Scope, credentials_of, securebits};
-use super::steps::{Fault, StepError, make, verify_follower};
+use super::steps::{Fault, StepError, make, set_parent_death_signal, verify_follower};
 use crate::caps;
 use crate::plan::{self, Credentials, Plan, PlanKind, Refusal, Step, TargetCaps};
 use crate::sys;
@@ -222,7 +222,7 @@ fn verify_seen(ctx: &Context<'_>, plan: &Plan) -> Result<(), Fault> {
 /// Sets a parent-death signal again that a change of ids has cleared (kernel/cred.c, commit_creds). Raises it where the parent has
 /// gone meanwhile.
 pub(crate) fn keep_parent_death_signal(signal: i32, parent: i32) -> Result<(), Fault> {
-    sys::set_parent_death_signal(signal).map_err(|errno| Fault::new(Step::ParentDeathSignal(signal), errno))?;
+    set_parent_death_signal(signal)?;
     if sys::getppid() != parent {
         let _ = sys::kill(sys::getpid(), signal);
     }

@@ -55,6 +55,8 @@ pub(crate) struct Reading {
     /// Whether /proc was read.
     pub(crate) from_proc: bool,
     pub(crate) unknown: Unknown,
+    /// Whether /proc says that somebody traces the thread.
+    pub(crate) traced: bool,
 }
 
 /// What the calling thread holds, be it the caller or a rehearsal's child. `after`: when the steps have been made.
@@ -141,6 +143,7 @@ fn from_status(ctx: &Context<'_>, status: &Status, compared: &GroupComparison<'_
             ambient: from_proc && status.ambient.is_none(),
             securebits: false,
         },
+        traced: status.tracer.is_some_and(|tracer| tracer != 0),
     })
 }
 

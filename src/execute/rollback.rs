@@ -23,6 +23,8 @@ pub(crate) struct Snapshot<'a> {
     pub(crate) parent: i32,
     /// The dumpable flag, which the kernel keeps with the memory.
     pub(crate) dumpable: Option<usize>,
+    /// Whether it can be set: a filter may refuse that, or kill for it.
+    pub(crate) may_set_dumpable: bool,
 }
 
 impl Snapshot<'_> {
@@ -32,7 +34,9 @@ impl Snapshot<'_> {
     pub(crate) fn restore_dumpable(&self) -> bool {
         match self.dumpable {
             Some(dumpable @ 0..2) => {
-                sys::dumpable() == Ok(dumpable) || sys::insist(|| sys::set_dumpable(dumpable)).is_ok()
+                let as_before = || sys::dumpable() == Ok(dumpable);
+                as_before()
+                    || self.may_set_dumpable && sys::insist(|| sys::set_dumpable(dumpable)).is_ok() && as_before()
             }
             _ => true,
         }

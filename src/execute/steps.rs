@@ -105,6 +105,23 @@ fn execute(ctx: &Context<'_>, step: Step) -> Result<(), Fault> {
     done.map_err(|errno| Fault::new(step, errno))
 }
 
+/// A step beyond the plan: sets a parent-death signal, and reads it back.
+pub(crate) fn set_parent_death_signal(signal: i32) -> Result<(), Fault> {
+    let step = Step::ParentDeathSignal(signal);
+    sys::set_parent_death_signal(signal).map_err(|errno| Fault::new(step, errno))?;
+    if sys::parent_death_signal() == Ok(signal) { Ok(()) } else { Err(Fault { step, error: StepError::NoEffect }) }
+}
+
+/// A step beyond the plan: sets the dumpable flag where it is not set, and reads it back.
+pub(crate) fn set_dumpable() -> Result<(), Fault> {
+    let step = Step::Dumpable;
+    if sys::dumpable() == Ok(1) {
+        return Ok(());
+    }
+    sys::set_dumpable(1).map_err(|errno| Fault::new(step, errno))?;
+    if sys::dumpable() == Ok(1) { Ok(()) } else { Err(Fault { step, error: StepError::NoEffect }) }
+}
+
 /// Reads all of the calling thread's state back and compares it with where the plan leads.
 pub(crate) fn verify(ctx: &Context<'_>, plan: &Plan, own: &OwnStatus<'_>) -> Result<(), Fault> {
     let found = read_caller(&ctx.after(), own, true).map_err(|error| Fault::new(Step::ReadBack, error.errno))?;

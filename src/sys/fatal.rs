@@ -7,7 +7,7 @@ use core::time::Duration;
 use super::call::call;
 use super::fs::{wait_until_writable, write};
 use super::futex::futex_wait;
-use super::process::{getpid, gettid, interrupted_after, kill};
+use super::process::{Timer, getpid, gettid, interrupted_after, kill};
 use super::signal::{KernelSigaction, set_signal_mask, sigaction, tgkill};
 
 /// Ends the process as abort(3) does, without libc: SIGABRT at its default, and exit_group(2) should that not do.
@@ -58,6 +58,9 @@ pub(crate) fn die(why: core::fmt::Arguments<'_>) -> ! {
         }
     }
     line.0[end] = b'\n';
+    // A write that waits for a file system that does not answer (FUSE, NFS) is interrupted by SIGKILL alone. After the time another thread
+    // waits for a line, and has for its own. Process 1 is not killed by a timer of its own (kernel/signal.c, sig_task_ignored).
+    core::mem::forget(Timer::that_kills(A_MOMENT * 5));
     // Nobody may read standard error, and a full pipe must not keep the process alive.
     interrupted_after(A_MOMENT, || {
         if wait_until_writable(2, A_MOMENT) {

@@ -58,6 +58,18 @@ pub(crate) fn openat(folder: c_int, path: &CStr, flags: c_int) -> Result<Fd> {
         .map(|fd| Fd::from_raw(fd as c_int))
 }
 
+/// The working directory. open_tree(2), since Linux 5.2, without OPEN_TREE_CLONE: it does not ask whether the directory may be searched,
+/// which the server of a file system (FUSE, NFS) may have to answer.
+pub(crate) fn open_cwd() -> Result<Fd> {
+    const OPEN_TREE_CLOEXEC: c_int = libc::O_CLOEXEC;
+    // SAFETY: the path is NUL-terminated.
+    let opened = unsafe { call!(libc::SYS_open_tree, CWD, c"".as_ptr(), OPEN_TREE_CLOEXEC | libc::AT_EMPTY_PATH) };
+    match opened {
+        Ok(fd) if fd > 0 => Ok(Fd::from_raw(fd as c_int)),
+        _ => openat(CWD, c".", libc::O_PATH),
+    }
+}
+
 /// openat(2) of what is noted until it is closed: see [`inherited`].
 pub(crate) fn open_noted(folder: c_int, path: &CStr, flags: c_int) -> Result<Fd> {
     let identity = |fd, path_only| {
@@ -136,13 +148,17 @@ pub(crate) fn cwd_id() -> Result<FileId> {
     identity(CWD, c"", libc::AT_EMPTY_PATH)
 }
 
+/// Have statx(2) and newfstatat(2) tell what the kernel knows: the server of a file system (FUSE, NFS) may never answer. Since Linux 4.11.
+const DONT_SYNC: c_int = 0x4000;
+
 /// statx(2), since Linux 4.11. Filters of its time do not know it, and then newfstatat(2) tells all but the mount.
 fn identity(directory: c_int, path: &CStr, flags: c_int) -> Result<FileId> {
     const MNT_ID: u32 = 0x1000;
     let mut stat = MaybeUninit::<libc::statx>::zeroed();
     let wanted = libc::STATX_INO | libc::STATX_TYPE | MNT_ID;
     // SAFETY: the path is NUL-terminated, and there is room for one statx.
-    let done = unsafe { call!(libc::SYS_statx, directory, path.as_ptr(), flags, wanted, stat.as_mut_ptr()) };
+    let done =
+        unsafe { call!(libc::SYS_statx, directory, path.as_ptr(), flags | DONT_SYNC, wanted, stat.as_mut_ptr()) };
     // SAFETY: zeros are valid for it.
     let stat = unsafe { stat.assume_init() };
     if done.is_err() || stat.stx_mode == 0 {
@@ -156,8 +172,15 @@ fn identity(directory: c_int, path: &CStr, flags: c_int) -> Result<FileId> {
 #[cfg(all(target_pointer_width = "64", not(target_arch = "loongarch64")))]
 fn identity_without_mount(directory: c_int, path: &CStr, flags: c_int) -> Result<FileId> {
     let mut stat = MaybeUninit::<libc::stat>::zeroed();
-    // SAFETY: the path is NUL-terminated, and there is room for one stat.
-    unsafe { call!(libc::SYS_newfstatat, directory, path.as_ptr(), stat.as_mut_ptr(), flags) }?;
+    let mut ask = |flags| {
+        // SAFETY: the path is NUL-terminated, and there is room for one stat.
+        unsafe { call!(libc::SYS_newfstatat, directory, path.as_ptr(), stat.as_mut_ptr(), flags) }
+    };
+    match ask(flags | DONT_SYNC) {
+        // An older kernel does not know the flag.
+        Err(Errno(libc::EINVAL)) => ask(flags),
+        asked => asked,
+    }?;
     // SAFETY: written on success, and zeros are valid for it.
     let stat = unsafe { stat.assume_init() };
     if stat.st_mode == 0 {

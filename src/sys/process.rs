@@ -123,17 +123,33 @@ impl Timer {
             return Err(NOTHING_WRITTEN);
         }
         let timer = Timer(timer);
+        timer.set(after, again)?;
+        Ok(timer)
+    }
+
+    /// timer_settime(2).
+    fn set(&self, after: Duration, again: Duration) -> Result<()> {
         let spec = [Timespec::from(again), Timespec::from(after)];
         // SAFETY: an itimerspec is two timespecs: interval and value.
-        unsafe { call!(libc::SYS_timer_settime, timer.0, 0, spec.as_ptr(), 0) }?;
-        Ok(timer)
+        unsafe { call!(libc::SYS_timer_settime, self.0, 0, spec.as_ptr(), 0) }.map(drop)
+    }
+
+    /// Disarms the timer and deletes it. A filter may refuse timer_delete(2), or pretend it; what stays then sends nothing.
+    pub(crate) fn end(self) -> Result<()> {
+        core::mem::ManuallyDrop::new(self).disarm_and_delete()
+    }
+
+    fn disarm_and_delete(&self) -> Result<()> {
+        let disarmed = self.set(Duration::ZERO, Duration::ZERO);
+        // SAFETY: takes a number.
+        let deleted = unsafe { call!(libc::SYS_timer_delete, self.0) }.map(drop);
+        disarmed.and(deleted)
     }
 }
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        // SAFETY: takes a number.
-        let _ = unsafe { call!(libc::SYS_timer_delete, self.0) };
+        let _ = self.disarm_and_delete();
     }
 }
 

@@ -6,6 +6,7 @@ use core::sync::atomic::Ordering::{Acquire, SeqCst};
 use core::sync::atomic::{AtomicU32, AtomicUsize};
 use core::time::Duration;
 
+use super::deadline::Deadline;
 use super::error::ThreadProblem;
 use super::session::{CallerFilter, Gate, Lent, Phase, Session, Slot, State, WAKE_FANOUT};
 use super::shared::shared;
@@ -128,7 +129,11 @@ fn wait_and_follow(stop: &Stop<'_>, plan: Option<(&Context<'_>, &PreparedFollowe
     if before + 1 == session.target.load(SeqCst) {
         session.wake_caller();
     }
-    let wait = Wait { polls: before < POLLERS, filtered: plan.is_none_or(|(_, prepared)| prepared.is_filtered()) };
+    let mut wait = Wait {
+        caller: None,
+        polls: before < POLLERS,
+        filtered: plan.is_none_or(|(_, prepared)| prepared.is_filtered()),
+    };
     while session.phase.load(SeqCst) == Phase::WAIT {
         wait.sleep(session, &session.phase, Phase::WAIT);
     }
@@ -145,6 +150,8 @@ fn wait_and_follow(stop: &Stop<'_>, plan: Option<(&Context<'_>, &PreparedFollowe
         if session.done.fetch_add(1, SeqCst) + 1 == session.target.load(SeqCst) {
             sys::futex_wake(&session.done, 1);
         }
+        // The caller has a limit of its own for those that follow, and tells which of them it waits for.
+        wait.caller = None;
         while session.gate.load(SeqCst) == Gate::CLOSED {
             wait.sleep(session, &session.gate, Gate::CLOSED);
         }
@@ -161,19 +168,25 @@ struct Wait {
     polls: bool,
     /// Whether a seccomp filter looks at this thread.
     filtered: bool,
+    /// The time that the caller takes without progress, as this thread counts it, and how many had followed at its beginning.
+    caller: Option<(u32, Deadline)>,
 }
 
 impl Wait {
     /// Returns when woken, or after a while: should a wake-up be lost, a filter's doing, a few go all the same, and wake the others.
-    fn sleep(&self, session: &Session, word: &AtomicU32, value: u32) {
-        sys::futex_wait(word, value, self.polls.then_some(POLL_INTERVAL));
-        if !self.polls || word.load(SeqCst) != value {
+    fn sleep(&mut self, session: &Session, word: &AtomicU32, value: u32) {
+        if !self.polls {
+            sys::futex_wait(word, value, None);
             return;
         }
-        if session.commit_is_overdue() {
+        let overdue = self.poll(session, word, value);
+        if word.load(SeqCst) != value {
+            return;
+        }
+        if overdue {
             sys::die(format_args!(
-                "{WHY} {}: it is the one that called, and it does not come back from a system call (a seccomp supervisor that does \
-                 not answer?)",
+                "{WHY} {}: it is the one that called, and it does not go on (a debugger, or a file system or a seccomp supervisor that \
+                 does not answer?)",
                 session.caller
             ))
         }
@@ -186,6 +199,24 @@ impl Wait {
                 session.caller
             ))
         }
+    }
+
+    /// Waits for a while. Says whether the caller takes longer than it may.
+    fn poll(&mut self, session: &Session, word: &AtomicU32, value: u32) -> bool {
+        let wait = |time| sys::futex_wait(word, value, Some(time));
+        let Some(limit) = session.caller_limit() else {
+            self.caller = None;
+            wait(POLL_INTERVAL);
+            return false;
+        };
+        let followed = session.done.load(SeqCst);
+        let limit = if followed == 0 { limit } else { limit * 2 };
+        if self.caller.as_ref().is_none_or(|(before, _)| *before != followed) {
+            self.caller = Some((followed, Deadline::new(limit)));
+        }
+        let Some((_, deadline)) = &mut self.caller else { return false };
+        deadline.wait(POLL_INTERVAL, wait);
+        deadline.is_over()
     }
 }
 

@@ -4,6 +4,7 @@
 //! dropped beside one that has not; and a busy thread does not keep the processor from those still to come.
 
 mod call_lock;
+mod deadline;
 mod error;
 mod handler;
 mod session;

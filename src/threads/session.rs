@@ -158,8 +158,8 @@ pub(super) struct Session {
     /// What the caller sleeps on while threads are being stopped.
     pub(super) caller_futex: AtomicU32,
     pub(super) caller_filter: AtomicU32,
-    /// When the caller must have committed, in nanoseconds of CLOCK_MONOTONIC; 0: no limit.
-    pub(super) commit_until: AtomicU64,
+    /// How long the caller may take without progress, in nanoseconds; 0: no limit.
+    caller_limit: AtomicU64,
     pub(super) problems: AtomicU32,
     /// The first of them, and whose it is.
     pub(super) problem: UnsafeCell<Option<(i32, ThreadProblem)>>,
@@ -223,14 +223,15 @@ impl Session {
         sys::futex_wake(&self.caller_futex, 1);
     }
 
-    /// Whether the caller's commit takes longer than it may.
-    pub(super) fn commit_is_overdue(&self) -> bool {
-        let until = self.commit_until.load(SeqCst);
-        until != 0 && sys::now().as_nanos() as u64 > until
+    pub(super) fn caller_limit(&self) -> Option<Duration> {
+        match self.caller_limit.load(SeqCst) {
+            0 => None,
+            limit => Some(Duration::from_nanos(limit)),
+        }
     }
 
-    pub(super) fn limit_commit(&self, after: Option<Duration>) {
-        self.commit_until.store(after.map_or(0, |time| (sys::now() + time).as_nanos() as u64), SeqCst);
+    pub(super) fn limit_caller(&self, limit: Option<Duration>) {
+        self.caller_limit.store(limit.map_or(0, |limit| limit.as_nanos() as u64), SeqCst);
     }
 }
 
@@ -300,7 +301,7 @@ impl Mapping {
                 target: AtomicU32::new(u32::MAX),
                 caller_futex: AtomicU32::new(0),
                 caller_filter: AtomicU32::new(CallerFilter::Unknown as u32),
-                commit_until: AtomicU64::new(0),
+                caller_limit: AtomicU64::new(0),
                 problems: AtomicU32::new(0),
                 problem: UnsafeCell::new(None),
                 context,

@@ -4,6 +4,7 @@ use core::ffi::c_int;
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 use core::time::Duration;
 
+use super::deadline::Deadline;
 use super::error::{StopError, ThreadProblem, ThreadState};
 use super::handler::{WHY, copy_of_library, die_of};
 use super::session::{ALL, CallerFilter, Gate, Lent, Mapping, Phase, Session, Slot, State, WAKE_CHAINS};
@@ -23,39 +24,6 @@ const PROBES_PER_SLICE: usize = 64;
 const LOST_AFTER: u32 = 50;
 /// How long a stopped thread may take to follow, or to leave. The deadline is for stopping, and may be a millisecond.
 const COMMIT_DEADLINE: Duration = Duration::from_secs(5);
-
-/// A bound in real time. The caller looks at the clock between all that it does; where more than a quarter of the limit has passed
-/// unexpectedly, that counts as a quarter, each time: the process was stopped (SIGSTOP, a debugger, a frozen cgroup) or got no
-/// processor, and no thread could answer.
-struct Deadline {
-    limit: Duration,
-    spent: Duration,
-    last: Duration,
-}
-
-impl Deadline {
-    fn new(limit: Duration) -> Deadline {
-        Deadline { limit, spent: Duration::ZERO, last: sys::now() }
-    }
-
-    fn advance(&mut self, expected: Duration) {
-        let now = sys::now();
-        self.spent += now.saturating_sub(self.last).min(expected + self.limit / 4);
-        self.last = now;
-    }
-
-    fn is_over(&mut self) -> bool {
-        self.advance(Duration::ZERO);
-        self.spent >= self.limit
-    }
-
-    /// Makes a wait of at most `slice`.
-    fn wait(&mut self, slice: Duration, wait: impl FnOnce(Duration)) {
-        self.advance(Duration::ZERO);
-        wait(slice);
-        self.advance(slice);
-    }
-}
 
 /// All threads stopped. When dropped, those that have not been told to commit go on, nothing changed.
 pub(crate) struct StoppedThreads<'a> {
@@ -130,22 +98,28 @@ impl StoppedThreads<'_> {
         Ok(())
     }
 
-    /// Tells the watching threads what the caller knows of its own filters, and how long its commit may take.
-    pub(crate) fn watch_caller(&self, filtered: bool, limit: Option<Duration>) {
+    /// Tells the watching threads what the caller knows of its own filters.
+    pub(crate) fn tell_filter(&self, filtered: bool) {
         if let Some(stopper) = &self.stopper {
             let filter = if filtered { CallerFilter::Yes } else { CallerFilter::No };
             stopper.session.caller_filter.store(filter as u32, SeqCst);
-            stopper.session.limit_commit(limit);
         }
     }
 
-    /// Has all threads follow; returns when they have, and lets them go when `last` has been done.
+    /// Tells the watching threads how long the caller may take from here on; `None`: it has limits of its own. A debugger may hold it
+    /// alone, and a system call may wait for a supervisor or for the server of a file system.
+    pub(crate) fn limit_caller(&self, limit: Option<Duration>) {
+        if let Some(stopper) = &self.stopper {
+            stopper.session.limit_caller(limit);
+        }
+    }
+
+    /// Has all threads follow; returns when they have, and lets them go when `last` has been done. The caller's limit stays.
     pub(crate) fn commit(mut self, last: impl FnOnce()) {
         let Some(stopper) = &mut self.stopper else {
             last();
             return;
         };
-        stopper.session.limit_commit(None);
         let stopped = stopper.session.stopped.load(SeqCst);
         stopper.session.target.store(stopped, SeqCst);
         stopper.session.phase.store(Phase::COMMIT, SeqCst);

@@ -338,6 +338,126 @@ static const struct situation hiding[] = {
     ANY_OUTCOME("all that changes credentials", own_all),
 };
 
+/* --- the dumpable flag and the parent-death signal ---------------------------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    unsigned action;
+} ways[] = {
+    {"refuses", FAILS_WITH(EPERM)},
+    {"pretends", PRETENDS},
+    {"kills the process at", SECCOMP_RET_KILL_PROCESS},
+    {"kills the thread at", SECCOMP_RET_KILL_THREAD},
+    {"traps at", SECCOMP_RET_TRAP},
+};
+
+/* Which value of the flag cannot be set, and what is asked for. */
+enum { ANY_VALUE, ONLY_1, VALUES };
+enum { PLAIN, REFUSED_LATER, DUMPABLE, FLAG_AIMS };
+
+static struct {
+    char name[160];
+    unsigned way, value, aim;
+    bool threads;
+} flag_of[LEN(ways) * VALUES * FLAG_AIMS * 2];
+static struct situation flags[LEN(flag_of)];
+
+static void make_flag(void)
+{
+    size_t at = (size_t)(current - flags);
+    struct rule rules[] = {
+        {SYS_prctl, {PR_SET_DUMPABLE, flag_of[at].value == ONLY_1 ? 1 : ANY, ANY}, ways[flag_of[at].way].action},
+        {flag_of[at].aim == REFUSED_LATER ? SYS_capset : SYS_uname, {ANY, ANY, ANY}, FAILS_WITH(EPERM)},
+    };
+    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+    if (flag_of[at].threads)
+        idle_threads(2);
+    must(seccomp_rules(rules, LEN(rules), SECCOMP_FILTER_FLAG_TSYNC) == 0, "seccomp");
+}
+
+static int drop_with_flag(void)
+{
+    size_t at = (size_t)(current - flags);
+    return apply_of((const char *const[]){"user", "ecuser", "capabilities", "cap_net_bind_service+ep", "dumpable",
+                                          flag_of[at].aim == DUMPABLE ? "on" : NULL, NULL});
+}
+
+static void flag_is_kept(void)
+{
+    size_t at = (size_t)(current - flags);
+    /* Done, the flag is as the kernel leaves it but with dumpable=on, which none of these can have. */
+    if (flag_of[at].aim != PLAIN && prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 1)
+        complain("the dumpable flag has gone");
+}
+
+/* A filter that pretends to set 1 alone is found when the flag is to be put back: then the process ends. */
+static void make_flags(void)
+{
+    size_t at = 0;
+    for (unsigned way = 0; way < LEN(ways); way++)
+        for (unsigned value = 0; value < VALUES; value++)
+            for (unsigned aim = 0; aim < FLAG_AIMS; aim++)
+                for (int threads = 0; threads < 2; threads++, at++) {
+                    static const char *const aims[] = {"", ", and capset is refused", ", and dumpable is on"};
+                    bool lost = ways[way].action == PRETENDS && value == ONLY_1 && aim != PLAIN;
+                    flag_of[at].way = way;
+                    flag_of[at].value = value;
+                    flag_of[at].aim = aim;
+                    flag_of[at].threads = threads;
+                    snprintf(flag_of[at].name, sizeof flag_of[at].name, "a filter %s PR_SET_DUMPABLE%s%s, %s", ways[way].name,
+                             value == ONLY_1 ? " of 1" : "", aims[aim], threads ? "three threads" : "one thread");
+                    flags[at] = (struct situation){.name = flag_of[at].name,
+                                                   .make = make_flag,
+                                                   .call = drop_with_flag,
+                                                   .then = flag_is_kept,
+                                                   .needs_ids = true,
+                                                   .outcomes = lost ? GONE : aim == PLAIN ? DONE : REFUSED,
+                                                   .status = EC_SECURITY_EREFUSED,
+                                                   .threads = threads ? 3 : 1};
+                }
+}
+
+static const struct rule loses_signal[] = {OF(SYS_prctl, PR_SET_PDEATHSIG, PRETENDS), ONE(SYS_chroot, PRETENDS)};
+
+static void make_signal_lost(void)
+{
+    idle_threads(2);
+    prctl(PR_SET_PDEATHSIG, SIGUSR1);
+    must(seccomp_rules(loses_signal, LEN(loses_signal), SECCOMP_FILTER_FLAG_TSYNC) == 0, "seccomp");
+}
+
+static void *has_signal_lost(void *rules)
+{
+    prctl(PR_SET_PDEATHSIG, SIGUSR1);
+    return with_filter(rules);
+}
+
+static void make_another_signal_lost(void)
+{
+    thread(has_signal_lost, (void *)loses_signal);
+    wait_for(&shared->flag, 1);
+}
+
+static int drop_with_signal(void)
+{
+    return apply_of((const char *const[]){"user", "ecuser", "capabilities", "cap_net_bind_service+ep", "parent_death_signal", "keep",
+                                          NULL});
+}
+
+static void signal_is_kept(void)
+{
+    int signal = 0;
+    if (prctl(PR_GET_PDEATHSIG, &signal, 0, 0, 0) || signal != SIGUSR1)
+        complain("the parent-death signal has gone");
+}
+
+static const struct situation signals[] = {
+    {.name = "PR_SET_PDEATHSIG of all threads", .make = make_signal_lost, .call = drop_with_signal, .then = signal_is_kept,
+     .needs_ids = true, .outcomes = REFUSED, .status = EC_SECURITY_EREFUSED, .says = {"PR_SET_PDEATHSIG"}, .threads = 3},
+    {.name = "PR_SET_PDEATHSIG of another thread", .make = make_another_signal_lost, .call = drop_with_signal, .needs_ids = true,
+     .outcomes = GONE, .says = {"no effect of", "PR_SET_PDEATHSIG"}, .threads = 2},
+};
+
 void promise_of_filters(void)
 {
     static const struct situation some_time = {.name = "a filter that comes for all threads some time during the call",
@@ -350,6 +470,9 @@ void promise_of_filters(void)
     situations_together("filters that come for all threads while they are being stopped", 60, comes, LEN(comes));
     situation_rounds("a filter that comes for all threads some time during the call, 120 times", 400, &some_time, 120);
     situations_together("filters over what is so already", 60, already, LEN(already));
+    make_flags();
+    situations_unlisted("filters over the dumpable flag", 120, flags, LEN(flags));
+    situations_unlisted("filters that pretend to set the parent-death signal", 60, signals, LEN(signals));
     situations_unlisted("filters that hide what is held", 60, hidden, LEN(hidden));
     situations_unlisted("filters of a thread's own that hide themselves", 60, hiding, LEN(hiding));
 }

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fuse.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -249,11 +250,25 @@ static void process_1_with_full_stderr(void) { as_process_1(fill_standard_error)
 
 /* --- a file system that no longer answers --------------------------------------------------------------------------------------- */
 
+/* Takes no request any more once this is not 0. */
+static volatile int *silent;
+static bool answers_flush;
+static unsigned attributes_hold; /* seconds */
+
 /* Answers what opening a file takes, and nothing when it is closed (FLUSH): as a network file system whose network is gone. */
 static void serve(int device)
 {
+    pid_t parent = getppid();
     static char request[1 << 17];
     for (;;) {
+        struct pollfd poll_of = {.fd = device, .events = POLLIN};
+        if (poll(&poll_of, 1, 10) == 0 || *silent) {
+            nap(*silent ? 10 : 0);
+            /* PR_SET_PDEATHSIG is not for a parent that has dropped: it may not signal root's processes. */
+            if (getppid() != parent)
+                _exit(0);
+            continue;
+        }
         if (read(device, request, sizeof request) < 0) {
             if (errno == ENODEV)
                 _exit(0);
@@ -283,6 +298,7 @@ static void serve(int device)
             len = sizeof out.u.entry;
             break;
         case FUSE_GETATTR:
+            out.u.attr.attr_valid = attributes_hold;
             out.u.attr.attr.ino = in->nodeid;
             out.u.attr.attr.mode = in->nodeid == 1 ? S_IFDIR | 0755 : S_IFREG | 0644;
             out.u.attr.attr.nlink = 1;
@@ -291,9 +307,14 @@ static void serve(int device)
         case FUSE_OPEN:
             len = sizeof out.u.open;
             break;
+        case FUSE_ACCESS:
         case FUSE_RELEASE:
             break;
         case FUSE_FLUSH:
+            if (!answers_flush)
+                continue;
+            out.header.error = -ENOSYS; /* then it is not asked again */
+            break;
         case FUSE_FORGET:
         case FUSE_BATCH_FORGET:
         case FUSE_INTERRUPT:
@@ -308,11 +329,14 @@ static void serve(int device)
     }
 }
 
-static bool mount_of_silence(pid_t *server)
+static bool mount_of_silence_with(const char *more, pid_t *server)
 {
     char options[128];
     int device = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-    snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other", device);
+    silent = mmap(NULL, sizeof *silent, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (silent == MAP_FAILED)
+        return false;
+    snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other%s", device, more);
     if (device < 0 || !private_mounts() || mount("fuse", "/mnt", "fuse", 0, options) < 0)
         return false;
     *server = fork();
@@ -323,6 +347,8 @@ static bool mount_of_silence(pid_t *server)
     close(device);
     return *server > 0;
 }
+
+static bool mount_of_silence(pid_t *server) { return mount_of_silence_with("", server); }
 
 static const char *no_fuse(void)
 {
@@ -347,6 +373,101 @@ static void make_silence_filtered(void)
     make_silence();
     filter(SYS_uname, -1, FAILS_WITH(EPERM), true);
 }
+
+static void fall_silent(void)
+{
+    *silent = 1;
+    nap(50);
+}
+
+/* The write of the line is interrupted by SIGKILL alone. */
+static void make_silent_standard_error(void)
+{
+    pid_t server;
+    answers_flush = true;
+    must(mount_of_silence(&server) && dup2(open("/mnt/file", O_WRONLY | O_APPEND), 2) == 2 && close(dup(2)) == 0,
+         "a file of a FUSE file system");
+    idle_threads(2);
+    thread(kills_itself_at_capset, NULL);
+    wait_for(&shared->flag, 1);
+    fall_silent();
+}
+
+/* Each look at it asks the server, and so does each search in it. */
+static void make_silent_directory(void)
+{
+    pid_t server;
+    must(mount_of_silence_with(",default_permissions", &server) && chdir("/mnt") == 0, "a directory of a FUSE file system");
+    idle_threads(2);
+    fall_silent();
+}
+
+static void make_silent_directory_filtered(void)
+{
+    make_silent_directory();
+    filter(SYS_uname, -1, FAILS_WITH(EPERM), true);
+}
+
+static void make_silent_directory_without_statx(void)
+{
+    make_silent_directory();
+    filter(SYS_statx, -1, FAILS_WITH(ENOSYS), true);
+}
+
+static void make_silent_directory_without_open_tree(void)
+{
+    make_silent_directory();
+    filter(SYS_open_tree, -1, FAILS_WITH(ENOSYS), true);
+}
+
+static const char *no_fuse_or_newfstatat(void)
+{
+    const char *why = no_fuse();
+#if defined(__i386__) || defined(__arm__) || defined(__loongarch__)
+    why = why ? why : "the library asks statx(2) only";
+#endif
+    return why;
+}
+
+static int chroot_to(const char *path, int (*call)(const char *const[]))
+{
+    return call((const char *const[]){"user", ids() ? "ecuser" : NULL, "capabilities", "cap_net_bind_service+ep", "chroot", path,
+                                      "deadline", "2", NULL});
+}
+
+static int checks_and_leaves_silence(void)
+{
+    int status = chroot_to("/usr", check_of);
+    if (status)
+        complain("check: %s", ec_security_last_error());
+    return chroot_to("/usr", apply_of);
+}
+
+static int leaves_silence(void) { return chroot_to("/usr", apply_of); }
+
+/* What it is is known; whether it may be searched (FUSE_ACCESS) is asked each time. */
+static void make_silent_root_alone(void)
+{
+    pid_t server;
+    struct stat known;
+    attributes_hold = 1000;
+    must(mount_of_silence(&server) && stat("/mnt", &known) == 0, "a directory of a FUSE file system");
+    fall_silent();
+}
+
+static void make_silent_root(void)
+{
+    make_silent_root_alone();
+    idle_threads(2);
+}
+
+static void make_silent_root_filtered(void)
+{
+    make_silent_root();
+    filter(SYS_uname, -1, FAILS_WITH(EPERM), true);
+}
+
+static int enters_silence(void) { return chroot_to("/mnt", apply_of); }
 
 /* --- a second copy of the library ------------------------------------------------------------------------------------------------ */
 
@@ -459,12 +580,35 @@ void promise_of_processes(void)
          .line_lost = true},
         {.name = "a thread of process 1 dies amid the change, and standard error is a full pipe", .cannot = no_pid_namespace,
          .body = process_1_with_full_stderr, .outcomes = GONE, .line_lost = true},
+        {.name = "a thread dies amid the change, and standard error is a file of a file system that does not answer",
+         .cannot = no_fuse, .make = make_silent_standard_error, .outcomes = GONE, .line_lost = true, .seconds = 30},
         {.name = "two copies of the library, called at the same time", .make = make_copy, .call = drop_after_both_at_once,
          .outcomes = DONE, .threads = 6, .seconds = 120},
+    };
+    static const struct situation silence[] = {
+        {.name = "chroot, and the working directory is of a file system that does not answer", .cannot = no_fuse,
+         .make = make_silent_directory, .call = checks_and_leaves_silence, .outcomes = DONE, .threads = 3, .within = 4000},
+        {.name = "chroot, and the working directory is of a file system that does not answer, and there is a filter",
+         .cannot = no_fuse, .make = make_silent_directory_filtered, .call = checks_and_leaves_silence, .outcomes = DONE,
+         .threads = 3, .within = 4000},
+        {.name = "chroot, and the working directory is of a file system that does not answer, without statx",
+         .cannot = no_fuse_or_newfstatat, .make = make_silent_directory_without_statx, .call = checks_and_leaves_silence,
+         .outcomes = DONE, .threads = 3, .within = 4000},
+        {.name = "chroot, and the working directory is of a file system that does not answer, without open_tree",
+         .cannot = no_fuse, .make = make_silent_directory_without_open_tree, .call = leaves_silence, .outcomes = GONE,
+         .says = {"it does not go on"}},
+        {.name = "chroot to a directory of a file system that does not answer", .cannot = no_fuse, .make = make_silent_root,
+         .call = enters_silence, .outcomes = GONE, .says = {"it does not go on"}},
+        {.name = "chroot to a directory of a file system that does not answer, one thread", .cannot = no_fuse,
+         .make = make_silent_root_alone, .call = enters_silence, .outcomes = GONE, .silent_end = true},
+        {.name = "chroot to a directory of a file system that does not answer, and there is a filter", .cannot = no_fuse,
+         .make = make_silent_root_filtered, .call = enters_silence, .outcomes = REFUSED, .status = EC_SECURITY_EREFUSED,
+         .says = {"did not come back"}, .within = 6000},
     };
     static const struct situation sharer = {.name = "the caller is a process that shares another's memory",
                                             .body = is_sharer, .call = drop_and_reason, .outcomes = DONE | REFUSED};
     for (size_t at = 0; at < LEN(all); at++)
         situation(&all[at]);
+    situations_together("directories of a file system that does not answer", 30, silence, LEN(silence));
     situations_unlisted(sharer.name, 30, &sharer, 1);
 }

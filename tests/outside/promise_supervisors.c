@@ -1,12 +1,17 @@
-/* Supervisors (SECCOMP_RET_USER_NOTIF) that do not answer: no call waits for them for ever. */
+/* What may hold a caller: supervisors (SECCOMP_RET_USER_NOTIF) that do not answer, debuggers. No call waits for them for ever, and none
+ * ends for a process that was stopped as a whole. And the timer that is to end such a wait, which must not outlive it. */
 
 #include "policy_of.h"
 #include "seccomp.h"
 #include "situations.h"
 
+#include <errno.h>
+#include <linux/ptrace.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define LEN(array) (sizeof(array) / sizeof *(array))
@@ -44,6 +49,109 @@ static void make_supervised(void)
         idle_threads(4);
 }
 
+/* --- debuggers ----------------------------------------------------------------------------------------------------- */
+
+static long trace(long request, pid_t pid, unsigned long addr, void *data)
+{
+    return syscall(SYS_ptrace, request, pid, addr, data);
+}
+
+/* Holds the thread that has forked it when it has made setresuid: for so long, with all other threads stopped; or, as long as there is
+ * the process, alone. */
+static void debug(pid_t pid, unsigned seconds)
+{
+    long number = -1;
+    int status;
+    must(trace(PTRACE_SEIZE, pid, 0, (void *)PTRACE_O_TRACESYSGOOD) == 0 && trace(PTRACE_INTERRUPT, pid, 0, NULL) == 0, "ptrace");
+    shared->flag = 1;
+    while (waitpid(pid, &status, __WALL) == pid && WIFSTOPPED(status)) {
+        int signal = status >> 16 || WSTOPSIG(status) == (SIGTRAP | 0x80) ? 0 : WSTOPSIG(status);
+        struct ptrace_syscall_info info = {0};
+        if (WSTOPSIG(status) == (SIGTRAP | 0x80))
+            trace(PTRACE_GET_SYSCALL_INFO, pid, sizeof info, &info);
+        if (info.op == PTRACE_SYSCALL_INFO_ENTRY)
+            number = (long)info.entry.nr;
+        if (info.op != PTRACE_SYSCALL_INFO_EXIT || number != SYS_setresuid) {
+            trace(PTRACE_SYSCALL, pid, 0, (void *)(long)signal);
+            continue;
+        }
+        shared->count = 1;
+        if (!seconds)
+            continue; /* until it ends */
+        kill(pid, SIGSTOP);
+        nap(seconds * 1000);
+        kill(pid, SIGCONT);
+        trace(PTRACE_DETACH, pid, 0, NULL);
+        break;
+    }
+    _exit(0);
+}
+
+static void make_debugged(unsigned seconds)
+{
+    pid_t self = getpid(), debugger = fork();
+    must(debugger >= 0, "fork");
+    if (debugger == 0)
+        debug(self, seconds);
+    wait_for(&shared->flag, 1);
+}
+
+static void was_held(void)
+{
+    if (!shared->count)
+        complain("the debugger has not held it");
+}
+
+static void make_held_alone(void)
+{
+    idle_threads(3);
+    make_debugged(0);
+}
+
+static void make_held_with_all(void)
+{
+    idle_threads(3);
+    filter(SYS_uname, -1, FAILS_WITH(EPERM), true);
+    make_debugged(7);
+}
+
+static void make_held_one_thread(void)
+{
+    filter(SYS_uname, -1, FAILS_WITH(EPERM), true);
+    make_debugged(7);
+}
+
+static const struct situation debugged[] = {
+    {.name = "a debugger holds the caller alone, amid the change", .make = make_held_alone, .needs_ids = true, .outcomes = GONE,
+     .says = {"it does not go on"}},
+    {.name = "a debugger holds all threads for 7 seconds amid the change, and there is a filter", .make = make_held_with_all,
+     .then = was_held, .needs_ids = true, .outcomes = DONE, .threads = 4},
+    {.name = "a debugger holds the only thread for 7 seconds amid the change, and there is a filter", .make = make_held_one_thread,
+     .then = was_held, .needs_ids = true, .outcomes = DONE},
+};
+
+/* --- the timer that ends the process, should the caller not come back --------------------------------------------------- */
+
+static void refuses_delete(void) { filter(SYS_timer_delete, -1, FAILS_WITH(EPERM), true); }
+static void pretends_delete(void) { filter(SYS_timer_delete, -1, PRETENDS, true); }
+static void kills_at_delete(void) { filter(SYS_timer_delete, -1, SECCOMP_RET_KILL_PROCESS, true); }
+
+/* The limit is 5 seconds. */
+static int drop_and_live_on(void)
+{
+    int status = drop();
+    nap(5700);
+    return status;
+}
+
+static const struct situation timers[] = {
+    {.name = "the process's seccomp filter refuses timer_delete", .make = refuses_delete, .call = drop_and_live_on, .outcomes = DONE},
+    {.name = "the process's seccomp filter pretends that timer_delete worked", .make = pretends_delete, .call = drop_and_live_on,
+     .outcomes = DONE},
+    {.name = "the process's seccomp filter kills it at timer_delete", .cannot = dumps_end_callers, .make = kills_at_delete,
+     .call = drop_and_live_on, .outcomes = DONE},
+};
+
 void promise_of_supervisors(void)
 {
     static const char *const ways[] = {"never answers", "answers the rehearsal only, at"};
@@ -65,4 +173,6 @@ void promise_of_supervisors(void)
                                                     .silent_end = !threads};
             }
     situations_unlisted("supervisors that do not answer a step", 120, supervised, LEN(supervised));
+    situations_together("debuggers that hold the caller", 40, debugged, LEN(debugged));
+    situations_together("timers that cannot be deleted", 40, timers, LEN(timers));
 }
