@@ -15,6 +15,10 @@ import time
 CASE = re.compile(r"^(ok|FAIL|SKIP) (.*)$")
 
 
+class Unreachable(OSError):
+    """What is needed cannot be had here; the text says what, and why."""
+
+
 def say(line):
     print(line, flush=True)
 
@@ -32,7 +36,7 @@ def mirror():
         origin, label, uri = line.split("|")
         if origin == "Debian" and label == "Debian":
             return uri
-    sys.exit("no suite of Debian's is set up in apt here; run apt-get update first")
+    raise Unreachable("no suite of Debian's is set up in apt here; run apt-get update first")
 
 
 class Suite:
@@ -71,7 +75,7 @@ class Suite:
             sources.write(f"deb [arch={self.architecture} {keys}] {mirror()} {self.suite} main\n")
         done = subprocess.run(["apt-get", *self.options(), "update"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
         if done.returncode or re.search(r"^(E|Err):?", done.stdout, re.M):
-            raise OSError(f"apt-get update of {self.suite}: " + " ".join(done.stdout.split())[-300:])
+            raise Unreachable(f"apt-get update of {self.suite}: " + " ".join(re.findall(r"^[WE]: .*", done.stdout, re.M))[:300])
         self.updated = True
 
     def show(self, package):
@@ -93,8 +97,10 @@ class Suite:
             if not found:
                 raise OSError(f"{name} of {self.suite} depends on no {of_dependency}")
             wanted = found.group(1)
-        subprocess.run(["apt-get", *self.options(), "download", wanted], cwd=self.state, check=True, timeout=300,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        done = subprocess.run(["apt-get", *self.options(), "download", wanted], cwd=self.state, timeout=300, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE, text=True)
+        if done.returncode:
+            raise Unreachable(f"{wanted} of {self.suite}: " + " ".join(done.stderr.split())[-300:])
         path = max(glob.glob(os.path.join(self.state, wanted + "_*.deb")), key=os.path.getmtime)
         with open(kept, "w", encoding="utf-8") as file:
             file.write(path)
