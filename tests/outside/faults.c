@@ -1148,7 +1148,7 @@ static struct result run(const struct fault *fault, struct catalog *catalog)
         pid_t tid = waitpid(-1, &status, __WALL);
         if (tid < 0 && errno == EINTR) {
             ticked = 0;
-            if (since(&start) > HANG_SECONDS * 1000) {
+            if (since(&start) > HANG_SECONDS * 1000 * slower()) {
                 hung = true;
                 break;
             }
