@@ -12,7 +12,8 @@
 #   make fuzz        SECONDS=600: the fuzzers of mk/tool.mk; needs a nightly compiler and cargo-fuzz
 #   make check-runtimes  the library in scripting runtimes, while their threads are busy
 #   make check-kernels   the core tests under kernels of Debian's, in qemu: some minutes each
-#   make check-arch ARCH=arm64  the core tests on other architectures, in qemu, and with musl; see docs/architectures.md
+#   make check-arch ARCH=arm64  the core tests on other architectures, in qemu, and with musl; see docs/architectures.md;
+#                    make check-arch-quick: what differs most, on arm64; make mutants-arch: twelve defects, each on its architecture
 #   make check-surroundings  drops in containers, units, sandboxes, under security modules: docs/surroundings.md
 #   make mutants     every change cargo-mutants knows of, in nine files; make mutants-hand, fifty defects in what acts
 #   make check-daemons   servers of Debian's source packages with this library in place of their own drop

@@ -151,12 +151,17 @@ static bool is_chosen(const char *name)
     return found;
 }
 
+unsigned slower(void)
+{
+    const char *times = getenv("EC_SLOWER");
+    return times && atoi(times) > 0 ? (unsigned)atoi(times) : 1;
+}
+
 void test(const char *name, unsigned seconds, void (*body)(void *), void *arg)
 {
     if (!is_chosen(name))
         return;
-    const char *slower = getenv("EC_SLOWER");
-    seconds *= slower && atoi(slower) > 0 ? (unsigned)atoi(slower) : 1;
+    seconds *= slower();
     memset(&now, 0, sizeof now);
     now.name = name;
     struct sigaction action = {.sa_handler = expire};

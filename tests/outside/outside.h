@@ -82,8 +82,10 @@
 
 /* --- cases --------------------------------------------------------------------------------------------------------- */
 
-/* Runs one case and prints its line. After `seconds` the children are killed and the case has failed; EC_SLOWER=5 in the environment
- * says that this machine takes five times as long. */
+/* How many times longer than elsewhere something may take on this machine: EC_SLOWER in the environment, or 1. */
+unsigned slower(void);
+
+/* Runs one case and prints its line. After so many seconds, times slower(), the children are killed and the case has failed. */
 void test(const char *name, unsigned seconds, void (*body)(void *), void *arg);
 
 /* The exit status of main: 0 when no case has failed and there was at least one. */

@@ -135,7 +135,7 @@ static void roots_are_the_mount(pid_t pid)
     struct process *seen = look(pid);
     for (size_t at = 0; at < seen->len; at++) {
         char path[64];
-        struct place root, cwd;
+        struct place root = {0}, cwd = {0};
         snprintf(path, sizeof path, "/proc/%d/task/%d/root", pid, seen->threads[at].tid);
         bool there = place_of(path, &root);
         snprintf(path, sizeof path, "/proc/%d/task/%d/cwd", pid, seen->threads[at].tid);

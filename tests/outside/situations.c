@@ -413,8 +413,9 @@ static void conclude(struct begun *begun)
     expect(outcome & current->outcomes, "%s: %s (%s), which is not the outcome expected", current->name, name_of(outcome),
            answer->came ? answer->text : said);
     expect(!shared->complaint[0], "%s: %s", current->name, shared->complaint);
-    expect(!shared->milliseconds || shared->milliseconds <= current->within, "%s: the call took %d ms, and not at most %d",
-           current->name, shared->milliseconds, current->within);
+    int within = current->within * (int)slower();
+    expect(!shared->milliseconds || shared->milliseconds <= within, "%s: the call took %d ms, and not at most %d", current->name,
+           shared->milliseconds, within);
     if (current->after)
         current->after(pid);
     if (getenv("SITUATIONS_VERBOSE"))
