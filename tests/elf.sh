@@ -10,7 +10,7 @@ work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 failed=0
 for file in $so $archive $header; do
-    [ -e $file ] || { echo "FAIL $file is missing: run make"; exit 1; }
+    [ -e "$file" ] || { echo "FAIL $file is missing: run make"; exit 1; }
 done
 
 . tests/verdict.sh

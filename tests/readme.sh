@@ -35,8 +35,11 @@ if awk '4711 >= $1 && 4711 < $1 + $3 { found = 1 } END { exit !found }' /proc/se
     drops() {
         name=$1
         shift
-        said=$(with_ecuser "$@") && [ -z "$said" ]
-        verdict "$name: drops" "$([ $? = 0 ] || echo "it says: $said")"
+        if said=$(with_ecuser "$@") && [ -z "$said" ]; then
+            verdict "$name: drops" ""
+        else
+            verdict "$name: drops" "it says: $said"
+        fi
     }
 else
     drops() {

@@ -30,6 +30,7 @@ verdict "an RPM finds its library by its name" "$(
     rpm -qp --provides "$work"/rpm/RPMS/*/ec_security-"$version"*.rpm | grep -q '^libec_security.so.0(EC_SECURITY_0)' || echo "it does not")"
 # Not what is a distribution's to say or do (signature, packager, group, compression, ldconfig by trigger, debug information in a
 # package of its own), nor what this old rpmlint does not know: GNU hashes, licences by SPDX, section 5 for any file format.
+# shellcheck disable=SC2046 # no path has a blank
 verdict "rpmlint has no other error than what a distribution adds" "$(
     rpmlint build/packaging/ec_security.spec $(find "$work/rpm" -name '*.rpm') 2>&1 | grep ' E: ' | grep -v -e no-signature \
         -e no-packager-tag -e no-group-tag -e library-without-ldconfig -e missing-hash-section -e bad-manual-page-folder \
