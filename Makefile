@@ -1,23 +1,6 @@
 # libec_security. First time here: `make demo`, then `make check`.
 #
-#   make             build/libec_security.so and .a, the header, the pkg-config file, the command ec-security
-#   make install     PREFIX= DESTDIR= LIBDIR= …: header, libraries, ec_security.pc, command, man pages, completions
-#   make install-strip  the same, stripped of symbols and debug information
-#   make uninstall   takes all that away again
-#   make demo        a threaded server drops its privileges and prints each thread before and after
-#   make check       every test; ends with "N passed, N failed, N skipped"
-#   make check-quick  nine of them, in less than a minute
-#   make dist        build/ec_security-VERSION.tar.xz, a release that needs no network; make check-dist tries it
-#   make check-asan check-tsan check-miri  the Rust side watched by sanitizers and Miri; needs a nightly compiler
-#   make fuzz        SECONDS=600: the fuzzers of mk/tool.mk; needs a nightly compiler and cargo-fuzz
-#   make check-runtimes  the library in scripting runtimes, while their threads are busy
-#   make check-kernels   the core tests under kernels of Debian's, in qemu: some minutes each
-#   make check-arch ARCH=arm64  the core tests on other architectures, in qemu, and with musl; see docs/architectures.md
-#   make check-surroundings  drops in containers, units, sandboxes, under security modules: docs/surroundings.md
-#   make mutants     every change cargo-mutants knows of, in four files; make mutants-hand, thirty defects in what acts
-#   make check-daemons   servers of Debian's source packages with this library in place of their own drop
-#   make header      rewrites include/ec_security.h from src/capi/
-#   make clean
+#   make help        each target in a line
 #
 # Each theme has its own file under mk/, which may add targets and hook programs into `make check`: see mk/README.
 
@@ -157,41 +140,49 @@ build/ec-security: FORCE
 
 # --- targets ------------------------------------------------------------------------------------------------------------
 
-.PHONY: all lib demo check check-needs header clean FORCE
+.PHONY: all lib demo check check-needs header help clean FORCE
 FORCE:
 
-lib: build/libec_security.so build/libec_security.a
+lib: build/libec_security.so build/libec_security.a ## use: the libraries alone
 
-all: lib build/ec-security
+all: lib build/ec-security ## use: the libraries, in build/, and the command ec-security
 	@touch build/made
 
-demo: build/demo
+demo: build/demo ## use: a threaded server drops its privileges and prints each thread before and after
 	@tests/as-root build/demo
 
 build/demo: cbindings-tests/c/demo.c include/ec_security.h build/libec_security.so
 	$(CC) $(BASE_CFLAGS) $(CFLAGS) -o $@ $< -Lbuild -Wl,-rpath,'$$ORIGIN' -lec_security
 
 # Packages first, so that the first line says what is missing, and not the hundredth of a compiler's output.
-check:
+check: ## test: every test; ends with "N passed, N failed, N skipped"; tens of minutes
 	@tests/packages $(DEBIAN_PACKAGES)
 	@$(MAKE) --no-print-directory all check-needs
 	@tests/as-root tests/run $(CHECKS)
 
-check-needs: $(addprefix build/outside/,$(OUTSIDE))
+check-needs: $(addprefix build/outside/,$(OUTSIDE)) ## internal: what `make check` runs
 
 # Under a minute, build included: whether a release does what it is for on this machine. For who only builds packages of it.
 QUICK := drop policy check chroot ambient status identity noway
 .PHONY: check-quick check-quick-needs
-check-quick:
+check-quick: ## test: nine of the programs, in less than a minute with their build
 	@tests/packages gcc libc6-dev libcap-dev python3 util-linux binutils
 	@$(MAKE) --no-print-directory all check-quick-needs
 	@tests/as-root tests/run tests/elf.sh $(addsuffix @120,$(addprefix build/outside/,$(QUICK)))
 
-check-quick-needs: $(addprefix build/outside/,$(QUICK)) build/outside/tell
+check-quick-needs: $(addprefix build/outside/,$(QUICK)) build/outside/tell ## internal: what `make check-quick` runs
 
-clean:
+# What stands behind "##" on a target's first line, as GROUP: TEXT. The group "internal" is for targets that nobody types.
+help: ## use: this list
+	@for group in use develop test 'long tests' measure release; do \
+	    printf '%s\n' "$$group"; \
+	    sed -n "s/^\([a-z-]*\):.* ## $$group: \(.*\)/\1:\2/p" $(MAKEFILE_LIST) | \
+	        while IFS=: read -r target text; do printf '  %-22s %s\n' "$$target" "$$text"; done; \
+	done
+
+clean: ## use: takes away build/ and target/
 	rm -rf build target
 
 # The test that compares the committed header with a fresh one also writes it.
-header:
+header: ## develop: writes include/ec_security.h from src/capi/
 	EC_SECURITY_WRITE_HEADER=1 $(CARGO) test --quiet --locked --test header

@@ -6,12 +6,12 @@ check-needs: build/lint/installed
 
 .PHONY: lint format
 
-lint:
+lint: ## test: formatters and linters over every file: Rust, C, C++, Python, shell
 	@tests/packages $(LINT_PACKAGES)
 	@$(MAKE) --no-print-directory build/lint/installed
 	@tests/run tests/lint.sh@600
 
-format: build/lint/installed
+format: build/lint/installed ## develop: writes what rustfmt and clang-format want
 	@tests/lint.sh --format
 
 build/lint/installed: tests/lint-tools.txt

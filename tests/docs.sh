@@ -58,7 +58,11 @@ for document in glob.glob("*.md") + glob.glob("docs/*.md") + glob.glob("cbinding
         count += 1
         if not os.path.exists(path):
             print(f"{document} names {path}")
-    for target in re.findall(r"(?:`|^    )make ([a-z][a-z-]*)", text, re.M):
+    # In a line of prose it begins with a backquote, in a block of code it is a line.
+    blocks = "\n".join(re.findall(r"^```.*?^```", text, re.M | re.S))
+    words = r"((?: +[a-z][a-z-]*(?=[\s`#;&|]|$))+)"
+    lines = re.findall("(?:`|^    )make" + words, text, re.M) + re.findall("^(?:sudo )?make" + words, blocks, re.M)
+    for target in " ".join(lines).split() + re.findall(r"`(check-[a-z-]+)`", text):
         count += 1
         if target not in targets:
             print(f"{document} names make {target}")
@@ -72,6 +76,32 @@ if [ -n "$problem" ]; then
     failed=1
 else
     echo "ok the documents name files and targets of make that exist"
+fi
+
+problem=$("${PYTHON:-python3}" - <<'END'
+import glob, re, subprocess
+
+makefiles = "".join(open(path).read() for path in ["Makefile", *glob.glob("mk/*.mk")])
+phony = {name for line in re.findall(r"^\.PHONY: (.*)$", makefiles, re.M) for name in line.split()} - {"FORCE"}
+helped = re.findall(r"^([a-z-]+):.* ## (.*?): ", makefiles, re.M)
+made = subprocess.run(["make", "--no-print-directory", "help"], capture_output=True, text=True, check=True).stdout
+printed = re.findall(r"^  (\S+) +\S", made, re.M)
+for name in sorted(phony - {name for name, _ in helped}):
+    print(f"{name} has no help")
+for name in sorted({name for name, _ in helped} - phony):
+    print(f"{name} has help and is not in .PHONY")
+if sorted(printed) != sorted(name for name, group in helped if group != "internal"):
+    print(f"make help prints {' '.join(sorted(printed))}")
+if len(printed) < 40:
+    print(f"make help prints {len(printed)} targets")
+END
+) || problem="$problem (failed)"
+if [ -n "$problem" ]; then
+    echo "$problem"
+    echo "FAIL make help has a line for each target that a person types: see above"
+    failed=1
+else
+    echo "ok make help has a line for each target that a person types"
 fi
 
 if "${PYTHON:-python3}" docs/flow.py | cmp -s - docs/flow.svg; then
