@@ -165,6 +165,11 @@ check-needs: $(addprefix build/outside/,$(OUTSIDE)) ## internal: what `make chec
 # Under a minute, build included: whether a release does what it is for on this machine. For who only builds packages of it.
 QUICK := drop policy check chroot ambient status identity noway
 .PHONY: check-quick check-quick-needs
+# For tests/docs.sh.
+.PHONY: outside-names
+outside-names: ## internal: the programs of C that look from outside
+	@echo $(OUTSIDE)
+
 check-quick: ## test: nine of the programs, in less than a minute with their build
 	@tests/packages gcc libc6-dev libcap-dev python3 util-linux binutils
 	@$(MAKE) --no-print-directory all check-quick-needs
