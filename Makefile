@@ -158,41 +158,54 @@ build/ec-security: FORCE
 
 # --- targets ------------------------------------------------------------------------------------------------------------
 
-.PHONY: all lib demo check check-needs header clean FORCE
+.PHONY: all lib demo check check-needs header help clean FORCE
 FORCE:
 
-lib: build/libec_security.so build/libec_security.a
+lib: build/libec_security.so build/libec_security.a ## use: the libraries alone
 
-all: lib build/ec-security
+all: lib build/ec-security ## use: the libraries, in build/, and the command ec-security
 	@touch build/made
 
-demo: build/demo
+demo: build/demo ## use: a threaded server drops its privileges and prints each thread before and after
 	@tests/as-root build/demo
 
 build/demo: cbindings-tests/c/demo.c include/ec_security.h build/libec_security.so
 	$(CC) $(BASE_CFLAGS) $(CFLAGS) -o $@ $< -Lbuild -Wl,-rpath,'$$ORIGIN' -lec_security
 
 # Packages first, so that the first line says what is missing, and not the hundredth of a compiler's output.
-check:
+check: ## test: every test; ends with "N passed, N failed, N skipped"; tens of minutes
 	@tests/packages $(DEBIAN_PACKAGES)
 	@$(MAKE) --no-print-directory all check-needs
 	@tests/as-root tests/run $(CHECKS)
 
-check-needs: $(addprefix build/outside/,$(OUTSIDE))
+check-needs: $(addprefix build/outside/,$(OUTSIDE)) ## internal: what `make check` runs
 
 # Under a minute, build included: whether a release does what it is for on this machine. For who only builds packages of it.
 QUICK := drop policy check chroot ambient status identity noway
 .PHONY: check-quick check-quick-needs
-check-quick:
+# For tests/docs.sh.
+.PHONY: outside-names
+outside-names: ## internal: the programs of C that look from outside
+	@echo $(OUTSIDE)
+
+check-quick: ## test: nine of the programs, in less than a minute with their build
 	@tests/packages gcc libc6-dev libcap-dev python3 util-linux binutils
 	@$(MAKE) --no-print-directory all check-quick-needs
 	@tests/as-root tests/run tests/elf.sh $(addsuffix @120,$(addprefix build/outside/,$(QUICK)))
 
-check-quick-needs: $(addprefix build/outside/,$(QUICK)) build/outside/tell
+check-quick-needs: $(addprefix build/outside/,$(QUICK)) build/outside/tell ## internal: what `make check-quick` runs
 
-clean:
+# What stands behind "##" on a target's first line, as GROUP: TEXT. The group "internal" is for targets that nobody types.
+help: ## use: this list
+	@for group in use develop test 'long tests' measure release; do \
+	    printf '%s\n' "$$group"; \
+	    sed -n "s/^\([a-z-]*\):.* ## $$group: \(.*\)/\1:\2/p" $(MAKEFILE_LIST) | \
+	        while IFS=: read -r target text; do printf '  %-22s %s\n' "$$target" "$$text"; done; \
+	done
+
+clean: ## use: takes away build/ and target/
 	rm -rf build target
 
 # The test that compares the committed header with a fresh one also writes it.
-header:
+header: ## develop: writes include/ec_security.h from src/capi/
 	EC_SECURITY_WRITE_HEADER=1 $(CARGO) test --quiet --locked --test header

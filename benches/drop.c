@@ -68,7 +68,7 @@ static void *spin(void *unused)
 {
     (void)unused;
     atomic_fetch_add(&started, 1);
-    for (int64_t last = bench_now(); ; ) {
+    for (int64_t last = bench_now();;) {
         bool open = atomic_load(&window);
         int64_t now = bench_now();
         if (open)
@@ -91,7 +91,7 @@ static void *epoll(void *unused)
     if (timer < 0 || set < 0 || epoll_ctl(set, EPOLL_CTL_ADD, timer, &event) || timerfd_settime(timer, 0, &every, NULL))
         bench_fail("epoll");
     atomic_fetch_add(&started, 1);
-    for (int64_t last = bench_now(); !atomic_load(&watched[1]); ) {
+    for (int64_t last = bench_now(); !atomic_load(&watched[1]);) {
         uint64_t count;
         if (epoll_wait(set, &event, 1, -1) == 1 && read(timer, &count, sizeof count) < 0)
             bench_fail("read of the timer");
@@ -118,16 +118,10 @@ static void start(void *(*body)(void *), unsigned n, pthread_t *last)
     }
 }
 
-static void sleep_ms(long ms)
-{
-    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
-}
+static void sleep_ms(long ms) { nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL); }
 
 /* What a trace can find the drop by. */
-static void mark(void)
-{
-    close(-4711);
-}
+static void mark(void) { close(-4711); }
 
 int main(int argc, char **argv)
 {
@@ -165,9 +159,9 @@ int main(int argc, char **argv)
         pthread_join(watcher[1], NULL);
         atomic_store(&watched[0], true);
         pthread_join(watcher[0], NULL);
-        printf("drop %lld spin_longest %lld spin_total %lld epoll_longest %lld epoll_total %lld\n",
-               (long long)(after - before), (long long)spin_pause.longest, (long long)spin_pause.total,
-               (long long)epoll_pause.longest, (long long)epoll_pause.total);
+        printf("drop %lld spin_longest %lld spin_total %lld epoll_longest %lld epoll_total %lld\n", (long long)(after - before),
+               (long long)spin_pause.longest, (long long)spin_pause.total, (long long)epoll_pause.longest,
+               (long long)epoll_pause.total);
     } else {
         printf("drop %lld\n", (long long)(after - before));
     }

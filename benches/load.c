@@ -50,7 +50,7 @@ int main(int argc, char **argv)
     int64_t closing = bench_now();
     dlclose(library);
     int64_t closed = bench_now();
-    printf("dlopen %lld all %lld dirty %ld\n", (long long)(opened - start),
-           (long long)(called - start + closed - closing), after - before);
+    printf("dlopen %lld all %lld dirty %ld\n", (long long)(opened - start), (long long)(called - start + closed - closing),
+           after - before);
     return 0;
 }

@@ -158,7 +158,7 @@ def main():
         made = brief if os.path.basename(path) == "README.md" else table
         filled = f"{BEGIN}\n\n{made(results)}\n{END}"
         with open(path, "w") as file:
-            file.write(re.sub(place, lambda _: filled, document, flags=re.S))
+            file.write(re.sub(place, lambda _, filled=filled: filled, document, flags=re.S))
 
 
 if __name__ == "__main__":

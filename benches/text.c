@@ -28,7 +28,7 @@ static double ns_per_call(bool (*read)(const char *), const char *text, bool goo
 {
     double least = 1e18;
     long calls = 1;
-    for (int batch = 0; batch < BATCHES; ) {
+    for (int batch = 0; batch < BATCHES;) {
         int64_t start = bench_now();
         for (long i = 0; i < calls; i++) {
             if (read(text) != good)

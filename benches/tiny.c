@@ -5,7 +5,4 @@ extern int USE();
 int (*volatile use)() = USE;
 #endif
 
-int main(void)
-{
-    return 0;
-}
+int main(void) { return 0; }

@@ -59,15 +59,9 @@ static void drop(void)
         bench_fail("floor: no_new_privs");
 }
 
-static void futex_wait(atomic_uint *word, unsigned value)
-{
-    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
-}
+static void futex_wait(atomic_uint *word, unsigned value) { syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0); }
 
-static void futex_wake(atomic_uint *word, unsigned n)
-{
-    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, n, NULL, NULL, 0);
-}
+static void futex_wake(atomic_uint *word, unsigned n) { syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, n, NULL, NULL, 0); }
 
 static void park(int signal)
 {
@@ -131,11 +125,11 @@ void way_drop(void)
         if (syscall(SYS_tgkill, pid, tids[i], SIGRTMIN))
             bench_fail("floor: tgkill");
     }
-    for (unsigned seen; (seen = atomic_load(&meeting.parked)) < n; )
+    for (unsigned seen; (seen = atomic_load(&meeting.parked)) < n;)
         futex_wait(&meeting.parked, seen);
     drop();
     atomic_store(&meeting.go, 1);
     futex_wake(&meeting.go, FAN);
-    for (unsigned seen; (seen = atomic_load(&meeting.left)) < n; )
+    for (unsigned seen; (seen = atomic_load(&meeting.left)) < n;)
         futex_wait(&meeting.left, seen);
 }

@@ -6,9 +6,7 @@
 #include <grp.h>
 #include <unistd.h>
 
-void way_prepare(void)
-{
-}
+void way_prepare(void) {}
 
 void way_drop(void)
 {

@@ -7,9 +7,7 @@
 #include <cap-ng.h>
 #include <sys/prctl.h>
 
-void way_prepare(void)
-{
-}
+void way_prepare(void) {}
 
 void way_drop(void)
 {

@@ -9,9 +9,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-void way_prepare(void)
-{
-}
+void way_prepare(void) {}
 
 void way_drop(void)
 {

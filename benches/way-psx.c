@@ -7,9 +7,7 @@
 #include <sys/capability.h>
 #include <sys/prctl.h>
 
-void way_prepare(void)
-{
-}
+void way_prepare(void) {}
 
 void way_drop(void)
 {

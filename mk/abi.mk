@@ -6,10 +6,10 @@ DEBIAN_PACKAGES += abigail-tools binutils
 
 .PHONY: check-abi abi-release
 
-check-abi:
+check-abi: ## test: the library against its last release
 	@tests/packages gcc libc6-dev python3 binutils abigail-tools
 	@$(MAKE) --no-print-directory lib
 	@tests/run tests/abi.py
 
-abi-release: lib
+abi-release: lib ## release: describes the library for later versions to be held to
 	@tests/abi.py --release

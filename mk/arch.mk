@@ -17,9 +17,9 @@ check-arch-quick:
 
 check-arch: export ARCH := $(ARCH)
 check-arch: export ARCH_TESTS := $(ARCH_TESTS)
-check-arch:
+check-arch: ## long tests: the core tests on other architectures in qemu, and with musl; ARCH=arm64 takes one
 	@tests/arch/run
 
 # Defects of the kinds that an architecture brings: each must be noticed on it.
-mutants-arch:
+mutants-arch: ## long tests: defects that only another architecture shows; each must be noticed
 	@tests/arch/mutants

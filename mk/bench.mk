@@ -54,13 +54,13 @@ BENCHES := $(addprefix build/bench/drop-,$(WAYS)) $(addprefix build/bench/tiny-,
 
 .PHONY: bench bench-programs bench-plot
 
-bench-programs: $(BENCHES)
+bench-programs: $(BENCHES) ## internal: what `make bench` runs
 
-bench:
+bench: ## measure: this library beside what a user would pick instead; half an hour, as root
 	@tests/packages $(BENCH_PACKAGES)
 	@$(MAKE) --no-print-directory bench-programs
 	$(PYTHON) benches/run.py $(BENCH_ARGS)
 
-bench-plot:
+bench-plot: ## measure: the plot and the tables of what `make bench` has measured
 	$(PYTHON) benches/plot.py build/bench/results.json docs/drop-time.svg
 	$(PYTHON) benches/table.py build/bench/results.json docs/benchmarks.md README.md

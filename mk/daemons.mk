@@ -7,7 +7,7 @@ DAEMON_PACKAGES = dpkg-dev xz-utils bzip2 patch gcc libc6-dev make python3 util-
     print(*sorted({package for server in SERVERS.values() for package in server.packages}))')
 
 .PHONY: check-daemons
-check-daemons:
+check-daemons: ## long tests: servers of Debian's source packages with this library in place of their own drop
 	@tests/packages $(DAEMON_PACKAGES)
 	@$(MAKE) --no-print-directory build/libec_security.so
 	@tests/as-root tests/run tests/daemons/check@1800

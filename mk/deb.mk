@@ -8,10 +8,12 @@ DEB_SUITE ?= sid
 
 .PHONY: deb deb-source check-deb
 
+deb: ## release: the packages of the Debian source package, built with the Rust that is here
+deb-source: ## release: the Debian source package of that tarball, in build/deb
 deb deb-source: dist
 	@tests/packages debhelper dpkg-dev python3
 	@packaging/make-deb $(if $(filter deb-source,$@),--source)
 
-check-deb: deb-source
+check-deb: deb-source ## release: the Debian source package, built without network, installed and used in a clean Debian
 	@tests/packages mmdebstrap util-linux python3
 	@DEB_SUITE=$(DEB_SUITE) tests/run tests/deb.sh@5400

@@ -4,7 +4,7 @@ LIMIT_faults := 900
 
 .PHONY: faults
 # Every use of every call in every way; the check tries each use in one.
-faults: build/outside/faults
+faults: build/outside/faults ## long tests: every use of every system call made to fail in every way
 	@tests/as-root build/outside/faults --all --table build/faults.tsv
 
 # Compared with libpsx, linked statically: the order libcap's manual gives for the shared one does nothing.

@@ -16,14 +16,14 @@ CMAKE_FILES := ec_security-config.cmake ec_security-config-version.cmake
 .PHONY: install install-strip uninstall built
 
 # A missing build, or one older than its sources, is made first; else nothing is run that could write here or need cargo.
-built:
+built: ## internal: a build, if there is none that is newer than its sources
 	@if [ ! -e build/made ] || \
 	    [ -n "$$(find Cargo.toml Cargo.lock build.rs ec_security.map include src -newer build/made)" ]; then \
 	    $(MAKE) --no-print-directory all; \
 	fi
 
 # In ec_security.pc, folders below PREFIX are told in terms of it, so that `pkg-config --define-prefix` can move them.
-install: built
+install: built ## use: header, libraries, ec_security.pc, command, man pages, completions; PREFIX= DESTDIR= LIBDIR=
 	$(INSTALL) -d "$(DESTDIR)$(INCLUDEDIR)" "$(DESTDIR)$(LIBDIR)" "$(DESTDIR)$(PKGCONFIGDIR)" "$(DESTDIR)$(SBINDIR)" \
 	    "$(DESTDIR)$(CMAKEDIR)" "$(DESTDIR)$(COMPLETIONS_BASH)" "$(DESTDIR)$(COMPLETIONS_ZSH)" "$(DESTDIR)$(COMPLETIONS_FISH)"
 	$(INSTALL) -m 644 include/ec_security.h "$(DESTDIR)$(INCLUDEDIR)/ec_security.h"
@@ -47,12 +47,12 @@ install: built
 	@$(tell_loader)
 
 # --strip-unneeded of an archive would take nothing that a link needs; of the shared library neither.
-install-strip: install
+install-strip: install ## use: the same, stripped of symbols and debug information
 	$(STRIP) --strip-unneeded "$(DESTDIR)$(LIBDIR)/$(INSTALLED_LIB)"
 	$(STRIP) --strip-debug "$(DESTDIR)$(LIBDIR)/libec_security.a"
 	$(STRIP) "$(DESTDIR)$(SBINDIR)/ec-security"
 
-uninstall:
+uninstall: ## use: takes all that away again
 	rm -f "$(DESTDIR)$(INCLUDEDIR)/ec_security.h" "$(DESTDIR)$(LIBDIR)/libec_security.so" \
 	    "$(DESTDIR)$(LIBDIR)/$(SONAME)" "$(DESTDIR)$(LIBDIR)/$(INSTALLED_LIB)" "$(DESTDIR)$(LIBDIR)/libec_security.a" \
 	    "$(DESTDIR)$(PKGCONFIGDIR)/ec_security.pc" "$(DESTDIR)$(SBINDIR)/ec-security" \

@@ -9,7 +9,7 @@ KERNEL_TESTS ?= drop@60 ambient@120 status@120 chroot@180 check@180 policy@400 n
 KERNEL_PROGRAMS := drop ambient status chroot check policy noway rounds situations tell
 
 .PHONY: check-kernels
-check-kernels:
+check-kernels: ## long tests: the core tests under kernels of Debian's in qemu; KERNEL_SUITES=bookworm takes one
 	@tests/packages gcc libc6-dev libcap-dev python3 qemu-system-x86 busybox-static debian-archive-keyring
 	@$(MAKE) --no-print-directory $(addprefix build/outside/,$(KERNEL_PROGRAMS))
 	@KERNEL_SUITES="$(KERNEL_SUITES)" tests/run tests/kernels/run@3600

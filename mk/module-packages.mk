@@ -7,9 +7,9 @@ MODULE_PACKAGES := gcc libc6-dev pkg-config python3 python3-setuptools util-linu
     libjna-java golang-go erlang-base erlang-dev $(if $(shell command -v node),,nodejs) $(if $(shell command -v npm),,npm) \
     $(if $(shell command -v javac),,default-jdk-headless)
 
-module-packages: build/runtimes/java/Busy.class
+module-packages: build/runtimes/java/Busy.class ## release: each module as its language expects a package
 	@tests/packages $(MODULE_PACKAGES)
 	@packaging/make-module-packages
 
-check-module-packages: lib module-packages build/runtimes/libthreads.so
+check-module-packages: lib module-packages build/runtimes/libthreads.so ## release: each of these installed by its language's own tool, and used
 	@tests/as-root tests/run tests/module-packages.sh@600

@@ -8,10 +8,10 @@ MUTANTS_ARGS ?=
 MUTANTS_PROGRAMS := $(addprefix build/outside/,ambient check chroot drop faults identity noway policy rounds situations tell)
 
 .PHONY: mutants mutants-hand
-mutants: $(MUTANTS_PROGRAMS)
+mutants: $(MUTANTS_PROGRAMS) ## long tests: every change cargo-mutants knows of, in four files, and whether a test notices
 	@$(CARGO) mutants --version >/dev/null 2>&1 || { \
 	    echo "mutants needs cargo-mutants: cargo install --locked cargo-mutants" >&2; exit 1; }
 	@tests/as-root tests/mutants $(MUTANTS_ARGS) $(MUTANTS)
 
-mutants-hand: build/outside/faults build/outside/drop build/outside/situations
+mutants-hand: build/outside/faults build/outside/drop build/outside/situations ## long tests: defects put by hand into what acts; each must be noticed
 	@tests/as-root tests/mutants-hand

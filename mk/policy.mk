@@ -5,5 +5,5 @@ LIMIT_policy := 300
 
 # How fast the stanza reader is, and that twice the file takes twice the time.
 .PHONY: bench-stanza
-bench-stanza:
+bench-stanza: ## measure: how fast the stanza reader is
 	@CARGO_PROFILE_BENCH_LTO=off CARGO_PROFILE_BENCH_CODEGEN_UNITS=4 $(CARGO) bench --quiet --locked --bench stanza

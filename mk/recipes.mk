@@ -6,14 +6,14 @@
 
 .PHONY: recipes check-recipes release
 
-recipes: dist
+recipes: dist ## release: the recipes of RPM, Alpine and Arch, with version and checksums
 	@packaging/make-recipes
 
-check-recipes: recipes
+check-recipes: recipes ## release: these, built without network
 	@tests/packages gcc libc6-dev libcap-dev python3 util-linux binutils rpm rpmlint shellcheck
 	@tests/run tests/recipes.sh@3600
 
-release:
+release: ## release: whether the next commit of main is a release; runs all checks but the long ones
 	@packaging/check-release
 	@$(MAKE) --no-print-directory check check-runtimes check-daemons
 	@$(MAKE) --no-print-directory check-dist check-build-systems check-deb check-recipes check-module-packages

@@ -10,12 +10,13 @@ RUNTIME_PACKAGES += $(if $(shell command -v node),,nodejs) $(if $(shell command 
 JNA := /usr/share/java/jna.jar
 
 .PHONY: check-runtimes runtimes
-check-runtimes:
+check-runtimes: ## long tests: the library in scripting runtimes, while their threads are busy
 	@tests/packages $(RUNTIME_PACKAGES)
 	@$(MAKE) --no-print-directory runtimes
 	@tests/as-root tests/run tests/runtimes@1200
 
 # EC_SECURITY_LIB: another library is tried, and none is built.
+runtimes: ## internal: what `make check-runtimes` runs
 runtimes: $(if $(EC_SECURITY_LIB),,build/libec_security.so) build/runtimes/libthreads.so build/runtimes/java/Busy.class \
     build/runtimes/go/busy build/runtimes/go/drop build/runtimes/dotnet/Busy.exe build/runtimes/dotnet/Drop.exe \
     build/runtimes/pypi/dotnetcore2/bin/dotnet \

@@ -7,7 +7,7 @@ SURROUNDINGS_PACKAGES := gcc libc6-dev libcap-dev python3 util-linux iproute2 bu
     golang-github-containers-common uidmap bubblewrap firejail runsc qemu-user-static qemu-system-x86 apparmor checkpolicy
 
 .PHONY: check-surroundings
-check-surroundings:
+check-surroundings: ## long tests: drops in containers, units, sandboxes, and under security modules
 	@tests/packages $(SURROUNDINGS_PACKAGES)
 	@$(MAKE) --no-print-directory build/surroundings/drive build/surroundings/drive-libcap build/surroundings/libnss_hang.so.2
 	@SURROUNDINGS="$(SURROUNDINGS)" tests/run tests/surroundings/run@1800

@@ -52,7 +52,7 @@ NIGHTLY ?= nightly
 HOST = $$($(CARGO) +$(NIGHTLY) -vV | sed -n 's/^host: //p')
 ASAN_LIB = $(firstword $(wildcard build/cargo-asan/*/c-library/libec_security.a))
 
-check-asan:
+check-asan: ## long tests: the tests under AddressSanitizer; needs a nightly Rust
 	@tests/packages $(DEBIAN_PACKAGES)
 	@$(CARGO) +$(NIGHTLY) --version >/dev/null 2>&1 || { \
 	    echo "check-asan needs a nightly Rust, for -Zsanitizer=address: rustup toolchain install nightly" >&2; exit 1; }
@@ -63,7 +63,7 @@ check-asan:
 	@$(MAKE) --no-print-directory asan-rust
 	@SANITIZED=build/asan-rust tests/as-root tests/run tests/memory.sh@900
 
-asan-rust: $(addprefix build/asan-rust/,$(SANITIZED))
+asan-rust: $(addprefix build/asan-rust/,$(SANITIZED)) ## internal: what `make check-asan` runs
 
 build/asan-rust/%: build/asan/%.o $(addprefix build/asan/,$(HARNESS)) FORCE
 	@mkdir -p $(@D)
@@ -75,7 +75,7 @@ build/asan-rust/%: build/asan/%.o $(addprefix build/asan/,$(HARNESS)) FORCE
 TSAN_LIB = $(firstword $(wildcard build/cargo-tsan/*/c-library/libec_security.a))
 TSAN_RUNTIME = $(firstword $(wildcard $(shell rustc +$(NIGHTLY) --print sysroot)/lib/rustlib/*/lib/librustc-*_rt.tsan.a))
 
-check-tsan:
+check-tsan: ## long tests: the tests under ThreadSanitizer; needs a nightly Rust
 	@tests/packages gcc libc6-dev python3 util-linux
 	@$(CARGO) +$(NIGHTLY) --version >/dev/null 2>&1 || { \
 	    echo "check-tsan needs a nightly Rust: rustup toolchain install nightly --component rust-src" >&2; exit 1; }
@@ -95,5 +95,5 @@ build/tsan/%: build/tsan/%.o $(addprefix build/tsan/,$(HARNESS)) FORCE
 	$(CC) -pthread -rdynamic -o $@ $< $(addprefix build/tsan/,$(HARNESS)) $(TSAN_LIB) \
 	    -Wl,--whole-archive $(TSAN_RUNTIME) -Wl,--no-whole-archive -ldl -lrt -lm -lresolv
 
-check-miri:
+check-miri: ## long tests: the pure parts under Miri; needs a nightly Rust
 	@NIGHTLY=$(NIGHTLY) tests/run tests/miri.cargo@3600

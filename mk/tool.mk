@@ -19,8 +19,8 @@ FUZZ_LONGEST_stanza := 4096
 FUZZ_LONGEST_cap_text := 512
 
 .PHONY: fuzz fuzz-corpus
-fuzz: $(addprefix fuzz-,$(TARGETS))
-fuzz-corpus: $(addprefix fuzz-corpus-,$(TARGETS))
+fuzz: $(addprefix fuzz-,$(TARGETS)) ## long tests: the fuzzers; SECONDS=600; needs a nightly Rust and cargo-fuzz
+fuzz-corpus: $(addprefix fuzz-corpus-,$(TARGETS)) ## long tests: adds to fuzz/corpus what they found of new code
 
 fuzz-%:
 	@mkdir -p fuzz/target/tmp fuzz/target/found/$*

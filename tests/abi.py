@@ -281,10 +281,16 @@ def cases_of_lists(header, library, options):
            *against(altered(header, busy, busy + "#define EC_SECURITY_EMORE 11\n")), "are both 11")
     more = altered(header, thread, thread + "#define EC_SECURITY_EMORE 18\n")
     expect("altered statuses: one added that strerror does not know", *against(more), "does not know EC_SECURITY_EMORE")
-    knowing = lambda number: "more than that" if number == 18 else library.strerror(number)
+
+    def knowing(number):
+        return "more than that" if number == 18 else library.strerror(number)
+
     expect("altered statuses: one added", *against(more, knowing), None, "EC_SECURITY_EMORE 18")
     expect("altered statuses: one added that the header lacks", *against(header, knowing), "the header lacks")
-    swapped = lambda number: library.strerror({9: 10, 10: 9}.get(number, number))
+
+    def swapped(number):
+        return library.strerror({9: 10, 10: 9}.get(number, number))
+
     expect("altered statuses: two texts exchanged", *against(header, swapped), "ec_security_strerror(9)")
 
     def options_against(new, takes=library.takes):

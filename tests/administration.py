@@ -9,12 +9,11 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 
 import cases
-from cases import ROOT, UID, Skip, can_change_ids, case, expect, main, own_etc, same, users, written
+from cases import ROOT, Skip, can_change_ids, case, expect, main, own_etc, same, users, written
 
 PAGE = os.path.join(ROOT, "docs/administration.md")
 # What belongs to other packages, and is compared where it is installed.

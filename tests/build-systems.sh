@@ -3,16 +3,7 @@
 # make from outside.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-export LC_ALL=C PYTHONDONTWRITEBYTECODE=1
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-# Under tests/as-root the folder is looked into by other users too.
-chmod 755 "$work"
-failed=0
-# Those of the make this runs in are not meant for the makes below.
-unset MAKEFLAGS MFLAGS MAKELEVEL
-
-. tests/verdict.sh
+. tests/scratch.sh
 
 # refused COMMAND...: it must fail, and name what it has not found.
 refused() {

@@ -75,6 +75,7 @@ inside() {
 . "$2"
 END
 in_layer() {
+    # shellcheck disable=SC2086 # one option, or none
     unshare --mount $3 sh build/deb-root/in-layer "$1" "$2"
     status=$?
     [ $status != 99 ] || echo "FAIL a layer above $1: cannot be mounted"

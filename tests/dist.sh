@@ -3,15 +3,7 @@
 # any crate on the machine; then tried, installed and used.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-export LC_ALL=C
-top=$PWD
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-chmod 755 "$work"
-failed=0
-unset MAKEFLAGS MFLAGS MAKELEVEL
-
-. tests/verdict.sh
+. tests/scratch.sh
 
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 name=ec_security-$version

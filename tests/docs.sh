@@ -3,6 +3,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 failed=0
+. tests/verdict.sh
 
 # The last column of every table row, in which each name stands between backquotes.
 named() {
@@ -21,19 +22,11 @@ $(named "$document")
 END
     # A row without a test is a promise without one; a dash says that there is none, and why stands in the row.
     bare=$(sed -n '/^| ---/d; s/^|.*| \([^|]*\) |$/\1/p' "$document" | grep -cv -e '`' -e '^–$' -e '^our test$' -e '^test$')
-    if [ "$count" -lt 15 ]; then
-        echo "FAIL $document names tests that exist: only $count names found"
-        failed=1
-    elif [ -n "$missing" ]; then
-        echo "$document names, and tests/outside has not:$missing"
-        echo "FAIL $document names tests that exist: see above"
-        failed=1
-    elif [ "$bare" != 0 ]; then
-        echo "FAIL $document names tests that exist: $bare rows have none"
-        failed=1
-    else
-        echo "ok $document names tests that exist"
-    fi
+    [ "$count" -ge 15 ] || missing="$missing
+  only $count names found"
+    [ "$bare" = 0 ] || missing="$missing
+  $bare rows have none"
+    verdict "$document names tests that exist" "$missing"
 done
 
 problem=$("${PYTHON:-python3}" - <<'END'
@@ -42,7 +35,7 @@ import glob, os, re
 makefiles = "".join(open(path).read() for path in ["Makefile", *glob.glob("mk/*.mk")])
 targets = {name for line in re.findall(r"^([\w /-]+):(?!=)", makefiles, re.M) for name in line.split()}
 count = 0
-for document in glob.glob("*.md") + glob.glob("docs/*.md") + glob.glob("cbindings-tests/*.md"):
+for document in glob.glob("*.md") + glob.glob("docs/*.md") + glob.glob("cbindings-tests/*.md") + glob.glob("tests/*.md"):
     text = open(document).read()
     for link, part in re.findall(r"\]\(([^)#:\s]*)(?:#([^)\s]*))?\)", text):
         count += 1
@@ -58,7 +51,11 @@ for document in glob.glob("*.md") + glob.glob("docs/*.md") + glob.glob("cbinding
         count += 1
         if not os.path.exists(path):
             print(f"{document} names {path}")
-    for target in re.findall(r"(?:`|^    )make ([a-z][a-z-]*)", text, re.M):
+    # In a line of prose it begins with a backquote, in a block of code it is a line.
+    blocks = "\n".join(re.findall(r"^```.*?^```", text, re.M | re.S))
+    words = r"((?: +[a-z][a-z-]*(?=[\s`#;&|]|$))+)"
+    lines = re.findall("(?:`|^    )make" + words, text, re.M) + re.findall("^(?:sudo )?make" + words, blocks, re.M)
+    for target in " ".join(lines).split() + re.findall(r"`(check-[a-z-]+)`", text):
         count += 1
         if target not in targets:
             print(f"{document} names make {target}")
@@ -66,18 +63,50 @@ if count < 100:
     print(f"only {count} names found")
 END
 ) || problem="$problem (failed)"
-if [ -n "$problem" ]; then
-    echo "$problem"
-    echo "FAIL the documents name files and targets of make that exist: see above"
-    failed=1
-else
-    echo "ok the documents name files and targets of make that exist"
-fi
+verdict "the documents name files and targets of make that exist" "$problem"
 
-if "${PYTHON:-python3}" docs/flow.py | cmp -s - docs/flow.svg; then
-    echo "ok docs/flow.svg is what docs/flow.py draws"
-else
-    echo "FAIL docs/flow.svg is what docs/flow.py draws: python3 docs/flow.py > docs/flow.svg"
-    failed=1
-fi
+problem=$("${PYTHON:-python3}" - <<'END'
+import glob, re, subprocess
+
+makefiles = "".join(open(path).read() for path in ["Makefile", *glob.glob("mk/*.mk")])
+phony = {name for line in re.findall(r"^\.PHONY: (.*)$", makefiles, re.M) for name in line.split()} - {"FORCE"}
+helped = re.findall(r"^([a-z-]+):.* ## (.*?): ", makefiles, re.M)
+made = subprocess.run(["make", "--no-print-directory", "help"], capture_output=True, text=True, check=True).stdout
+printed = re.findall(r"^  (\S+) +\S", made, re.M)
+for name in sorted(phony - {name for name, _ in helped}):
+    print(f"{name} has no help")
+for name in sorted({name for name, _ in helped} - phony):
+    print(f"{name} has help and is not in .PHONY")
+if sorted(printed) != sorted(name for name, group in helped if group != "internal"):
+    print(f"make help prints {' '.join(sorted(printed))}")
+if len(printed) < 40:
+    print(f"make help prints {len(printed)} targets")
+END
+) || problem="$problem (failed)"
+verdict "make help has a line for each target that a person types" "$problem"
+
+problem=$("${PYTHON:-python3}" - <<'END'
+import os, re, subprocess
+
+text = open("tests/README.md").read()
+outside = subprocess.run(["make", "--no-print-directory", "outside-names"], capture_output=True, text=True, check=True).stdout.split()
+for name in re.findall(r"build/outside/([a-z_]+)", text):
+    if name not in outside:
+        print(f"tests/README.md runs build/outside/{name}")
+for name in re.findall(r"cargo test --test ([a-z_]+)", text):
+    if not os.path.exists(f"tests/{name}.rs"):
+        print(f"tests/README.md runs the test {name}")
+named = re.findall(r"`(?:tests/)?([A-Za-z0-9_.-]+)(?:/[^`]*)?`", text)
+for name in sorted(os.listdir("tests")):
+    if name not in [*named, "README.md"] and not name.startswith((".", "__")):
+        print(f"tests/README.md does not name tests/{name}")
+for name in outside:
+    if f"`{name}`" not in text and f"build/outside/{name}" not in text:
+        print(f"tests/README.md does not name the program {name}")
+END
+) || problem="$problem (failed)"
+verdict "tests/README.md names what is in tests, and nothing else" "$problem"
+
+verdict "docs/flow.svg is what docs/flow.py draws" \
+    "$("${PYTHON:-python3}" docs/flow.py | cmp -s - docs/flow.svg || echo "python3 docs/flow.py > docs/flow.svg")"
 exit $failed

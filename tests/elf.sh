@@ -2,18 +2,13 @@
 # What the built libraries are: what they export, what they need, how they are hardened, how large they are.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-export LC_ALL=C
+. tests/scratch.sh
 so=build/libec_security.so
 archive=build/libec_security.a
 header=include/ec_security.h
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-failed=0
 for file in $so $archive $header; do
-    [ -e $file ] || { echo "FAIL $file is missing: run make"; exit 1; }
+    [ -e "$file" ] || { echo "FAIL $file is missing: run make"; exit 1; }
 done
-
-. tests/verdict.sh
 
 # What differs between two sorted lists, one word a line.
 differences() {

@@ -3,18 +3,9 @@
 # compiled and run, and tests/bindings looks at each program from outside.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-export LC_ALL=C PYTHONDONTWRITEBYTECODE=1
+. tests/scratch.sh
 CC=${CC:-cc}
 CXX=${CXX:-c++}
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-# Under tests/as-root the folder is looked into by other users too.
-chmod 755 "$work"
-failed=0
-# Those of the `make check` this runs in are not meant for the makes below.
-unset MAKEFLAGS MFLAGS MAKELEVEL
-
-. tests/verdict.sh
 
 # clean COMMAND...: what it says, even if it succeeds.
 clean() { "$@" 2>&1 || echo "exit status not 0: $*"; }

@@ -73,7 +73,7 @@ def mandoc_has_nothing_to_say():
 def man_has_nothing_to_say():
     with tempfile.TemporaryDirectory() as root:
         os.chmod(root, 0o755)
-        for name, text in PAGES.items():
+        for name in PAGES:
             folder = f"{root}/man{name[-1]}"
             os.makedirs(folder, exist_ok=True)
             shutil.copy(f"{MAN}/{name}", folder)

@@ -451,7 +451,7 @@ def print_tables():
     for name in IDIOMS:
         every = {situation: differences(name, situation) for situation in SITUATIONS}
         rows = {}
-        for situation, (found, places) in every.items():
+        for situation, (found, _) in every.items():
             for where, *rest in found:
                 rows.setdefault(tuple(rest), {}).setdefault(situation, set()).add(where)
         both = {situation for situation, (_, places) in every.items() if places}

@@ -3,19 +3,11 @@
 # configuration; then its example run with what was installed, and looked at from outside by tests/bindings.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-export LC_ALL=C PYTHONDONTWRITEBYTECODE=1
-top=$PWD
+. tests/scratch.sh
 packages=$top/build/module-packages
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-chmod 755 "$work"
-failed=0
-unset MAKEFLAGS MFLAGS MAKELEVEL
 export EC_SECURITY_LIB="$top/build/libec_security.so.0" EC_BUILD="$top/build/runtimes" HOME="$work/home"
 mkdir "$HOME"
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
-
-. tests/verdict.sh
 
 looked_at() { tests/bindings "$@" || failed=1; }
 

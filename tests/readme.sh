@@ -2,15 +2,7 @@
 # The README's code does what it says: its programs are compiled and run, its commands are run, its messages are real.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-export LC_ALL=C PYTHONDONTWRITEBYTECODE=1
-root=$PWD
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-chmod 755 "$work"
-failed=0
-unset MAKEFLAGS MFLAGS MAKELEVEL
-
-. tests/verdict.sh
+. tests/scratch.sh
 
 tests/blocks README.md "$work"
 rm -f "$work"/*.says
@@ -28,15 +20,18 @@ END
 echo 'ecuser:x:4711:4712::/nonexistent:/bin/false' >"$work/passwd"
 echo 'ecuser:x:4712:' >"$work/group"
 printf 'passwd: files\ngroup: files\n' >"$work/nsswitch.conf"
-with_ecuser() { EC_WORK=$work EC_TESTS=$root/tests unshare --mount sh "$work/with-ecuser" "$@" 2>&1; }
+with_ecuser() { EC_WORK=$work EC_TESTS=$top/tests unshare --mount sh "$work/with-ecuser" "$@" 2>&1; }
 
 # drops NAME COMMAND...: it drops, silently; or, where there is no other id, it says what was refused.
 if awk '4711 >= $1 && 4711 < $1 + $3 { found = 1 } END { exit !found }' /proc/self/uid_map; then
     drops() {
         name=$1
         shift
-        said=$(with_ecuser "$@") && [ -z "$said" ]
-        verdict "$name: drops" "$([ $? = 0 ] || echo "it says: $said")"
+        if said=$(with_ecuser "$@") && [ -z "$said" ]; then
+            verdict "$name: drops" ""
+        else
+            verdict "$name: drops" "it says: $said"
+        fi
     }
 else
     drops() {
@@ -92,7 +87,7 @@ done <"$work/lines"
 
 # --- Python, the stanza, the messages ----------------------------------------------------------------------------------------
 
-export PYTHONPATH="$root/cbindings-tests/python"
+export PYTHONPATH="$top/cbindings-tests/python"
 drops "Python" "${PYTHON:-python3}" "$work/06.python"
 
 cp "$work/07.conf" "$work/server.conf"

@@ -3,15 +3,7 @@
 # makepkg do, with what `make dist` has made.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-export LC_ALL=C
-top=$PWD
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-chmod 755 "$work"
-failed=0
-unset MAKEFLAGS MFLAGS MAKELEVEL
-
-. tests/verdict.sh
+. tests/scratch.sh
 
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 tarball=$top/build/packaging/ec_security-$version.tar.xz
@@ -30,6 +22,7 @@ verdict "an RPM finds its library by its name" "$(
     rpm -qp --provides "$work"/rpm/RPMS/*/ec_security-"$version"*.rpm | grep -q '^libec_security.so.0(EC_SECURITY_0)' || echo "it does not")"
 # Not what is a distribution's to say or do (signature, packager, group, compression, ldconfig by trigger, debug information in a
 # package of its own), nor what this old rpmlint does not know: GNU hashes, licences by SPDX, section 5 for any file format.
+# shellcheck disable=SC2046 # no path has a blank
 verdict "rpmlint has no other error than what a distribution adds" "$(
     rpmlint build/packaging/ec_security.spec $(find "$work/rpm" -name '*.rpm') 2>&1 | grep ' E: ' | grep -v -e no-signature \
         -e no-packager-tag -e no-group-tag -e library-without-ldconfig -e missing-hash-section -e bad-manual-page-folder \

@@ -718,7 +718,7 @@ def converted(unit, *arguments):
 @case
 def convert_writes_a_stanza_that_loads():
     need_ids()
-    out = converted(f"""[Unit]
+    out = converted("""[Unit]
 Description=x
 [Service]
 User=ecuser

@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2034 # failed is read by whoever reads this
 # What the tests written in sh have in common; each sets failed=0 and ends with that.
 
 # verdict NAME PROBLEM: the case has passed if there is no problem.

@@ -61,8 +61,7 @@ static void become(const char *user, const char *group)
 static void become_as_in(const char *file)
 {
     ec_security_policy *policy = ec_security_policy_new();
-    if (!policy || ec_security_policy_load(policy, file) != EC_SECURITY_OK ||
-        ec_security_policy_apply(policy) != EC_SECURITY_OK)
+    if (!policy || ec_security_policy_load(policy, file) != EC_SECURITY_OK || ec_security_policy_apply(policy) != EC_SECURITY_OK)
         die("%s", ec_security_last_error());
     ec_security_policy_free(policy);
 }
@@ -232,8 +231,8 @@ static int table(const char *title, struct row *first)
             *first = row;
         else if (memcmp(first, &row, sizeof row) != 0)
             alike = 0;
-        printf("  %-7s %-9s %-6s %-6s %-14s %-31s %8d %7d %12s\n", entry->d_name, name, row.uid, row.gid, row.groups,
-               row.caps, row.bounding, row.ambient, row.no_new_privs ? "yes" : "no");
+        printf("  %-7s %-9s %-6s %-6s %-14s %-31s %8d %7d %12s\n", entry->d_name, name, row.uid, row.gid, row.groups, row.caps,
+               row.bounding, row.ambient, row.no_new_privs ? "yes" : "no");
     }
     closedir(folder);
     printf("\n");
@@ -264,8 +263,7 @@ static void own_network_if_needed(void)
     if (port > 0 || (errno != EACCES && errno != EADDRINUSE))
         return;
     struct ifreq loopback = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
-    if (unshare(CLONE_NEWNET) != 0 || (fd = socket(AF_INET, SOCK_DGRAM, 0)) < 0 ||
-        ioctl(fd, SIOCSIFFLAGS, &loopback) != 0)
+    if (unshare(CLONE_NEWNET) != 0 || (fd = socket(AF_INET, SOCK_DGRAM, 0)) < 0 || ioctl(fd, SIOCSIFFLAGS, &loopback) != 0)
         die("no port below 1024 can be bound here, not even before the drop: run this as root");
     close(fd);
     printf("No port below 1024 can be bound on this machine's network: this is shown in a network namespace of its own.\n");
@@ -312,16 +310,16 @@ int main(int argc, char **argv)
                    "  As root of the machine, or with ids in /etc/subuid and /etc/subgid, the user changes as well.\n");
         else if (!group)
             printf("  There is no user \"ecuser\" with a group here: it becomes \"%s\" and its group instead.\n", user);
-        printf("  ec_security_apply(%s%s%s, %s%s%s, \"" CAPS "\")\n", user ? "\"" : "", user ? user : "NULL",
-               user ? "\"" : "", group ? "\"" : "", group ? group : "NULL", group ? "\"" : "");
+        printf("  ec_security_apply(%s%s%s, %s%s%s, \"" CAPS "\")\n", user ? "\"" : "", user ? user : "NULL", user ? "\"" : "",
+               group ? "\"" : "", group ? group : "NULL", group ? "\"" : "");
         become(user, group);
     }
 
     int threads = table("\nafter:", &after);
     if (threads != WORKERS + 1)
         die("the threads are not alike after the drop");
-    if (!file && (strcmp(after.caps, "cap_net_bind_service=ep") != 0 || !after.no_new_privs ||
-                  (user && strcmp(after.uid, "0") == 0)))
+    if (!file &&
+        (strcmp(after.caps, "cap_net_bind_service=ep") != 0 || !after.no_new_privs || (user && strcmp(after.uid, "0") == 0)))
         die("the state is not the one asked for");
 
     int fd = socket(AF_INET, SOCK_STREAM, 0);

@@ -15,10 +15,7 @@ static void *wait_for_ever(void *unused)
     return unused;
 }
 
-static const char *or_null(const char *arg)
-{
-    return strcmp(arg, "-") == 0 ? NULL : arg;
-}
+static const char *or_null(const char *arg) { return strcmp(arg, "-") == 0 ? NULL : arg; }
 
 int main(int argc, char **argv)
 {

@@ -25,8 +25,9 @@ static struct worker {
 /* On a port of 127.0.0.1, for as long as the process lives. 0 or the errno. */
 static int listen_on(int port)
 {
-    struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, 5) < 0)
         return errno;
@@ -64,10 +65,7 @@ int threads_start(int n)
 }
 
 /* How often a thread has gone round. */
-uint64_t threads_done(int number)
-{
-    return __atomic_load_n(&workers[number].done, __ATOMIC_SEQ_CST);
-}
+uint64_t threads_done(int number) { return __atomic_load_n(&workers[number].done, __ATOMIC_SEQ_CST); }
 
 /* Has a thread listen on a port; 0 or the errno. */
 int threads_listen(int number, int port)

@@ -15,7 +15,8 @@ int main(int argc, char **argv)
     if (argc != 2)
         die("usage: session-after FOLDER");
     ec_security_policy *policy = ec_security_policy_new();
-    if (!policy || ec_security_policy_set(policy, "user", "ecuser") || ec_security_policy_set(policy, "chroot", argv[1]))
+    if (!policy || ec_security_policy_set(policy, "user", "ecuser") ||
+        ec_security_policy_set(policy, "chroot", argv[1]))
         die("%s", ec_security_last_error());
     start_pool(2);
     pid_t child = fork();

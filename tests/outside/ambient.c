@@ -64,7 +64,7 @@ struct run {
     uint64_t held, ambient; /* permitted and effective; inheritable and ambient */
     bool bounded;           /* the bounding set is what apply trims it to, else that of before */
     uint64_t bounding;
-    bool all_of_bounding;   /* held is the bounding set of before */
+    bool all_of_bounding; /* held is the bounding set of before */
     int nnp;
 };
 
@@ -104,8 +104,8 @@ static void executed(void *arg)
     uint64_t bounding = run->bounded ? run->bounding : was->bnd, held = run->all_of_bounding ? was->bnd : run->held;
     char want[512];
     snprintf(want, sizeof want, "uid %u/%u/%u/%u Inh %llx Prm %llx Eff %llx Bnd %llx Amb %llx nnp %d", run->real, run->effective,
-             run->effective, run->effective, (unsigned long long)run->ambient, (unsigned long long)held,
-             (unsigned long long)held, (unsigned long long)bounding, (unsigned long long)run->ambient, run->nnp);
+             run->effective, run->effective, (unsigned long long)run->ambient, (unsigned long long)held, (unsigned long long)held,
+             (unsigned long long)bounding, (unsigned long long)run->ambient, run->nnp);
     expect(!strcmp(answer->text, want), "is %s, not %s", answer->text, want);
 }
 
@@ -206,23 +206,44 @@ int main(int argc, char **argv)
         {.name = "executed: nothing is ambient",
          .program = "/bin/cat",
          .set = {{"user", "ecuser"}, {"capabilities", "cap_net_bind_service,cap_kill+ep"}},
-         .real = ECUSER_UID, .effective = ECUSER_UID, .bounded = true, .bounding = BIT(10) | BIT(5), .nnp = 1},
+         .real = ECUSER_UID,
+         .effective = ECUSER_UID,
+         .bounded = true,
+         .bounding = BIT(10) | BIT(5),
+         .nnp = 1},
         {.name = "executed: ambient, with no_new_privs",
          .program = "/bin/cat",
          .set = {{"user", "ecuser"}, {"capabilities", "cap_net_bind_service,cap_kill+ep"}, {"ambient", "cap_kill"}},
-         .real = ECUSER_UID, .effective = ECUSER_UID, .held = BIT(5), .ambient = BIT(5), .bounded = true,
-         .bounding = BIT(10) | BIT(5), .nnp = 1},
+         .real = ECUSER_UID,
+         .effective = ECUSER_UID,
+         .held = BIT(5),
+         .ambient = BIT(5),
+         .bounded = true,
+         .bounding = BIT(10) | BIT(5),
+         .nnp = 1},
         {.name = "executed: ambient, without no_new_privs",
          .program = "/bin/cat",
-         .set = {{"user", "ecuser"}, {"capabilities", "cap_net_bind_service+ep cap_kill+p"}, {"ambient", "cap_kill"},
+         .set = {{"user", "ecuser"},
+                 {"capabilities", "cap_net_bind_service+ep cap_kill+p"},
+                 {"ambient", "cap_kill"},
                  {"no_new_privs", "off"}},
-         .real = ECUSER_UID, .effective = ECUSER_UID, .held = BIT(5), .ambient = BIT(5), .bounded = true,
+         .real = ECUSER_UID,
+         .effective = ECUSER_UID,
+         .held = BIT(5),
+         .ambient = BIT(5),
+         .bounded = true,
          .bounding = BIT(10) | BIT(5)},
         {.name = "executed: two ambient, one of them above 31, bounding kept",
          .program = "/bin/cat",
-         .set = {{"user", "ecuser"}, {"capabilities", "cap_kill,cap_bpf+ep"}, {"ambient", "cap_kill,cap_bpf"},
-                 {"bounding", "keep"}, {"no_new_privs", "off"}},
-         .real = ECUSER_UID, .effective = ECUSER_UID, .held = BIT(5) | BIT(39), .ambient = BIT(5) | BIT(39)},
+         .set = {{"user", "ecuser"},
+                 {"capabilities", "cap_kill,cap_bpf+ep"},
+                 {"ambient", "cap_kill,cap_bpf"},
+                 {"bounding", "keep"},
+                 {"no_new_privs", "off"}},
+         .real = ECUSER_UID,
+         .effective = ECUSER_UID,
+         .held = BIT(5) | BIT(39),
+         .ambient = BIT(5) | BIT(39)},
         {.name = "executed: root without capabilities gets none back",
          .program = "/bin/cat",
          .set = {{"capabilities", ""}, {"no_new_privs", "off"}},
@@ -233,15 +254,21 @@ int main(int argc, char **argv)
         {.name = "executed: a set-uid program, with no_new_privs, is none",
          .program = "/mnt/set-uid-cat",
          .set = {{"user", "ecuser"}, {"bounding", "keep"}},
-         .real = ECUSER_UID, .effective = ECUSER_UID, .nnp = 1},
+         .real = ECUSER_UID,
+         .effective = ECUSER_UID,
+         .nnp = 1},
         {.name = "executed: a set-uid program, with no_new_privs = off, has no more than the bounding set",
          .program = "/mnt/set-uid-cat",
          .set = {{"user", "ecuser"}, {"no_new_privs", "off"}, {"capabilities", "cap_kill+p"}},
-         .real = ECUSER_UID, .held = BIT(5), .bounded = true, .bounding = BIT(5)},
+         .real = ECUSER_UID,
+         .held = BIT(5),
+         .bounded = true,
+         .bounding = BIT(5)},
         {.name = "executed: a set-uid program, with no_new_privs = off and bounding = keep, works",
          .program = "/mnt/set-uid-cat",
          .set = {{"user", "ecuser"}, {"no_new_privs", "off"}, {"bounding", "keep"}},
-         .real = ECUSER_UID, .all_of_bounding = true},
+         .real = ECUSER_UID,
+         .all_of_bounding = true},
     };
     for (size_t at = 0; at < sizeof runs / sizeof *runs; at++)
         test(runs[at].name, 30, executed, &runs[at]);
@@ -259,8 +286,8 @@ int main(int argc, char **argv)
     };
     for (size_t at = 0; at < sizeof starts / sizeof *starts; at++) {
         char name[160];
-        snprintf(name, sizeof name, "service manager: user %s, capabilities \"%s\"%s", starts[at].user ? starts[at].user : "not given",
-                 starts[at].caps, starts[at].ambient ? ", ambient" : "");
+        snprintf(name, sizeof name, "service manager: user %s, capabilities \"%s\"%s",
+                 starts[at].user ? starts[at].user : "not given", starts[at].caps, starts[at].ambient ? ", ambient" : "");
         test(name, 30, managed_start, &starts[at]);
     }
     return finish();

@@ -25,7 +25,7 @@ static ec_security_policy *policy_of(const struct request *request)
 {
     ec_security_policy *policy = ec_security_policy_new();
     const char *options[][2] = {
-        {"user", request->user},   {"group", request->group},       {"supplemental_groups", request->groups},
+        {"user", request->user},         {"group", request->group},       {"supplemental_groups", request->groups},
         {"capabilities", request->caps}, {"deadline", request->deadline},
     };
     for (size_t i = 0; i < sizeof options / sizeof *options; i++)
@@ -67,8 +67,7 @@ static void ids_arrive_whole(void *arg)
     struct request request = {user, group, groups, "cap_net_bind_service+ep", 0, NULL};
     struct child *child = start(applies, &request);
     struct process *before = look(child->pid);
-    struct thread want =
-        after_drop(&before->threads[0], ids[0], ids[1], &ids[2], 2, BIT(10), BIT(10), 0);
+    struct thread want = after_drop(&before->threads[0], ids[0], ids[1], &ids[2], 2, BIT(10), BIT(10), 0);
     /* Once more: what is held must be read as it is, or the call asks for what it has not the right to. */
     for (int times = 0; times < 2; times++) {
         struct answer *answer = go(child);

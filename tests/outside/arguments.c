@@ -66,8 +66,7 @@ static void returned_at(int line, int got, int want, const char *what)
 {
     check_at(line, got == want, "%s: %d, not %d (%s)", what, got, want, ec_security_last_error());
     if (got)
-        check_at(line, one_line(ec_security_last_error()), "%s: the story is not one line: %s", what,
-                 ec_security_last_error());
+        check_at(line, one_line(ec_security_last_error()), "%s: the story is not one line: %s", what, ec_security_last_error());
 }
 /* RETURNS(f(x), status): that is what f(x) returns. */
 #define RETURNS(call, status) returned_at(__LINE__, CALL(call), (status), #call)
@@ -201,11 +200,9 @@ static void says(const struct text *row, const char *function, int got, int want
         if ((unsigned char)*c < 0x20 || (unsigned char)*c >= 0x7f)
             *c = '?';
     check(found == MARK, "%s(\"%s\" x %u): errno is %d", function, shown, row->times, found);
-    check(got == want, "%s(\"%s\" x %u): %d, not %d (%s)", function, shown, row->times, got, want,
-          ec_security_last_error());
+    check(got == want, "%s(\"%s\" x %u): %d, not %d (%s)", function, shown, row->times, got, want, ec_security_last_error());
     if (got)
-        check(one_line(ec_security_last_error()), "%s(\"%s\" x %u): the story is not one line", function, shown,
-              row->times);
+        check(one_line(ec_security_last_error()), "%s(\"%s\" x %u): the story is not one line", function, shown, row->times);
 }
 
 static void texts(void)
@@ -304,8 +301,8 @@ static void as_snprintf(writer *write, const char *name)
 {
     char whole[8192];
     int full = CALL(write(whole, sizeof whole));
-    if (!check(full > 0 && (size_t)full < sizeof whole && strlen(whole) == (size_t)full,
-               "%s: %d, and the text has %zu bytes", name, full, strlen(whole)))
+    if (!check(full > 0 && (size_t)full < sizeof whole && strlen(whole) == (size_t)full, "%s: %d, and the text has %zu bytes",
+               name, full, strlen(whole)))
         return;
     check(CALL(write(NULL, 0)) == full, "%s(NULL, 0) does not give the length", name);
     size_t lens[] = {0, 1, 2, (size_t)full / 2 + 1, (size_t)full - 1, (size_t)full, (size_t)full + 1, (size_t)full + 100};
@@ -318,12 +315,11 @@ static void as_snprintf(writer *write, const char *name)
             check(got == full, "%s with room for %zu: %d, not %d", name, len, got, full);
             if (len) {
                 size_t fits = len > (size_t)full ? (size_t)full : len - 1;
-                check(strnlen(room, len) == fits, "%s with room for %zu: %zu bytes, not %zu", name, len,
-                      strnlen(room, len), fits);
+                check(strnlen(room, len) == fits, "%s with room for %zu: %zu bytes, not %zu", name, len, strnlen(room, len),
+                      fits);
                 check(!memcmp(room, whole, fits), "%s with room for %zu: \"%.*s\"", name, len, (int)fits, room);
                 for (size_t rest = fits + 1; rest < len; rest++)
-                    check(room[rest] == 'x', "%s with room for %zu: byte %zu, behind the end, was written", name, len,
-                          rest);
+                    check(room[rest] == 'x', "%s with room for %zu: byte %zu, behind the end, was written", name, len, rest);
             }
             unwall(room, len, upper);
         }
@@ -481,11 +477,10 @@ static void files(void)
 static void fixed_texts(void)
 {
     const int ALL[] = {
-        EC_SECURITY_OK,        EC_SECURITY_EARGUMENT, EC_SECURITY_ESYNTAX,     EC_SECURITY_EOPTION,
-        EC_SECURITY_EUSER,     EC_SECURITY_EGROUP,    EC_SECURITY_ELOOKUP,     EC_SECURITY_ECAPABILITY,
-        EC_SECURITY_EREFUSED,  EC_SECURITY_ETHREAD,   EC_SECURITY_EPROC,       EC_SECURITY_EBUSY,
-        EC_SECURITY_ERESOURCE, EC_SECURITY_EFILE,     EC_SECURITY_ENOSTANZA,   EC_SECURITY_ECHROOT,
-        EC_SECURITY_ENOPROCESS, EC_SECURITY_EINTERNAL,
+        EC_SECURITY_OK,      EC_SECURITY_EARGUMENT,  EC_SECURITY_ESYNTAX,     EC_SECURITY_EOPTION,  EC_SECURITY_EUSER,
+        EC_SECURITY_EGROUP,  EC_SECURITY_ELOOKUP,    EC_SECURITY_ECAPABILITY, EC_SECURITY_EREFUSED, EC_SECURITY_ETHREAD,
+        EC_SECURITY_EPROC,   EC_SECURITY_EBUSY,      EC_SECURITY_ERESOURCE,   EC_SECURITY_EFILE,    EC_SECURITY_ENOSTANZA,
+        EC_SECURITY_ECHROOT, EC_SECURITY_ENOPROCESS, EC_SECURITY_EINTERNAL,
     };
     const int LEN = sizeof ALL / sizeof *ALL;
     const char *unknown = ec_security_strerror(-1);
@@ -646,10 +641,10 @@ static void last_errors_without_keys(void)
             ;
         bool none = !*ec_security_last_error();
         int status = ec_security_raise("cap_elsewhere+e");
-        _exit(!none                                                                            ? 1
-              : status != EC_SECURITY_ESYNTAX                                                  ? 2
+        _exit(!none                                                                              ? 1
+              : status != EC_SECURITY_ESYNTAX                                                    ? 2
               : strcmp(ec_security_last_error(), ec_security_strerror(EC_SECURITY_ESYNTAX)) != 0 ? 3
-                                                                                               : 0);
+                                                                                                 : 0);
     }
     int status = 0;
     check(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0, "a last error without a key: status %#x", status);
@@ -696,7 +691,8 @@ static const struct group {
     {.name = "options take no garbage, and keep what they had", .checks = option_values},
     {.name = "files that are none", .checks = files},
     {.name = "strerror for every number, and the version", .checks = fixed_texts},
-    {.name = "without a key, last_error is the text of the status", .checks = last_errors_without_keys,
+    {.name = "without a key, last_error is the text of the status",
+     .checks = last_errors_without_keys,
      .needs_new_process = true},
     {.name = "last_error belongs to its thread", .checks = last_errors},
     {.name = "last_error tells the last failure, whenever it is asked", .checks = last_errors_in_threads},

@@ -26,8 +26,9 @@ static int drop_by_libcap(bool ids, uid_t uid, gid_t gid, size_t groups_len, con
     if (ids && (cap_setgroups(gid, groups_len, groups) < 0 || cap_setuid(uid) < 0))
         return 3;
     cap_t caps = cap_init();
-    if (!caps || (retained_len && (cap_set_flag(caps, CAP_PERMITTED, retained_len, retained, CAP_SET) < 0 ||
-                                   cap_set_flag(caps, CAP_EFFECTIVE, retained_len, retained, CAP_SET) < 0)) ||
+    if (!caps ||
+        (retained_len && (cap_set_flag(caps, CAP_PERMITTED, retained_len, retained, CAP_SET) < 0 ||
+                          cap_set_flag(caps, CAP_EFFECTIVE, retained_len, retained, CAP_SET) < 0)) ||
         cap_set_proc(caps) < 0)
         return 4;
     cap_free(caps);

@@ -308,8 +308,7 @@ static void compare(const char *text, struct figures *figures)
         struct ec_security_caps want = masks(theirs);
         if (!same(&ours, &want))
             differs_at(figures, text, "e %" PRIx64 " p %" PRIx64 " i %" PRIx64 "; libcap: %" PRIx64 " %" PRIx64 " %" PRIx64,
-                       ours.effective, ours.permitted, ours.inheritable, want.effective, want.permitted,
-                       want.inheritable);
+                       ours.effective, ours.permitted, ours.inheritable, want.effective, want.permitted, want.inheritable);
         compare_written(text, &want, theirs, figures);
     }
     if (theirs)
@@ -432,10 +431,10 @@ static void table_row(char *row, struct figures *figures)
     if (!accepted)
         return;
     struct ec_security_caps caps, want = {
-        .effective = strtoull(columns[1], NULL, 16),
-        .permitted = strtoull(columns[2], NULL, 16),
-        .inheritable = strtoull(columns[3], NULL, 16),
-    };
+                                      .effective = strtoull(columns[1], NULL, 16),
+                                      .permitted = strtoull(columns[2], NULL, 16),
+                                      .inheritable = strtoull(columns[3], NULL, 16),
+                                  };
     char written[4096];
     if (ec_security_caps_from_text(text, &caps) != EC_SECURITY_OK || !same(&caps, &want))
         differs_at(figures, text, "the table has other masks");
@@ -538,8 +537,8 @@ static bool run(const struct job *job, struct figures *figures)
     }
     close(pipes[1]);
     FILE *from = fdopen(pipes[0], "r");
-    bool read = from && fscanf(from, "%" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 "\n", &figures->accepted,
-                               &figures->refused, &figures->written, &figures->differences) == 4;
+    bool read = from && fscanf(from, "%" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 "\n", &figures->accepted, &figures->refused,
+                               &figures->written, &figures->differences) == 4;
     if (read && figures->differences && !fgets(figures->first, sizeof figures->first, from))
         strcpy(figures->first, "?");
     if (from)
@@ -547,8 +546,7 @@ static bool run(const struct job *job, struct figures *figures)
     int status = -1;
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
-    expect(read && status == 0, "%s with last capability %u: the process ended with status %x", job->what, job->last,
-           status);
+    expect(read && status == 0, "%s with last capability %u: the process ended with status %x", job->what, job->last, status);
     expect(figures->differences == 0, "%s with last capability %u, seed %" PRIu64 ": %" PRIu64 " differences; first %s",
            job->what, job->last, job->seed, figures->differences, figures->first);
     return !over();
@@ -569,10 +567,10 @@ static void every_row(void *unused)
     (void)unused;
     struct figures figures;
     run(&(struct job){"table", "C", 40, 1, 0}, &figures);
-    printf("table: %" PRIu64 " rows accepted, %" PRIu64 " refused, %" PRIu64 " differences\n", figures.accepted,
-           figures.refused, figures.differences);
-    expect(figures.accepted + figures.refused == ROWS, "%" PRIu64 " rows instead of %d",
-           figures.accepted + figures.refused, ROWS);
+    printf("table: %" PRIu64 " rows accepted, %" PRIu64 " refused, %" PRIu64 " differences\n", figures.accepted, figures.refused,
+           figures.differences);
+    expect(figures.accepted + figures.refused == ROWS, "%" PRIu64 " rows instead of %d", figures.accepted + figures.refused,
+           ROWS);
 }
 
 static void expect_good_mixture(const struct figures *figures, uint64_t wanted)
@@ -605,8 +603,7 @@ static void written_masks(void *unused)
     (void)unused;
     struct figures figures;
     run(&(struct job){"masks", "C", NATIVE, seed, count}, &figures);
-    printf("masks, seed %" PRIu64 ": %" PRIu64 " written, %" PRIu64 " differences\n", seed, figures.written,
-           figures.differences);
+    printf("masks, seed %" PRIu64 ": %" PRIu64 " written, %" PRIu64 " differences\n", seed, figures.written, figures.differences);
     expect(figures.written == count, "only %" PRIu64 " masks written", figures.written);
 }
 

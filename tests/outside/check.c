@@ -41,7 +41,8 @@ static bool deny(const struct denied *denied)
                       : denied->how == WITH_EPERM ? SECCOMP_RET_ERRNO | EPERM
                                                   : SECCOMP_RET_ERRNO | ENOSYS;
     struct rule rule = {denied->number,
-                        {denied->first < 0 ? ANY : (unsigned)denied->first, denied->second < 0 ? ANY : (unsigned)denied->second, ANY},
+                        {denied->first < 0 ? ANY : (unsigned)denied->first, denied->second < 0 ? ANY : (unsigned)denied->second,
+                         ANY},
                         action};
     return seccomp_rule(rule, SECCOMP_FILTER_FLAG_TSYNC) == 0;
 }
@@ -471,7 +472,8 @@ int main(int argc, char **argv)
             snprintf(name, sizeof name, "check: %s %s", calls[at].name, HOW[how]);
             snprintf(text, sizeof text, "%s%s", calls[at].step,
                      how == WITH_EPERM && !strcmp(calls[at].step, "capset") ? " (" : "");
-            struct denied denied = {name, calls[at].number, calls[at].first, calls[at].second, how, EC_SECURITY_EREFUSED, text, false};
+            struct denied denied = {name, calls[at].number, calls[at].first, calls[at].second, how, EC_SECURITY_EREFUSED, text,
+                                    false};
             test(name, 30, one_call_denied, &denied);
         }
     for (int how = WITH_EPERM; how <= KILLS; how++) {
@@ -488,7 +490,8 @@ int main(int argc, char **argv)
         {"check: PR_GET_SECUREBITS denied", SYS_prctl, PR_GET_SECUREBITS, -1, WITH_EPERM, EC_SECURITY_EREFUSED,
          "prctl(PR_GET_SECUREBITS) failed (EPERM", false},
         {"check: getgroups denied", SYS_getgroups, -1, -1, WITH_ENOSYS, EC_SECURITY_EREFUSED, "getgroups failed (ENOSYS", false},
-        {"check: clone denied", SYS_clone, -1, -1, WITH_EPERM, EC_SECURITY_EREFUSED, "clone for the rehearsal failed (EPERM", false},
+        {"check: clone denied", SYS_clone, -1, -1, WITH_EPERM, EC_SECURITY_EREFUSED, "clone for the rehearsal failed (EPERM",
+         false},
         {"check: rt_tgsigqueueinfo denied", SYS_rt_tgsigqueueinfo, -1, -1, WITH_EPERM, EC_SECURITY_ETHREAD,
          "cannot be signalled (EPERM", true},
     };

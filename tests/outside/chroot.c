@@ -129,8 +129,8 @@ static long ways_out(void *unused)
 
 struct plan {
     const char *folder, *user, *caps;
-    int others;          /* what one more thread unshares */
-    bool lacks_chroot;   /* and that it has given up CAP_SYS_CHROOT */
+    int others;        /* what one more thread unshares */
+    bool lacks_chroot; /* and that it has given up CAP_SYS_CHROOT */
     bool alone, no_chroot, gone, in_namespace;
     int status;
     const char *text;
@@ -311,7 +311,7 @@ static void is_undone(void *arg)
 /* --- a daemon's own chroot ----------------------------------------------------------------------------------------- */
 
 struct own {
-    bool first;   /* the policy is made first */
+    bool first; /* the policy is made first */
     bool threads, again;
     int status;
 };
@@ -456,10 +456,7 @@ int main(int argc, char **argv)
         {"PR_SET_KEEPCAPS", SYS_prctl, PR_SET_KEEPCAPS, {{"user", "ecuser"}}},
         {"PR_CAPBSET_DROP", SYS_prctl, PR_CAPBSET_DROP, {{"user", "ecuser"}}},
         {"capset", SYS_capset, -1, {{"user", "ecuser"}}},
-        {"PR_SET_SECUREBITS",
-         SYS_prctl,
-         PR_SET_SECUREBITS,
-         {{"user", "ecuser"}, {"bounding", "keep"}, {"securebits", "noroot"}}},
+        {"PR_SET_SECUREBITS", SYS_prctl, PR_SET_SECUREBITS, {{"user", "ecuser"}, {"bounding", "keep"}, {"securebits", "noroot"}}},
     };
     for (size_t at = 0; at < sizeof refused / sizeof *refused; at++) {
         char name[96];
@@ -468,8 +465,10 @@ int main(int argc, char **argv)
         test(name, 30, is_undone, &undone);
     }
 
-    static struct own owns[] = {{true, true, false, EC_SECURITY_OK},   {false, true, false, EC_SECURITY_EPROC},
-                                {false, false, false, EC_SECURITY_OK}, {true, false, true, EC_SECURITY_OK}};
+    static struct own owns[] = {{true, true, false, EC_SECURITY_OK},
+                                {false, true, false, EC_SECURITY_EPROC},
+                                {false, false, false, EC_SECURITY_OK},
+                                {true, false, true, EC_SECURITY_OK}};
     test("chroot: the daemon's own, policy made before, threads, no /proc inside", 30, own_chroot, &owns[0]);
     test("chroot: the daemon's own, policy made after, threads, no /proc inside", 30, own_chroot, &owns[1]);
     test("chroot: the daemon's own, policy made after, one thread", 30, own_chroot, &owns[2]);

@@ -56,8 +56,9 @@ static bool answers(unsigned port)
 {
     char text[512] = "";
     size_t got = 0;
-    struct sockaddr_in at = {
-        .sin_family = AF_INET, .sin_port = htons((unsigned short)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_port = htons((unsigned short)port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (connect(fd, (struct sockaddr *)&at, sizeof at) == 0 && write(fd, "GET / HTTP/1.0\r\n\r\n", 18) == 18)
         for (ssize_t n; got < sizeof text - 1 && (n = read(fd, text + got, sizeof text - 1 - got)) > 0;)
@@ -148,8 +149,8 @@ static void with_one_id(void *unused)
     struct thread want = after_drop(&self->threads[0], self->threads[0].uid[0], self->threads[0].gid[0], NULL, 0, BIT(10),
                                     BIT(10), 0);
     want.bnd = BIT(10); /* it holds CAP_SETPCAP there */
-    expect_demo(&run, "ec_security_apply(NULL, NULL, \"cap_net_bind_service+ep\")", &want,
-                FIELD_UID | FIELDS_CAPS | FIELD_NNP, false);
+    expect_demo(&run, "ec_security_apply(NULL, NULL, \"cap_net_bind_service+ep\")", &want, FIELD_UID | FIELDS_CAPS | FIELD_NNP,
+                false);
     static char out[16384];
     run.argument[0] = NULL;
     struct child *child = run_demo(&run, NULL, out, sizeof out);

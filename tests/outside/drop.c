@@ -29,8 +29,7 @@ static void drops(void *unused)
     struct process *before = look(child->pid);
     struct answer *answer = go(child);
     expect(answer->came && answer->status == EC_SECURITY_OK, "apply: %d %s", answer->status, answer->text);
-    struct thread want =
-        after_drop(&before->threads[0], ECUSER_UID, ECUSER_GID, ECUSER_GROUPS, 3, BIT(10), BIT(10), 0);
+    struct thread want = after_drop(&before->threads[0], ECUSER_UID, ECUSER_GID, ECUSER_GROUPS, 3, BIT(10), BIT(10), 0);
     expect_threads(look(child->pid), &want, FIELDS_ALL, 4);
 }
 

@@ -200,10 +200,7 @@ static bool parses(const char *text)
     return caps != NULL;
 }
 
-static bool is(const char *word, const char *other)
-{
-    return word == other || (word && other && !strcmp(word, other));
-}
+static bool is(const char *word, const char *other) { return word == other || (word && other && !strcmp(word, other)); }
 
 static bool above_the_last(const struct job *job, const struct thread *before)
 {
@@ -266,8 +263,7 @@ static struct contract {
      "effective after setresuid(2)",
      0},
     {ecuser_already, true, "what is already so needs no privilege; by hand initgroups(3) is refused with EPERM", 0},
-    {groups_already, true,
-     "a user namespace may deny setgroups(2); a list that already is what is wanted needs no call", 0},
+    {groups_already, true, "a user namespace may deny setgroups(2); a list that already is what is wanted needs no call", 0},
 };
 #define CONTRACTS (sizeof contract / sizeof *contract)
 
@@ -281,9 +277,8 @@ static void combination(const struct job *job)
 {
     char what[256];
     const struct request *request = &job->request;
-    snprintf(what, sizeof what, "%s, user %s, group %s, text \"%s\"", states[job->state],
-             request->user ? request->user : "NULL", request->group ? request->group : "NULL",
-             request->text ? request->text : "(NULL)");
+    snprintf(what, sizeof what, "%s, user %s, group %s, text \"%s\"", states[job->state], request->user ? request->user : "NULL",
+             request->group ? request->group : "NULL", request->text ? request->text : "(NULL)");
     struct child *hand = start(by_hand, (void *)job), *ours = start(by_us, (void *)job);
     if (!expect(hand && ours, "%s: no children", what))
         return;
@@ -371,25 +366,25 @@ static const char *const texts[] = {
     "all=eip cap_sys_resource,cap_net_raw,cap_sys_time-eip",
     "all-ep",
     "=ep =",
-    "cap_kill+e",                      /* effective, not permitted */
+    "cap_kill+e", /* effective, not permitted */
     "cap_kill=ep cap_chown+e",
-    "cap_net_raw+ep",                  /* not held in REDUCED, and so on */
+    "cap_net_raw+ep", /* not held in REDUCED, and so on */
     "cap_net_raw+i",
     "cap_sys_time+i",
     "cap_sys_time+i cap_kill+ep",
     "cap_sys_resource+p",
-    "cap_net_bnd_service+ep",          /* no text at all */
+    "cap_net_bnd_service+ep", /* no text at all */
     "cap_kill",
     "cap_kill =p",
     "+ep",
     "=p+e",
     "\xff",
     "64=p",
-    "63+p",                            /* above the last capability */
+    "63+p", /* above the last capability */
     "cap_kill=ep 63+p",
     "62=ep",
     "63=i",
-    "63+p 63-p cap_kill=ep",           /* nothing above in the end */
+    "63+p 63-p cap_kill=ep", /* nothing above in the end */
     "62,all=p",
 };
 #define LEN(array) (sizeof array / sizeof *array)
@@ -426,8 +421,8 @@ static void sum(void *unused)
     bool full = can_change_ids() && !denied;
     struct process *self = look(getpid());
     struct job root_again = {ROOT, {"root", NULL, NULL}};
-    printf("equivalence, %s: %u combinations, %u accepted with the same end, %u refused by both, %u differ by contract\n",
-           place, count.all, count.accepted, count.refused, count.contract);
+    printf("equivalence, %s: %u combinations, %u accepted with the same end, %u refused by both, %u differ by contract\n", place,
+           count.all, count.accepted, count.refused, count.contract);
     for (size_t at = 0; at < CONTRACTS; at++)
         printf("  %u: %s, since %s\n", contract[at].seen, contract[at].ours_accepts ? "ours accepts" : "ours refuses",
                contract[at].reason);
@@ -456,20 +451,29 @@ static void table(const char *where, bool one_id)
         test(name, 60, every_group, (void *)&users[user]);
     }
     static const struct job jobs[] = {
-        {ROOT, {NULL, NULL, NULL}},       {ROOT, {"root", NULL, NULL}},        {ROOT, {"ecuser", NULL, NULL}},
-        {ROOT, {"ecuser", "ecextra", NULL}}, {ROOT, {"54321", "54322", NULL}}, {REDUCED, {NULL, NULL, NULL}},
-        {REDUCED, {"root", NULL, NULL}},  {REDUCED, {"ecuser", NULL, NULL}},   {ECUSER, {NULL, NULL, NULL}},
-        {ECUSER, {"ecuser", NULL, NULL}}, {ECUSER, {"4711", "ecuser", NULL}},  {ECUSER, {"root", NULL, NULL}},
-        {ECUSER, {"ecuser", "ecextra", NULL}}, {SERVICE, {NULL, NULL, NULL}},  {SERVICE, {"ecuser", NULL, NULL}},
+        {ROOT, {NULL, NULL, NULL}},
+        {ROOT, {"root", NULL, NULL}},
+        {ROOT, {"ecuser", NULL, NULL}},
+        {ROOT, {"ecuser", "ecextra", NULL}},
+        {ROOT, {"54321", "54322", NULL}},
+        {REDUCED, {NULL, NULL, NULL}},
+        {REDUCED, {"root", NULL, NULL}},
+        {REDUCED, {"ecuser", NULL, NULL}},
+        {ECUSER, {NULL, NULL, NULL}},
+        {ECUSER, {"ecuser", NULL, NULL}},
+        {ECUSER, {"4711", "ecuser", NULL}},
+        {ECUSER, {"root", NULL, NULL}},
+        {ECUSER, {"ecuser", "ecextra", NULL}},
+        {SERVICE, {NULL, NULL, NULL}},
+        {SERVICE, {"ecuser", NULL, NULL}},
     };
     for (size_t at = 0; at < LEN(jobs); at++) {
         /* Where this program itself has made a namespace with one id, there is nothing to skip: it runs elsewhere too. */
         if (one_id && jobs[at].state != ROOT)
             continue;
         const struct request *request = &jobs[at].request;
-        snprintf(name, sizeof name, "equivalence, %s: from %s, user %s, group %s, every text", place,
-                 states[jobs[at].state], request->user ? request->user : "NULL",
-                 request->group ? request->group : "NULL");
+        snprintf(name, sizeof name, "equivalence, %s: from %s, user %s, group %s, every text", place, states[jobs[at].state],
+                 request->user ? request->user : "NULL", request->group ? request->group : "NULL");
         test(name, 60, every_text, (void *)&jobs[at]);
     }
     snprintf(name, sizeof name, "equivalence, %s: the sum", place);
@@ -499,8 +503,8 @@ static int in_namespace(bool single_id)
             perror("initgroups");
         if (!user_namespace_of(single_id, single_id) || !private_users()) {
             int error = errno;
-            test(single_id ? "equivalence in a user namespace with one id" : "equivalence in a user namespace", 10,
-                 cannot_enter, &error);
+            test(single_id ? "equivalence in a user namespace with one id" : "equivalence in a user namespace", 10, cannot_enter,
+                 &error);
         } else {
             table(single_id ? "user namespace with one id" : "user namespace", single_id);
         }

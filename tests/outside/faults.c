@@ -174,13 +174,13 @@ struct fault {
     key_t_ key;
     unsigned n;
     struct way way;
-    bool from; /* the n-th use and all later ones */
+    bool from;   /* the n-th use and all later ones */
     key_t_ then; /* in the caller, all uses of this after that fail with EPERM, or 0: what is to be undone cannot be */
 };
 
 enum outcome { DONE, UNCHANGED, DEAD, LIBC, BETWEEN, HANG, NOT_REACHED, OUTCOMES };
-static const char *const outcome_names[OUTCOMES] = {"done", "unchanged",  "dead",       "dead in libc",
-                                                    "IN BETWEEN", "HANG", "not reached"};
+static const char *const outcome_names[OUTCOMES] = {"done",       "unchanged", "dead",       "dead in libc",
+                                                    "IN BETWEEN", "HANG",      "not reached"};
 
 struct result {
     enum outcome outcome;
@@ -195,6 +195,7 @@ static const struct {
     const char *name;
 } call_names[] = {
 #define CALL(name) {SYS_##name, #name}
+    /* clang-format off */
     CALL(read), CALL(write), CALL(close), CALL(fstat), CALL(lseek), CALL(mmap), CALL(munmap), CALL(mprotect), CALL(brk),
     CALL(rt_sigaction), CALL(rt_sigprocmask), CALL(rt_sigreturn), CALL(pread64), CALL(clone), CALL(exit), CALL(exit_group),
     CALL(wait4), CALL(waitid), CALL(fcntl), CALL(fchdir), CALL(chdir), CALL(chroot), CALL(getpid), CALL(gettid),
@@ -204,6 +205,7 @@ static const struct {
     CALL(timer_create), CALL(timer_settime), CALL(clock_gettime), CALL(readlinkat), CALL(socket), CALL(connect),
     CALL(sendto), CALL(kcmp), CALL(madvise), CALL(getrandom), CALL(sched_yield), CALL(clock_nanosleep), CALL(uname),
     CALL(sysinfo), CALL(prlimit64), CALL(rseq), CALL(set_robust_list), CALL(set_tid_address), CALL(clone3), CALL(seccomp),
+    /* clang-format on */
     {MALLOC, "malloc"},
 };
 
@@ -212,11 +214,11 @@ static const struct {
     const char *name;
 } prctl_names[] = {
 #define OPTION(name) {PR_##name, #name}
-    OPTION(CAPBSET_READ), OPTION(CAPBSET_DROP), OPTION(GET_SECUREBITS), OPTION(SET_SECUREBITS), OPTION(GET_KEEPCAPS),
-    OPTION(SET_KEEPCAPS), OPTION(GET_NO_NEW_PRIVS), OPTION(SET_NO_NEW_PRIVS), OPTION(GET_DUMPABLE), OPTION(SET_DUMPABLE),
-    OPTION(GET_PDEATHSIG), OPTION(SET_PDEATHSIG), OPTION(GET_SECCOMP),
+    OPTION(CAPBSET_READ),  OPTION(CAPBSET_DROP),     OPTION(GET_SECUREBITS),   OPTION(SET_SECUREBITS), OPTION(GET_KEEPCAPS),
+    OPTION(SET_KEEPCAPS),  OPTION(GET_NO_NEW_PRIVS), OPTION(SET_NO_NEW_PRIVS), OPTION(GET_DUMPABLE),   OPTION(SET_DUMPABLE),
+    OPTION(GET_PDEATHSIG), OPTION(SET_PDEATHSIG),    OPTION(GET_SECCOMP),
 #define AMBIENT(name) {PR_CAP_AMBIENT | PR_CAP_AMBIENT_##name << 16, "AMBIENT_" #name}
-    AMBIENT(IS_SET), AMBIENT(RAISE), AMBIENT(LOWER), AMBIENT(CLEAR_ALL),
+    AMBIENT(IS_SET),       AMBIENT(RAISE),           AMBIENT(LOWER),           AMBIENT(CLEAR_ALL),
 };
 
 static const struct {
@@ -229,8 +231,8 @@ static const struct {
     const char *name;
 } errno_names[] = {
 #define ERRNO(name) {name, #name}
-    ERRNO(EPERM), ERRNO(ENOENT), ERRNO(ESRCH), ERRNO(EINTR), ERRNO(EIO), ERRNO(EAGAIN), ERRNO(ENOMEM), ERRNO(EACCES),
-    ERRNO(EINVAL), ERRNO(ENFILE), ERRNO(EMFILE), ERRNO(ENOSYS), ERRNO(EFAULT), ERRNO(ENOSPC),
+    ERRNO(EPERM),  ERRNO(ENOENT), ERRNO(ESRCH),  ERRNO(EINTR),  ERRNO(EIO),    ERRNO(EAGAIN), ERRNO(ENOMEM),
+    ERRNO(EACCES), ERRNO(EINVAL), ERRNO(ENFILE), ERRNO(EMFILE), ERRNO(ENOSYS), ERRNO(EFAULT), ERRNO(ENOSPC),
 };
 
 static const char *key_name(key_t_ key)
@@ -308,13 +310,13 @@ static bool number_is(key_t_ key, long number) { return (long)(key >> 32) == num
 /* --- scenes: what the process is, and what it asks for ------------------------------------------------------------- */
 
 struct want {
-    bool ids; /* those of ecuser, else they stay */
+    bool ids;           /* those of ecuser, else they stay */
     const char *groups; /* as /proc/PID/status has them, or NULL: they stay */
-    bool caps; /* the three sets below, else they stay */
+    bool caps;          /* the three sets below, else they stay */
     uint64_t eff, prm, inh, amb;
     bool trim, nnp;
     int securebits; /* or -1: they stay */
-    bool root; /* the folder of the tests */
+    bool root;      /* the folder of the tests */
 };
 
 struct scene {
@@ -330,8 +332,8 @@ struct scene {
     bool long_holds; /* whether its deadline is short enough to keep threads longer than that */
 };
 
-#define BIND BIT(10)  /* cap_net_bind_service */
-#define CHOWN BIT(0)  /* cap_chown */
+#define BIND BIT(10) /* cap_net_bind_service */
+#define CHOWN BIT(0) /* cap_chown */
 
 static char folder[] = "/tmp/faults.XXXXXX";
 
@@ -342,22 +344,22 @@ static int calls_caps(void) { return ec_security_apply(NULL, NULL, "cap_chown+ep
 static int calls_chroot(void)
 {
     return apply_of((const char *const[]){"user", "ecuser", "capabilities", "cap_net_bind_service+p", "supplemental_groups",
-                                      "ecextra, eclogs", "chroot", folder, "securebits", "noroot noroot_locked",
-                                      "deadline", "3", NULL});
+                                          "ecextra, eclogs", "chroot", folder, "securebits", "noroot noroot_locked", "deadline",
+                                          "3", NULL});
 }
 
 static int calls_ambient(void)
 {
     return apply_of((const char *const[]){"user", "4711", "group", "4714", "capabilities", "cap_net_bind_service,cap_chown+ep",
-                                      "optional_capabilities", "cap_kill+p", "ambient", "cap_net_bind_service cap_chown",
-                                      "deadline", "3", NULL});
+                                          "optional_capabilities", "cap_kill+p", "ambient", "cap_net_bind_service cap_chown",
+                                          "deadline", "3", NULL});
 }
 
 /* Nothing in it is final, so that all of it can be undone. */
 static int calls_reversible(void)
 {
-    return apply_of((const char *const[]){"user", "ecuser", "capabilities", "cap_chown+eip", "bounding", "keep",
-                                      "no_new_privs", "off", "chroot", folder, "deadline", "3", NULL});
+    return apply_of((const char *const[]){"user", "ecuser", "capabilities", "cap_chown+eip", "bounding", "keep", "no_new_privs",
+                                          "off", "chroot", folder, "deadline", "3", NULL});
 }
 
 static int calls_quick(void)
@@ -382,36 +384,100 @@ static void is_in_user_namespace(void)
 }
 
 static const struct scene bases[] = {
-    {.name = "drop", .what = "ec_security_apply from root: user, group, one capability", .call = calls_drop,
-     .want = {.ids = true, .groups = "4712 4713 4714", .caps = true, .eff = BIND, .prm = BIND, .trim = true, .nnp = true,
+    {.name = "drop",
+     .what = "ec_security_apply from root: user, group, one capability",
+     .call = calls_drop,
+     .want = {.ids = true,
+              .groups = "4712 4713 4714",
+              .caps = true,
+              .eff = BIND,
+              .prm = BIND,
+              .trim = true,
+              .nnp = true,
               .securebits = -1},
-     .needs_ids = true, .needs_caps = BIND},
-    {.name = "chroot", .what = "policy: chroot, supplementary groups, locked securebits", .call = calls_chroot,
-     .want = {.ids = true, .groups = "4713 4714", .caps = true, .prm = BIND, .trim = true, .nnp = true, .securebits = 3,
+     .needs_ids = true,
+     .needs_caps = BIND},
+    {.name = "chroot",
+     .what = "policy: chroot, supplementary groups, locked securebits",
+     .call = calls_chroot,
+     .want = {.ids = true,
+              .groups = "4713 4714",
+              .caps = true,
+              .prm = BIND,
+              .trim = true,
+              .nnp = true,
+              .securebits = 3,
               .root = true},
-     .needs_ids = true, .needs_caps = BIND},
-    {.name = "narrow", .what = "a second call that gives up one capability of two", .before = calls_two, .call = calls_drop,
-     .want = {.ids = true, .groups = "4712 4713 4714", .caps = true, .eff = BIND, .prm = BIND, .nnp = true,
-              .securebits = -1},
-     .needs_ids = true, .needs_caps = BIND | CHOWN},
-    {.name = "userns", .what = "the drop as root of a user namespace", .prepare = is_in_user_namespace, .call = calls_drop,
-     .want = {.ids = true, .groups = "4712 4713 4714", .caps = true, .eff = BIND, .prm = BIND, .trim = true, .nnp = true,
+     .needs_ids = true,
+     .needs_caps = BIND},
+    {.name = "narrow",
+     .what = "a second call that gives up one capability of two",
+     .before = calls_two,
+     .call = calls_drop,
+     .want = {.ids = true, .groups = "4712 4713 4714", .caps = true, .eff = BIND, .prm = BIND, .nnp = true, .securebits = -1},
+     .needs_ids = true,
+     .needs_caps = BIND | CHOWN},
+    {.name = "userns",
+     .what = "the drop as root of a user namespace",
+     .prepare = is_in_user_namespace,
+     .call = calls_drop,
+     .want = {.ids = true,
+              .groups = "4712 4713 4714",
+              .caps = true,
+              .eff = BIND,
+              .prm = BIND,
+              .trim = true,
+              .nnp = true,
               .securebits = -1},
      .needs_ids = true},
-    {.name = "ambient", .what = "policy: ids by number, ambient and optional capabilities", .call = calls_ambient,
-     .want = {.ids = true, .groups = "4713 4714", .caps = true, .eff = BIND | CHOWN, .prm = BIND | CHOWN | BIT(5),
-              .inh = BIND | CHOWN, .amb = BIND | CHOWN, .trim = true, .nnp = true, .securebits = -1},
-     .needs_ids = true, .needs_caps = BIND | CHOWN | BIT(5)},
-    {.name = "reversible", .what = "policy with nothing final in it, from 100 groups, by another than the main thread",
-     .prepare = holds_many_groups, .call = calls_reversible,
-     .want = {.ids = true, .groups = "4712 4713 4714", .caps = true, .eff = CHOWN, .prm = CHOWN, .inh = CHOWN,
-              .securebits = -1, .root = true},
-     .caller = 2, .needs_ids = true, .needs_caps = CHOWN},
-    {.name = "quick", .what = "the drop by another than the main thread, with a deadline of 0.4 s", .call = calls_quick,
-     .want = {.ids = true, .groups = "4712 4713 4714", .caps = true, .eff = BIND, .prm = BIND, .trim = true, .nnp = true,
+    {.name = "ambient",
+     .what = "policy: ids by number, ambient and optional capabilities",
+     .call = calls_ambient,
+     .want = {.ids = true,
+              .groups = "4713 4714",
+              .caps = true,
+              .eff = BIND | CHOWN,
+              .prm = BIND | CHOWN | BIT(5),
+              .inh = BIND | CHOWN,
+              .amb = BIND | CHOWN,
+              .trim = true,
+              .nnp = true,
               .securebits = -1},
-     .caller = 1, .needs_ids = true, .needs_caps = BIND, .long_holds = true},
-    {.name = "caps", .what = "capabilities alone, ids stay", .call = calls_caps,
+     .needs_ids = true,
+     .needs_caps = BIND | CHOWN | BIT(5)},
+    {.name = "reversible",
+     .what = "policy with nothing final in it, from 100 groups, by another than the main thread",
+     .prepare = holds_many_groups,
+     .call = calls_reversible,
+     .want = {.ids = true,
+              .groups = "4712 4713 4714",
+              .caps = true,
+              .eff = CHOWN,
+              .prm = CHOWN,
+              .inh = CHOWN,
+              .securebits = -1,
+              .root = true},
+     .caller = 2,
+     .needs_ids = true,
+     .needs_caps = CHOWN},
+    {.name = "quick",
+     .what = "the drop by another than the main thread, with a deadline of 0.4 s",
+     .call = calls_quick,
+     .want = {.ids = true,
+              .groups = "4712 4713 4714",
+              .caps = true,
+              .eff = BIND,
+              .prm = BIND,
+              .trim = true,
+              .nnp = true,
+              .securebits = -1},
+     .caller = 1,
+     .needs_ids = true,
+     .needs_caps = BIND,
+     .long_holds = true},
+    {.name = "caps",
+     .what = "capabilities alone, ids stay",
+     .call = calls_caps,
      .want = {.caps = true, .eff = CHOWN, .prm = CHOWN, .trim = true, .nnp = true, .securebits = -1},
      .needs_caps = CHOWN},
 };
@@ -450,7 +516,7 @@ struct shared {
     char text[512];
     volatile pid_t tids[THREADS]; /* the caller first */
     struct probe before[THREADS], after[THREADS];
-    volatile unsigned memory; /* how often memory was asked for by the caller during the call */
+    volatile unsigned memory;   /* how often memory was asked for by the caller during the call */
     volatile unsigned memory_n; /* the use that fails, or 0 */
     volatile bool memory_from;
     /* a seccomp filter for the thread with index 2 */
@@ -880,7 +946,8 @@ static bool is_last_line(const char *text, char out[400])
         known |= tid == shared->tids[at];
     if (!known)
         return say(out, "the line names no thread: \"%.250s\"", text);
-    bool killed = !strncmp(after, ": it was killed", 15) || !strncmp(after, " was killed while it was stopped", 32) || !strncmp(after, " was stopped while it looked at itself", 38);
+    bool killed = !strncmp(after, ": it was killed", 15) || !strncmp(after, " was killed while it was stopped", 32) ||
+                  !strncmp(after, " was stopped while it looked at itself", 38);
     if (strncmp(after, ": E", 3) && strncmp(after, ": errno ", 8) && strncmp(after, ": no effect of ", 15) && !killed)
         return say(out, "the line names no errno: \"%.250s\"", text);
     if (!killed && !strstr(after, " of ") && !strstr(after, ", from "))
@@ -1094,7 +1161,8 @@ static struct result run(const struct fault *fault, struct catalog *catalog)
     bool struck_others_code = false;
     unsigned lenient = 0;
     char fatal_in[200] = "";
-    trim_denied = fault && fault->key == KEY(SYS_prctl, PR_CAPBSET_DROP) && (fault->where == CALLER || fault->where == EVERYWHERE) && fault->way.how == FAILS &&
+    trim_denied = fault && fault->key == KEY(SYS_prctl, PR_CAPBSET_DROP) &&
+                  (fault->where == CALLER || fault->where == EVERYWHERE) && fault->way.how == FAILS &&
                   fault->way.number == EPERM && fault->n == 1;
 
     clock_gettime(CLOCK_MONOTONIC, &start);
@@ -1191,8 +1259,8 @@ static struct result run(const struct fault *fault, struct catalog *catalog)
                         fprintf(stderr, "  %d %s %u\n", tracee->role, key_name(key), n);
                     if (catalog && tracee->role >= 0)
                         note(catalog, tracee->role, key, n);
-                    if (fault && watch && !struck && !(fault->then && struck_first) && fault->key == key && strikes(fault, tracee->role) &&
-                        (n == fault->n || (fault->from && n >= fault->n)) &&
+                    if (fault && watch && !struck && !(fault->then && struck_first) && fault->key == key &&
+                        strikes(fault, tracee->role) && (n == fault->n || (fault->from && n >= fault->n)) &&
                         (fault->way.how != ENDS || is_in_library(tid))) {
                         fired = true;
                         if (tracee->role == 0 && !prepared && number_is(key, SYS_rt_sigprocmask)) {
@@ -1265,7 +1333,8 @@ static struct result run(const struct fault *fault, struct catalog *catalog)
             take(pid, &after);
             char how[400] = "";
             /* a module of libc's that is lied to about a mask puts another one back */
-            lenient = leniency(fault) | (struck_others_code ? MASKS : 0) | (finished ? 0 : RETURNING) | (shared->status == EC_SECURITY_ETHREAD ? ACTION : 0);
+            lenient = leniency(fault) | (struck_others_code ? MASKS : 0) | (finished ? 0 : RETURNING) |
+                      (shared->status == EC_SECURITY_ETHREAD ? ACTION : 0);
             bool right = shared->status == EC_SECURITY_OK ? is_as_asked(&before, &after, lenient, how)
                                                           : is_unchanged(&before, &after, lenient, how);
             if (!right && !bad_at_return) {
@@ -1400,8 +1469,8 @@ static size_t ways(key_t_ key, enum where where, bool rehearsed, struct way out[
         out[len++] = (struct way){FAILS, ENOMEM};
         return len;
     }
-    bool of_files = number_is(key, SYS_openat) || number_is(key, SYS_read) || number_is(key, SYS_getdents64) ||
-                    is_stat(key) || number_is(key, SYS_socket) || number_is(key, SYS_connect);
+    bool of_files = number_is(key, SYS_openat) || number_is(key, SYS_read) || number_is(key, SYS_getdents64) || is_stat(key) ||
+                    number_is(key, SYS_socket) || number_is(key, SYS_connect);
     if (of_files)
         for (size_t at = 0; at < LEN(errnos_of_files); at++)
             out[len++] = (struct way){FAILS, errnos_of_files[at]};
@@ -1456,10 +1525,20 @@ static bool in_plan(key_t_ key)
 static bool is_step(key_t_ key) { return in_plan(key) || number_is(key, SYS_chroot) || number_is(key, SYS_fchdir); }
 
 static const key_t_ steps_back[] = {
-    KEY(SYS_setresuid, 0), KEY(SYS_setresgid, 0), KEY(SYS_setgroups, 0), KEY(SYS_capset, 0), KEY(SYS_chroot, 0), KEY(SYS_fchdir, 0),
-    KEY(SYS_setfsuid, 0), KEY(SYS_setfsgid, 0), KEY(SYS_prctl, PR_SET_KEEPCAPS), KEY(SYS_prctl, PR_SET_SECUREBITS),
-    KEY(SYS_prctl, PR_SET_DUMPABLE), KEY(SYS_prctl, PR_SET_PDEATHSIG),
-    KEY(SYS_prctl, PR_CAP_AMBIENT | PR_CAP_AMBIENT_RAISE << 16), KEY(SYS_prctl, PR_CAP_AMBIENT | PR_CAP_AMBIENT_CLEAR_ALL << 16),
+    KEY(SYS_setresuid, 0),
+    KEY(SYS_setresgid, 0),
+    KEY(SYS_setgroups, 0),
+    KEY(SYS_capset, 0),
+    KEY(SYS_chroot, 0),
+    KEY(SYS_fchdir, 0),
+    KEY(SYS_setfsuid, 0),
+    KEY(SYS_setfsgid, 0),
+    KEY(SYS_prctl, PR_SET_KEEPCAPS),
+    KEY(SYS_prctl, PR_SET_SECUREBITS),
+    KEY(SYS_prctl, PR_SET_DUMPABLE),
+    KEY(SYS_prctl, PR_SET_PDEATHSIG),
+    KEY(SYS_prctl, PR_CAP_AMBIENT | PR_CAP_AMBIENT_RAISE << 16),
+    KEY(SYS_prctl, PR_CAP_AMBIENT | PR_CAP_AMBIENT_CLEAR_ALL << 16),
     KEY(SYS_prctl, PR_CAP_AMBIENT | PR_CAP_AMBIENT_LOWER << 16),
 };
 
@@ -1483,10 +1562,10 @@ static bool is_refused_for_good(const struct fault *fault)
 {
     key_t_ key = fault->key;
     /* Not capset: what comes before it is undone by capset as well. */
-    bool probed = number_is(key, SYS_setresuid) || number_is(key, SYS_setresgid) ||
-                  number_is(key, SYS_setgroups) || key == KEY(SYS_prctl, PR_SET_SECUREBITS);
-    return probed && fault->where == CALLER && fault->n == 1 && fault->from && fault->way.how == FAILS && fault->way.number == EPERM &&
-           !scenes[fault->scene].rehearsed && !fault->then;
+    bool probed = number_is(key, SYS_setresuid) || number_is(key, SYS_setresgid) || number_is(key, SYS_setgroups) ||
+                  key == KEY(SYS_prctl, PR_SET_SECUREBITS);
+    return probed && fault->where == CALLER && fault->n == 1 && fault->from && fault->way.how == FAILS &&
+           fault->way.number == EPERM && !scenes[fault->scene].rehearsed && !fault->then;
 }
 
 static void list_faults(int at, bool all)
@@ -1527,8 +1606,7 @@ static void list_faults(int at, bool all)
                         continue; /* no, for every capability, is an answer: nobody could tell */
                     /* The C library takes a file that cannot be read on for one that ends there, and "no such file" of one that it has
                      * open for none; and who waits must not for ever. */
-                    bool persists =
-                        where == CALLER && (number_is(key, SYS_read) || is_stat(key) || number_is(key, SYS_wait4));
+                    bool persists = where == CALLER && (number_is(key, SYS_read) || is_stat(key) || number_is(key, SYS_wait4));
                     if (out[way].how != KILLS && out[way].how != ENDS &&
                         (persists || (all ? way == turn % len || in_plan(key) : turn % (4 * len) == way)))
                         add_fault(fault);
@@ -1641,9 +1719,8 @@ static bool parse_fault(char **words, int len, struct fault *fault)
     fault->key = key_of_name(words[2]);
     if (len > 6 && !strcmp(words[5], "then") && !(fault->then = key_of_name(words[6])))
         return false;
-    struct way tries[] = {{LIES, 0},   {HOLDS, 30},       {HOLDS, 900},       {KILLS, SIGKILL},
-                          {KILLS, SIGSYS}, {FILTERED, EPERM}, {FILTERED, ENOSYS}, {FILTERED_DIES, 0},
-                          {ENDS, 0},   {HIDES, 0}};
+    struct way tries[] = {{LIES, 0},         {HOLDS, 30},        {HOLDS, 900},       {KILLS, SIGKILL}, {KILLS, SIGSYS},
+                          {FILTERED, EPERM}, {FILTERED, ENOSYS}, {FILTERED_DIES, 0}, {ENDS, 0},        {HIDES, 0}};
     bool known = false;
     for (size_t at = 0; at < LEN(tries); at++)
         if (!strcmp(way_name(tries[at]), words[4])) {
@@ -1716,7 +1793,8 @@ int main(int argc, char **argv)
             only_one = true;
             break;
         } else {
-            fprintf(stderr, "usage: faults [--all] [--first] [--scene NAME] [--table FILE] [--one SCENE WHERE CALL N HOW [from]]\n");
+            fprintf(stderr,
+                    "usage: faults [--all] [--first] [--scene NAME] [--table FILE] [--one SCENE WHERE CALL N HOW [from]]\n");
             return 2;
         }
     }
@@ -1773,7 +1851,8 @@ int main(int argc, char **argv)
             fails(name, "no capset was seen in another thread");
         else if (done && scene->rehearsed && !uses(&catalogs[at], REHEARSAL, KEY(SYS_capset, 0)))
             fails(name, "no capset was seen in the rehearsal");
-        else if (done && !scene->rehearsed && strncmp(scene->name, "userns", 6) && uses(&catalogs[at], REHEARSAL, KEY(SYS_capset, 0)))
+        else if (done && !scene->rehearsed && strncmp(scene->name, "userns", 6) &&
+                 uses(&catalogs[at], REHEARSAL, KEY(SYS_capset, 0)))
             fails(name, "there is a rehearsal, though there is no filter");
         else if (done)
             printf("ok %s\n", name);
@@ -1859,8 +1938,8 @@ int main(int argc, char **argv)
                    count[DONE], count[UNCHANGED], count[DEAD], count[LIBC]);
     }
     unsigned tried = totals[DONE] + totals[UNCHANGED] + totals[DEAD] + totals[LIBC] + totals[BETWEEN] + totals[HANG];
-    printf("faults  %-10s %6s %6s %9s %6s %8s %10s %5s\n", "where", "tried", "done", "unchanged", "dead", "in libc",
-           "in between", "hang");
+    printf("faults  %-10s %6s %6s %9s %6s %8s %10s %5s\n", "where", "tried", "done", "unchanged", "dead", "in libc", "in between",
+           "hang");
     for (int at = 0; at < WHERES; at++) {
         unsigned *count = counts[at];
         printf("faults  %-10s %6u %6u %9u %6u %8u %10u %5u\n", where_names[at],
@@ -1869,8 +1948,8 @@ int main(int argc, char **argv)
     }
     printf("faults: %u tried, %u done, %u unchanged, %u dead, %u dead in libc before any change, %u in between, %u hangs "
            "(%u more not reached; %u scenes, %ld s)\n",
-           tried, totals[DONE], totals[UNCHANGED], totals[DEAD], totals[LIBC], totals[BETWEEN], totals[HANG],
-           totals[NOT_REACHED], scenes_run, since(&start) / 1000);
+           tried, totals[DONE], totals[UNCHANGED], totals[DEAD], totals[LIBC], totals[BETWEEN], totals[HANG], totals[NOT_REACHED],
+           scenes_run, since(&start) / 1000);
     if (!scene_chosen && !first && scenes_run == LEN(scenes) && tried < (all ? 12000 : 6000))
         fails("faults: at least 6,000, or 12,000 of all", "fewer were tried");
     if (!scenes_run)

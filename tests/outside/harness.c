@@ -253,8 +253,8 @@ static void user_namespace_has_all(void *unused)
     }
     struct process *seen = look(child->pid);
     struct thread *thread = &seen->threads[0];
-    expect(thread->prm == all_caps() && thread->eff == all_caps() && thread->bnd == all_caps(),
-           "permitted %llx, bounding %llx", (unsigned long long)thread->prm, (unsigned long long)thread->bnd);
+    expect(thread->prm == all_caps() && thread->eff == all_caps() && thread->bnd == all_caps(), "permitted %llx, bounding %llx",
+           (unsigned long long)thread->prm, (unsigned long long)thread->bnd);
     expect(thread->uid[0] == 0, "uid %u", thread->uid[0]);
 }
 
@@ -304,9 +304,10 @@ static void replaced_on_the_machine(void *unused)
 {
     (void)unused;
     struct answer *answer = go(start(replaces_the_file, NULL));
-    expect(answer->came && answer->status == 0, "%s", answer->status == 1   ? "no users of our own"
-                                                      : answer->status == 2 ? "the file was not replaced"
-                                                                            : "ecuser has gone with the machine's file");
+    expect(answer->came && answer->status == 0, "%s",
+           answer->status == 1   ? "no users of our own"
+           : answer->status == 2 ? "the file was not replaced"
+                                 : "ecuser has gone with the machine's file");
 }
 
 static void alone_on_the_net(void *unused)
@@ -344,10 +345,10 @@ int main(int argc, char **argv)
         unsigned field;
         const char *name;
     } fields[] = {
-        {FIELD_UID, "harness tells one thread's Uid"},      {FIELD_GID, "harness tells one thread's Gid"},
-        {FIELD_GROUPS, "harness tells one thread's Groups"}, {FIELD_INH, "harness tells one thread's CapInh"},
-        {FIELD_PRM, "harness tells one thread's CapPrm"},    {FIELD_EFF, "harness tells one thread's CapEff"},
-        {FIELD_BND, "harness tells one thread's CapBnd"},    {FIELD_AMB, "harness tells one thread's CapAmb"},
+        {FIELD_UID, "harness tells one thread's Uid"},        {FIELD_GID, "harness tells one thread's Gid"},
+        {FIELD_GROUPS, "harness tells one thread's Groups"},  {FIELD_INH, "harness tells one thread's CapInh"},
+        {FIELD_PRM, "harness tells one thread's CapPrm"},     {FIELD_EFF, "harness tells one thread's CapEff"},
+        {FIELD_BND, "harness tells one thread's CapBnd"},     {FIELD_AMB, "harness tells one thread's CapAmb"},
         {FIELD_NNP, "harness tells one thread's NoNewPrivs"},
     };
     for (size_t at = 0; at < sizeof fields / sizeof *fields; at++) {

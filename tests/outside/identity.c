@@ -46,16 +46,16 @@ struct scenario {
     /* What stands in the databases; `more` is written behind what is always there. */
     const char *more_passwd, *more_group, *nsswitch;
     void (*write_passwd)(FILE *), (*write_group)(FILE *);
-    void (*change)(void);     /* in the child, after that */
-    bool only_more;           /* nothing is always there */
-    bool by_options;          /* no stanza: the list is the first option to be set */
+    void (*change)(void); /* in the child, after that */
+    bool only_more;       /* nothing is always there */
+    bool by_options;      /* no stanza: the list is the first option to be set */
     /* What comes of it. */
     int status;
-    const char *says;         /* a part of the message */
+    const char *says; /* a part of the message */
     unsigned uid, gid;
-    const unsigned *groups;   /* in ascending order */
+    const unsigned *groups; /* in ascending order */
     size_t groups_len;
-    unsigned many;            /* so many more, from FIRST */
+    unsigned many; /* so many more, from FIRST */
     bool keeps_groups;
 };
 
@@ -87,8 +87,7 @@ static void surroundings(const struct scenario *scenario)
     must(private_mounts(), "private_mounts");
     put_in_place("/etc/passwd", scenario->only_more ? "" : PASSWD, scenario->more_passwd, scenario->write_passwd);
     put_in_place("/etc/group", scenario->only_more ? "" : GROUP, scenario->more_group, scenario->write_group);
-    put_in_place("/etc/nsswitch.conf", scenario->nsswitch ? scenario->nsswitch : "passwd: files\ngroup: files\n", NULL,
-                 NULL);
+    put_in_place("/etc/nsswitch.conf", scenario->nsswitch ? scenario->nsswitch : "passwd: files\ngroup: files\n", NULL, NULL);
     if (scenario->change)
         scenario->change();
 }
@@ -103,7 +102,8 @@ static void applies(void *arg)
         return;
     }
     if (scenario->by_options) {
-        const char *const options[] = {"supplemental_groups", scenario->list, "user", scenario->user, "group", scenario->group, NULL};
+        const char *const options[] =
+            {"supplemental_groups", scenario->list, "user", scenario->user, "group", scenario->group, NULL};
         report(apply_of(options), ec_security_last_error());
         return;
     }
@@ -147,9 +147,8 @@ static void expect_outcome(struct child *child, const struct scenario *scenario)
 static void outcome(void *arg)
 {
     struct scenario *scenario = arg;
-    if (scenario->status == EC_SECURITY_OK &&
-        (!can_change_ids() || !has_uid(scenario->uid) || !has_gid(scenario->gid) ||
-         (scenario->many && !has_gid(FIRST + scenario->many)))) {
+    if (scenario->status == EC_SECURITY_OK && (!can_change_ids() || !has_uid(scenario->uid) || !has_gid(scenario->gid) ||
+                                               (scenario->many && !has_gid(FIRST + scenario->many)))) {
         skip("ids cannot be changed here");
         return;
     }
@@ -284,8 +283,8 @@ static void applies_static(void *arg)
     char kept[200];
     int status = ec_security_apply(user->pw_name, group->gr_name, NULL);
     /* The buffers are the caller's still. */
-    snprintf(kept, sizeof kept, "%s %u %u %s %u %s; %s", user->pw_name, user->pw_uid, user->pw_gid, group->gr_name,
-             group->gr_gid, group->gr_mem[0] ? group->gr_mem[0] : "", ec_security_last_error());
+    snprintf(kept, sizeof kept, "%s %u %u %s %u %s; %s", user->pw_name, user->pw_uid, user->pw_gid, group->gr_name, group->gr_gid,
+             group->gr_mem[0] ? group->gr_mem[0] : "", ec_security_last_error());
     report(status, kept);
 }
 
@@ -319,21 +318,31 @@ static struct row {
     struct scenario scenario;
 } rows[] = {
     /* sizes */
-    {"a group with 20,001 members, asked for", {"ecuser", "ecbig", .write_group = many_members, BECOMES(4711, 4720, 4713, 4714, 4720)}},
-    {"a group with 20,001 members, as one of the list", {"ecuser", NULL, .write_group = many_members, BECOMES(4711, 4712, 4712, 4713, 4714, 4720)}},
+    {"a group with 20,001 members, asked for",
+     {"ecuser", "ecbig", .write_group = many_members, BECOMES(4711, 4720, 4713, 4714, 4720)}},
+    {"a group with 20,001 members, as one of the list",
+     {"ecuser", NULL, .write_group = many_members, BECOMES(4711, 4712, 4712, 4713, 4714, 4720)}},
     {"a user entry of 100,000 characters", {"eclong", "ecextra", .write_passwd = long_entry, BECOMES(4711, 4713, 4713)}},
     {"a user in 1,000 groups", {"ecuser", NULL, .write_group = groups_1000, BECOMES(4711, 4712, 4712, 4713, 4714), .many = 1000}},
-    {"a user in 65,000 groups", {"ecuser", NULL, .write_group = groups_65000, BECOMES(4711, 4712, 4712, 4713, 4714), .many = 65000}},
-    {"a user in 65,536 groups, the most there can be", {"ecuser", NULL, .write_group = groups_most, BECOMES(4711, 4712, 4712, 4713, 4714), .many = GROUPS_MAX - 3}},
-    {"a user in 65,537 groups", {"ecuser", NULL, .write_group = groups_too_many, REFUSES(EGROUP, "user: 65537 groups, but the kernel takes at most 65536 (NGROUPS_MAX)")}},
-    {"a user listed twice in a group, and in the primary one", {"ecuser", NULL, .more_group = "ectwice:x:4721:ecuser,ecuser\necagain:x:4721:ecuser\necown:x:4712:ecuser\n", BECOMES(4711, 4712, 4712, 4713, 4714, 4721)}},
+    {"a user in 65,000 groups",
+     {"ecuser", NULL, .write_group = groups_65000, BECOMES(4711, 4712, 4712, 4713, 4714), .many = 65000}},
+    {"a user in 65,536 groups, the most there can be",
+     {"ecuser", NULL, .write_group = groups_most, BECOMES(4711, 4712, 4712, 4713, 4714), .many = GROUPS_MAX - 3}},
+    {"a user in 65,537 groups",
+     {"ecuser", NULL, .write_group = groups_too_many,
+      REFUSES(EGROUP, "user: 65537 groups, but the kernel takes at most 65536 (NGROUPS_MAX)")}},
+    {"a user listed twice in a group, and in the primary one",
+     {"ecuser", NULL, .more_group = "ectwice:x:4721:ecuser,ecuser\necagain:x:4721:ecuser\necown:x:4712:ecuser\n",
+      BECOMES(4711, 4712, 4712, 4713, 4714, 4721)}},
 
     /* numbers */
     {"the number of a user with an entry", {"4711", NULL, BECOMES(4711, 4712, 4712, 4713, 4714)}},
     {"a number with leading zeros", {"0004711", "0004713", BECOMES(4711, 4713, 4713, 4714)}},
     {"the number of a user without an entry, with a group", {"54321", "54322", BECOMES(54321, 54322, 54322)}},
     {"the number of a user without an entry, with a group's name", {"54321", "ecextra", BECOMES(54321, 4713, 4713)}},
-    {"the number of a user without an entry or a group", {"54321", NULL, REFUSES(EUSER, "user: id 54321 has no entry in the user database, so its group is not known: set group as well")}},
+    {"the number of a user without an entry or a group",
+     {"54321", NULL,
+      REFUSES(EUSER, "user: id 54321 has no entry in the user database, so its group is not known: set group as well")}},
     {"the highest id", {"4294967294", "4294967294", BECOMES(4294967294u, 4294967294u, 4294967294u)}},
     {"user 4294967295", {"4294967295", "0", REFUSES(EOPTION, "user: \"4294967295" NO_ID_SAYS)}},
     {"user 4294967296", {"4294967296", "0", REFUSES(EOPTION, "user: \"4294967296" NO_ID_SAYS)}},
@@ -344,7 +353,9 @@ static struct row {
     {"user +4294967295", {"+4294967295", "0", REFUSES(EOPTION, "user: \"+4294967295" NO_ID_SAYS)}},
     {"user +ecuser", {"+ecuser", "0", REFUSES(EOPTION, "user: \"+ecuser" NO_ID_SAYS)}},
     {"user +", {"+", "0", REFUSES(EOPTION, "user: \"+" NO_ID_SAYS)}},
-    {"user and group in one", {"ecuser:ecuser", NULL, REFUSES(EOPTION, "user: \"ecuser:ecuser\" is not the name of a user: `group` is an option of its own")}},
+    {"user and group in one",
+     {"ecuser:ecuser", NULL,
+      REFUSES(EOPTION, "user: \"ecuser:ecuser\" is not the name of a user: `group` is an option of its own")}},
     {"user with a blank before it", {" 4711", "0", REFUSES(EUSER, "user: no user \" 4711\"")}},
     {"user with a blank after it", {"4711 ", "0", REFUSES(EUSER, "user: no user \"4711 \"")}},
     {"user 0x0", {"0x0", "0", REFUSES(EUSER, "user: no user \"0x0\"")}},
@@ -354,66 +365,146 @@ static struct row {
     {"group -1", {"ecuser", "-1", REFUSES(EGROUP, "group: no group \"-1\"")}},
     {"group +4713, which is not looked up", {"ecuser", "+4713", BECOMES(4711, 4713, 4713, 4714)}},
     {"group +", {"ecuser", "+", REFUSES(EOPTION, "group: \"+" NO_ID_SAYS)}},
-    {"a list with numbers that are not looked up", {"ecuser", "ecuser", "+5000, +4713 eclogs", .more_group = "5000:x:5001:\n", BECOMES(4711, 4712, 4713, 4714, 5000)}},
-    {"a number that is a name without its sign", {"+4000", "+5000", "", .more_passwd = "4000:x:4001:4002:::\n", .more_group = "5000:x:5001:\n", .uid = 4000, .gid = 5000}},
+    {"a list with numbers that are not looked up",
+     {"ecuser", "ecuser", "+5000, +4713 eclogs", .more_group = "5000:x:5001:\n", BECOMES(4711, 4712, 4713, 4714, 5000)}},
+    {"a number that is a name without its sign",
+     {"+4000", "+5000", "", .more_passwd = "4000:x:4001:4002:::\n", .more_group = "5000:x:5001:\n", .uid = 4000, .gid = 5000}},
     {"group with a blank after it", {"ecuser", "4712 ", REFUSES(EGROUP, "group: no group \"4712 \"")}},
     {"group \"\"", {"ecuser", "", REFUSES(EARGUMENT, "group: empty")}},
-    {"a user that the database gives the id 4294967295", {"ecminus", NULL, .more_passwd = "ecminus:x:4294967295:4712:::\n", REFUSES(EOPTION, "user: \"ecminus\" is not a user to become")}},
-    {"a user that the database gives the group 4294967295", {"ecminus", NULL, .more_passwd = "ecminus:x:4711:4294967295:::\n", REFUSES(EOPTION, "user: \"ecminus\" is not a user to become")}},
-    {"a group that the database gives the id 4294967295", {"ecuser", "ecminus", .more_group = "ecminus:x:4294967295:\n", REFUSES(EOPTION, "group: \"ecminus\" is not a group to be in")}},
-    {"a list of groups with the id 4294967295, which nobody can be in", {"ecuser", NULL, .more_group = "ecminus:x:4294967295:ecuser\n", BECOMES(4711, 4712, 4712, 4713, 4714)}},
+    {"a user that the database gives the id 4294967295",
+     {"ecminus", NULL, .more_passwd = "ecminus:x:4294967295:4712:::\n",
+      REFUSES(EOPTION, "user: \"ecminus\" is not a user to become")}},
+    {"a user that the database gives the group 4294967295",
+     {"ecminus", NULL, .more_passwd = "ecminus:x:4711:4294967295:::\n",
+      REFUSES(EOPTION, "user: \"ecminus\" is not a user to become")}},
+    {"a group that the database gives the id 4294967295",
+     {"ecuser", "ecminus", .more_group = "ecminus:x:4294967295:\n",
+      REFUSES(EOPTION, "group: \"ecminus\" is not a group to be in")}},
+    {"a list of groups with the id 4294967295, which nobody can be in",
+     {"ecuser", NULL, .more_group = "ecminus:x:4294967295:ecuser\n", BECOMES(4711, 4712, 4712, 4713, 4714)}},
 
     /* names */
-    {"a user and a group with names of digits", {"4000", "5000", .more_passwd = "4000:x:4001:4002:::\n", .more_group = "5000:x:5001:\nmore:x:5002:4000\n", BECOMES(4001, 5001, 5001, 5002)}},
-    {"the id of a user with a name of digits", {"4001", NULL, .more_passwd = "4000:x:4001:4002:::\n", .more_group = "more:x:5002:4000\n", BECOMES(4001, 4002, 4002, 5002)}},
-    {"names that are not UTF-8", {"\xe9" "c\xff", "\xff\xfe", .more_passwd = "\xe9" "c\xff:x:4100:4101:::\n", .more_group = "\xff\xfe:x:4102:\nmore:x:4103:\xe9" "c\xff\n", BECOMES(4100, 4102, 4102, 4103)}},
-    {"a user that is not UTF-8 and not there", {"\xe9" "c\xff", NULL, REFUSES(EUSER, "user: no user \"\\xe9c\\xff\" in the user database")}},
-    {"a group that is not there", {"ecuser", "no such group", REFUSES(EGROUP, "group: no group \"no such group\" in the group database")}},
+    {"a user and a group with names of digits",
+     {"4000", "5000", .more_passwd = "4000:x:4001:4002:::\n", .more_group = "5000:x:5001:\nmore:x:5002:4000\n",
+      BECOMES(4001, 5001, 5001, 5002)}},
+    {"the id of a user with a name of digits",
+     {"4001", NULL, .more_passwd = "4000:x:4001:4002:::\n", .more_group = "more:x:5002:4000\n", BECOMES(4001, 4002, 4002, 5002)}},
+    {"names that are not UTF-8",
+     {"\xe9"
+      "c\xff",
+      "\xff\xfe",
+      .more_passwd = "\xe9"
+                     "c\xff:x:4100:4101:::\n",
+      .more_group = "\xff\xfe:x:4102:\nmore:x:4103:\xe9"
+                    "c\xff\n",
+      BECOMES(4100, 4102, 4102, 4103)}},
+    {"a user that is not UTF-8 and not there",
+     {"\xe9"
+      "c\xff",
+      NULL, REFUSES(EUSER, "user: no user \"\\xe9c\\xff\" in the user database")}},
+    {"a group that is not there",
+     {"ecuser", "no such group", REFUSES(EGROUP, "group: no group \"no such group\" in the group database")}},
     {"names in another case", {"ECUSER", NULL, REFUSES(EUSER, "user: no user \"ECUSER\"")}},
     {"a user whose group has no entry", {"eclone", NULL, .more_passwd = "eclone:x:4110:4111:::\n", BECOMES(4110, 4111, 4111)}},
-    {"a user twice in the database: the first counts", {"ectwo", NULL, .more_passwd = "ectwo:x:4120:4121:::\nectwo:x:4122:4123:::\n", BECOMES(4120, 4121, 4121)}},
+    {"a user twice in the database: the first counts",
+     {"ectwo", NULL, .more_passwd = "ectwo:x:4120:4121:::\nectwo:x:4122:4123:::\n", BECOMES(4120, 4121, 4121)}},
 
     /* sources that fail, which is not "not found" */
-    {"a user database that cannot be read", {"ecuser", NULL, .change = unreadable_passwd, REFUSES(ELOOKUP, "user: the lookup of \"ecuser\" failed (EACCES")}},
-    {"a group database that cannot be read, for a group", {NULL, "ecextra", .change = unreadable_group, REFUSES(ELOOKUP, "group: the lookup of \"ecextra\" failed (EACCES")}},
-    {"a group database that cannot be read, for the list", {"ecuser", NULL, .change = unreadable_group, REFUSES(ELOOKUP, "user: the lookup of \"ecuser\" failed (EACCES")}},
-    {"a group database that cannot be read, for the list, one source behind it", {"ecuser", NULL, .nsswitch = FAILING, .change = unreadable_group, REFUSES(ELOOKUP, "user: the lookup of \"ecuser\" failed (")}},
-    {"a group database that cannot be read, before a source that finds nothing", {"ecuser", NULL, .nsswitch = FAILING, .change = unreadable_group_and_nothing, REFUSES(ELOOKUP, "user: the lookup of \"ecuser\" failed (EACCES")}},
-    {"a user database that cannot be read, before a source that finds nothing", {"4711", "4712", .nsswitch = FAILING, .change = unreadable_passwd_and_nothing, REFUSES(ELOOKUP, "user: the lookup of \"4711\" failed (EACCES")}},
-    {"databases whose length is not told, numbers", {"4711", "4712", .change = hides_lengths, REFUSES(ELOOKUP, "user: the lookup of \"4711\" failed (ENOENT")}},
+    {"a user database that cannot be read",
+     {"ecuser", NULL, .change = unreadable_passwd, REFUSES(ELOOKUP, "user: the lookup of \"ecuser\" failed (EACCES")}},
+    {"a group database that cannot be read, for a group",
+     {NULL, "ecextra", .change = unreadable_group, REFUSES(ELOOKUP, "group: the lookup of \"ecextra\" failed (EACCES")}},
+    {"a group database that cannot be read, for the list",
+     {"ecuser", NULL, .change = unreadable_group, REFUSES(ELOOKUP, "user: the lookup of \"ecuser\" failed (EACCES")}},
+    {"a group database that cannot be read, for the list, one source behind it",
+     {"ecuser", NULL, .nsswitch = FAILING, .change = unreadable_group,
+      REFUSES(ELOOKUP, "user: the lookup of \"ecuser\" failed (")}},
+    {"a group database that cannot be read, before a source that finds nothing",
+     {"ecuser", NULL, .nsswitch = FAILING, .change = unreadable_group_and_nothing,
+      REFUSES(ELOOKUP, "user: the lookup of \"ecuser\" failed (EACCES")}},
+    {"a user database that cannot be read, before a source that finds nothing",
+     {"4711", "4712", .nsswitch = FAILING, .change = unreadable_passwd_and_nothing,
+      REFUSES(ELOOKUP, "user: the lookup of \"4711\" failed (EACCES")}},
+    {"databases whose length is not told, numbers",
+     {"4711", "4712", .change = hides_lengths, REFUSES(ELOOKUP, "user: the lookup of \"4711\" failed (ENOENT")}},
     {"no databases at all, numbers", {"4711", "4712", .change = no_etc, BECOMES(4711, 4712, 4712)}},
-    {"no databases at all, a number without a group", {"4711", NULL, .change = no_etc, REFUSES(EUSER, "user: id 4711 has no entry")}},
+    {"no databases at all, a number without a group",
+     {"4711", NULL, .change = no_etc, REFUSES(EUSER, "user: id 4711 has no entry")}},
     {"no databases at all, a name", {"ecuser", NULL, .change = no_etc, REFUSES(EUSER, "user: no user \"ecuser\"")}},
-    {"no databases, and sources named for others, a number", {"4711", "4712", .change = no_databases_but_hosts, BECOMES(4711, 4712, 4712)}},
-    {"no databases, and sources named for others, a name", {"ecuser", NULL, .change = no_databases_but_hosts, REFUSES(EUSER, "user: no user \"ecuser\"")}},
-    {"no databases, and a second source whose server does not run", {"ecuser", NULL, .change = no_databases_and_no_server, REFUSES(ELOOKUP, "user: the lookup of \"ecuser\" failed (ENOENT")}},
+    {"no databases, and sources named for others, a number",
+     {"4711", "4712", .change = no_databases_but_hosts, BECOMES(4711, 4712, 4712)}},
+    {"no databases, and sources named for others, a name",
+     {"ecuser", NULL, .change = no_databases_but_hosts, REFUSES(EUSER, "user: no user \"ecuser\"")}},
+    {"no databases, and a second source whose server does not run",
+     {"ecuser", NULL, .change = no_databases_and_no_server, REFUSES(ELOOKUP, "user: the lookup of \"ecuser\" failed (ENOENT")}},
     {"empty databases", {"ecuser", NULL, .only_more = true, REFUSES(EUSER, "user: no user \"ecuser\"")}},
-    {"no descriptor left", {"ecuser", NULL, .change = no_descriptors, REFUSES(ELOOKUP, "user: the lookup of \"ecuser\" failed (EMFILE")}},
-    {"a second source fails with EIO", {"no-such-user", NULL, .nsswitch = FAILING, .change = fails_with_eio, REFUSES(ELOOKUP, "user: the lookup of \"no-such-user\" failed (EIO")}},
-    {"a second source times out", {"no-such-user", NULL, .nsswitch = FAILING, .change = fails_with_etimedout, REFUSES(ELOOKUP, "user: the lookup of \"no-such-user\" failed (ETIMEDOUT")}},
-    {"a second source says: try again", {"no-such-user", NULL, .nsswitch = FAILING, .change = asks_to_try_again, REFUSES(ELOOKUP, "user: the lookup of \"no-such-user\" failed (EAGAIN")}},
-    {"a second source is interrupted each time", {"no-such-user", NULL, .nsswitch = FAILING, .change = is_interrupted_for_ever, REFUSES(ELOOKUP, "user: the lookup of \"no-such-user\" failed (EINTR")}},
-    {"a second source has no memory", {"no-such-user", NULL, .nsswitch = FAILING, .change = has_no_memory, REFUSES(ERESOURCE, "out of memory")}},
-    {"a second source fails for a number", {"54321", "54322", .nsswitch = FAILING, .change = fails_with_eio, REFUSES(ELOOKUP, "user: the lookup of \"54321\" failed (EIO")}},
-    {"a second source fails for a group", {NULL, "no-such-group", .nsswitch = FAILING, .change = fails_with_eio, REFUSES(ELOOKUP, "group: the lookup of \"no-such-group\" failed (EIO")}},
-    {"a second source fails for the list", {"ecuser", NULL, .nsswitch = FAILING, .change = fails_with_eio, REFUSES(ELOOKUP, "user: the lookup of \"ecuser\" failed (EIO")}},
-    {"a second source says: try again, for the list of a user in no group", {"eclone", NULL, .more_passwd = "eclone:x:4110:4111:::\n", .nsswitch = FAILING, .change = asks_to_try_again, REFUSES(ELOOKUP, "user: the lookup of \"eclone\" failed (EAGAIN")}},
-    {"the list changes while it is read", {"ecuser", NULL, .nsswitch = FAILING, .change = changes_twice, BECOMES(4711, 4712, 4712, 4713, 4714)}},
-    {"the list changes all the time", {"ecuser", NULL, .nsswitch = FAILING, .change = changes_all_the_time, REFUSES(ELOOKUP, "user: the lookup of \"ecuser\" failed (EAGAIN")}},
-    {"a second source finds nothing, for a user", {"no-such-user", NULL, .nsswitch = FAILING, .change = finds_nothing, REFUSES(EUSER, "user: no user \"no-such-user\"")}},
-    {"a second source finds nothing, for the list", {"ecuser", NULL, .nsswitch = FAILING, .change = finds_nothing, BECOMES(4711, 4712, 4712, 4713, 4714)}},
-    {"a second source whose server does not run", {"no-such-user", NULL, .nsswitch = FAILING, .change = has_no_server, REFUSES(ELOOKUP, "user: the lookup of \"no-such-user\" failed (ENOENT")}},
-    {"a second source whose server does not run, for a group", {NULL, "no-such-group", .nsswitch = FAILING, .change = has_no_server, REFUSES(ELOOKUP, "group: the lookup of \"no-such-group\" failed (ENOENT")}},
-    {"a second source that refuses connections", {"no-such-user", NULL, .nsswitch = FAILING, .change = refuses_connections, REFUSES(ELOOKUP, "user: the lookup of \"no-such-user\" failed (ECONNREFUSED")}},
-    {"a second source fails, and numbers need nothing of it", {"54321", "54322", "4713", .nsswitch = FAILING, .change = fails_with_eio, BECOMES(54321, 54322, 4713)}},
-    {"a second source fails, and a list is given", {"ecuser", "ecuser", "eclogs", .nsswitch = FAILING, .change = fails_with_eio, BECOMES(4711, 4712, 4714)}},
-    {"a second source hangs for the list, and a list is given", {"ecuser", "ecuser", "eclogs", .nsswitch = FAILING, .change = hangs, BECOMES(4711, 4712, 4714)}},
-    {"a second source hangs for the list, and the list stays", {"ecuser", "ecuser", "keep", .nsswitch = FAILING, .change = hangs, .keeps_groups = true, .uid = 4711, .gid = 4712}},
-    {"a second source hangs for the list, which is set before the user", {"ecuser", "ecuser", "eclogs", .nsswitch = FAILING, .change = hangs, .by_options = true, BECOMES(4711, 4712, 4714)}},
-    {"a second source hangs for the list, which is set to stay before the user", {"ecuser", "ecuser", "keep", .nsswitch = FAILING, .change = hangs, .by_options = true, .keeps_groups = true, .uid = 4711, .gid = 4712}},
-    {"a second source fails for the list that a stanza leaves to the database", {"ecuser", "ecuser", UNSAID, .nsswitch = FAILING, .change = fails_with_eio, REFUSES(ELOOKUP, "(text):1:19: user: the lookup of \"ecuser\" failed (EIO")}},
-    {"a list whose first name is keep", {"ecuser", "ecuser", "Keep it", .nsswitch = FAILING, .change = fails_with_eio, REFUSES(ELOOKUP, "supplemental_groups: the lookup of \"Keep\" failed (EIO")}},
-    {"a second source whose server does not run, for the list", {"ecuser", NULL, .nsswitch = FAILING, .change = has_no_server, BECOMES(4711, 4712, 4712, 4713, 4714)}},
+    {"no descriptor left",
+     {"ecuser", NULL, .change = no_descriptors, REFUSES(ELOOKUP, "user: the lookup of \"ecuser\" failed (EMFILE")}},
+    {"a second source fails with EIO",
+     {"no-such-user", NULL, .nsswitch = FAILING, .change = fails_with_eio,
+      REFUSES(ELOOKUP, "user: the lookup of \"no-such-user\" failed (EIO")}},
+    {"a second source times out",
+     {"no-such-user", NULL, .nsswitch = FAILING, .change = fails_with_etimedout,
+      REFUSES(ELOOKUP, "user: the lookup of \"no-such-user\" failed (ETIMEDOUT")}},
+    {"a second source says: try again",
+     {"no-such-user", NULL, .nsswitch = FAILING, .change = asks_to_try_again,
+      REFUSES(ELOOKUP, "user: the lookup of \"no-such-user\" failed (EAGAIN")}},
+    {"a second source is interrupted each time",
+     {"no-such-user", NULL, .nsswitch = FAILING, .change = is_interrupted_for_ever,
+      REFUSES(ELOOKUP, "user: the lookup of \"no-such-user\" failed (EINTR")}},
+    {"a second source has no memory",
+     {"no-such-user", NULL, .nsswitch = FAILING, .change = has_no_memory, REFUSES(ERESOURCE, "out of memory")}},
+    {"a second source fails for a number",
+     {"54321", "54322", .nsswitch = FAILING, .change = fails_with_eio,
+      REFUSES(ELOOKUP, "user: the lookup of \"54321\" failed (EIO")}},
+    {"a second source fails for a group",
+     {NULL, "no-such-group", .nsswitch = FAILING, .change = fails_with_eio,
+      REFUSES(ELOOKUP, "group: the lookup of \"no-such-group\" failed (EIO")}},
+    {"a second source fails for the list",
+     {"ecuser", NULL, .nsswitch = FAILING, .change = fails_with_eio,
+      REFUSES(ELOOKUP, "user: the lookup of \"ecuser\" failed (EIO")}},
+    {"a second source says: try again, for the list of a user in no group",
+     {"eclone", NULL, .more_passwd = "eclone:x:4110:4111:::\n", .nsswitch = FAILING, .change = asks_to_try_again,
+      REFUSES(ELOOKUP, "user: the lookup of \"eclone\" failed (EAGAIN")}},
+    {"the list changes while it is read",
+     {"ecuser", NULL, .nsswitch = FAILING, .change = changes_twice, BECOMES(4711, 4712, 4712, 4713, 4714)}},
+    {"the list changes all the time",
+     {"ecuser", NULL, .nsswitch = FAILING, .change = changes_all_the_time,
+      REFUSES(ELOOKUP, "user: the lookup of \"ecuser\" failed (EAGAIN")}},
+    {"a second source finds nothing, for a user",
+     {"no-such-user", NULL, .nsswitch = FAILING, .change = finds_nothing, REFUSES(EUSER, "user: no user \"no-such-user\"")}},
+    {"a second source finds nothing, for the list",
+     {"ecuser", NULL, .nsswitch = FAILING, .change = finds_nothing, BECOMES(4711, 4712, 4712, 4713, 4714)}},
+    {"a second source whose server does not run",
+     {"no-such-user", NULL, .nsswitch = FAILING, .change = has_no_server,
+      REFUSES(ELOOKUP, "user: the lookup of \"no-such-user\" failed (ENOENT")}},
+    {"a second source whose server does not run, for a group",
+     {NULL, "no-such-group", .nsswitch = FAILING, .change = has_no_server,
+      REFUSES(ELOOKUP, "group: the lookup of \"no-such-group\" failed (ENOENT")}},
+    {"a second source that refuses connections",
+     {"no-such-user", NULL, .nsswitch = FAILING, .change = refuses_connections,
+      REFUSES(ELOOKUP, "user: the lookup of \"no-such-user\" failed (ECONNREFUSED")}},
+    {"a second source fails, and numbers need nothing of it",
+     {"54321", "54322", "4713", .nsswitch = FAILING, .change = fails_with_eio, BECOMES(54321, 54322, 4713)}},
+    {"a second source fails, and a list is given",
+     {"ecuser", "ecuser", "eclogs", .nsswitch = FAILING, .change = fails_with_eio, BECOMES(4711, 4712, 4714)}},
+    {"a second source hangs for the list, and a list is given",
+     {"ecuser", "ecuser", "eclogs", .nsswitch = FAILING, .change = hangs, BECOMES(4711, 4712, 4714)}},
+    {"a second source hangs for the list, and the list stays",
+     {"ecuser", "ecuser", "keep", .nsswitch = FAILING, .change = hangs, .keeps_groups = true, .uid = 4711, .gid = 4712}},
+    {"a second source hangs for the list, which is set before the user",
+     {"ecuser", "ecuser", "eclogs", .nsswitch = FAILING, .change = hangs, .by_options = true, BECOMES(4711, 4712, 4714)}},
+    {"a second source hangs for the list, which is set to stay before the user",
+     {"ecuser", "ecuser", "keep", .nsswitch = FAILING, .change = hangs, .by_options = true, .keeps_groups = true, .uid = 4711,
+      .gid = 4712}},
+    {"a second source fails for the list that a stanza leaves to the database",
+     {"ecuser", "ecuser", UNSAID, .nsswitch = FAILING, .change = fails_with_eio,
+      REFUSES(ELOOKUP, "(text):1:19: user: the lookup of \"ecuser\" failed (EIO")}},
+    {"a list whose first name is keep",
+     {"ecuser", "ecuser", "Keep it", .nsswitch = FAILING, .change = fails_with_eio,
+      REFUSES(ELOOKUP, "supplemental_groups: the lookup of \"Keep\" failed (EIO")}},
+    {"a second source whose server does not run, for the list",
+     {"ecuser", NULL, .nsswitch = FAILING, .change = has_no_server, BECOMES(4711, 4712, 4712, 4713, 4714)}},
 };
 
 /* libc finds tests/outside/nss_ecfail.c, which stands beside this program, by LD_LIBRARY_PATH as it was at the start. */

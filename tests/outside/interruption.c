@@ -55,10 +55,7 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t condition = PTHREAD_COND_INITIALIZER;
 static sem_t semaphore;
 
-static struct timespec in(long ms)
-{
-    return (struct timespec){ms / 1000, ms % 1000 * 1000000};
-}
+static struct timespec in(long ms) { return (struct timespec){ms / 1000, ms % 1000 * 1000000}; }
 
 static struct timespec at(clockid_t clock, long ms)
 {
@@ -72,7 +69,11 @@ static struct timespec at(clockid_t clock, long ms)
 
 /* Each returns 0 or an errno. */
 static int result(long value) { return value < 0 ? errno : 0; }
-static int reads(void) { char c; return result(read(pipe_empty[0], &c, 1)); }
+static int reads(void)
+{
+    char c;
+    return result(read(pipe_empty[0], &c, 1));
+}
 static int writes(void) { return result(write(pipe_full[1], "x", 1)); }
 static int polls(void)
 {
@@ -153,7 +154,11 @@ static int sem_timedwaits(void)
     int got = sem_timedwait(&semaphore, &time);
     return got < 0 && errno == ETIMEDOUT ? 0 : result(got);
 }
-static int accepts(void) { int fd = accept(listener, NULL, NULL); return result(fd); }
+static int accepts(void)
+{
+    int fd = accept(listener, NULL, NULL);
+    return result(fd);
+}
 static int accepts_limited(void)
 {
     int fd = accept(backlog, NULL, NULL);
@@ -169,7 +174,11 @@ static int connects(void)
     close(fd);
     return error;
 }
-static int recvs(void) { char c; return result(recv(pair[1], &c, 1, 0)); }
+static int recvs(void)
+{
+    char c;
+    return result(recv(pair[1], &c, 1, 0));
+}
 static int recvs_limited(void)
 {
     int fds[2];
@@ -224,7 +233,10 @@ static int sigsuspends(void)
 }
 static int msgrcvs(void)
 {
-    struct { long kind; char text[8]; } message;
+    struct {
+        long kind;
+        char text[8];
+    } message;
     return result(msgrcv(queue, &message, sizeof message.text, 0, 0));
 }
 static int semops(void)
@@ -250,7 +262,13 @@ static int io_getevents_(void)
     syscall(SYS_io_destroy, context);
     return error;
 }
-static int opens_fifo(void) { int fd = open(fifo, O_RDONLY | O_CLOEXEC); int error = result(fd); close(fd); return error; }
+static int opens_fifo(void)
+{
+    int fd = open(fifo, O_RDONLY | O_CLOEXEC);
+    int error = result(fd);
+    close(fd);
+    return error;
+}
 static int flocks(void)
 {
     char name[64];
@@ -271,9 +289,21 @@ static int fcntl_locks(void)
     return error;
 }
 static int wait4s(void) { return result(waitpid(sleeper, NULL, 0)); }
-static int eventfd_reads(void) { uint64_t value; return result(read(event_fd, &value, sizeof value)); }
-static int timerfd_reads(void) { uint64_t value; return result(read(timer_fd, &value, sizeof value)); }
-static int inotify_reads(void) { char event[64]; return result(read(inotify_fd, event, sizeof event)); }
+static int eventfd_reads(void)
+{
+    uint64_t value;
+    return result(read(event_fd, &value, sizeof value));
+}
+static int timerfd_reads(void)
+{
+    uint64_t value;
+    return result(read(timer_fd, &value, sizeof value));
+}
+static int inotify_reads(void)
+{
+    char event[64];
+    return result(read(inotify_fd, event, sizeof event));
+}
 
 static const struct {
     const char *name;
@@ -319,8 +349,8 @@ static const struct {
 };
 
 enum agent { OURS, GLIBC, PSX, RESTART, PLAIN, AGENTS };
-static const char *const agent_names[AGENTS] = {"ec_security_apply", "glibc setresuid", "libpsx",
-                                                "handler with SA_RESTART", "handler without"};
+static const char *const agent_names[AGENTS] = {"ec_security_apply", "glibc setresuid", "libpsx", "handler with SA_RESTART",
+                                                "handler without"};
 
 /* What each thread has come to: 0 it waits; 1 + errno. */
 static volatile int outcome[LEN(calls)];
@@ -537,9 +567,10 @@ int main(int argc, char **argv)
         }
         return finish();
     }
-    static const char *const names[AGENTS] = {
-        "interruption by ec_security_apply measured", "interruption by glibc's setresuid measured",
-        "interruption by libpsx measured", "interruption by a handler with SA_RESTART measured", "interruption by a handler without it measured"};
+    static const char *const names[AGENTS] = {"interruption by ec_security_apply measured",
+                                              "interruption by glibc's setresuid measured", "interruption by libpsx measured",
+                                              "interruption by a handler with SA_RESTART measured",
+                                              "interruption by a handler without it measured"};
     for (enum agent agent = 0; agent < AGENTS; agent++)
         test(names[agent], 60, measures, &agent);
     test("interruption is that of any handler with SA_RESTART", 5, as_restart, NULL);

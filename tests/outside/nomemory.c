@@ -41,8 +41,8 @@ static void policy_without_memory(void *unused)
     expect(answer->came && answer->status == 0 && strstr(answer->text, "memory"), "policy_new: %d %s", answer->status,
            answer->text);
     answer = go(child);
-    expect(answer->came && answer->status == 0 && strcmp(answer->text, "malloc had been asked") == 0,
-           "with memory again: %d %s", answer->status, answer->text);
+    expect(answer->came && answer->status == 0 && strcmp(answer->text, "malloc had been asked") == 0, "with memory again: %d %s",
+           answer->status, answer->text);
 }
 
 int main(int argc, char **argv)

@@ -32,8 +32,8 @@
 #define NET_BIND 10
 #define THREADS 4 /* of the crew; the main thread tries as well */
 
-static const char *user;     /* NULL where ids cannot be changed */
-static int no_place, no_net; /* the errno why there is none */
+static const char *user;                   /* NULL where ids cannot be changed */
+static int no_place, no_net;               /* the errno why there is none */
 static char place[] = "/tmp/noway.XXXXXX"; /* a tmpfs of our own, where set-uid counts */
 
 /* --- the child: dropped, with a crew -------------------------------------------------------------------------------- */
@@ -117,11 +117,10 @@ static long by_the_c_library(void *unused)
 {
     (void)unused;
     gid_t root = 0;
-    return must_fail(setuid(0), "setuid(0)") + must_fail(seteuid(0), "seteuid(0)") +
-           must_fail(setreuid(0, 0), "setreuid(0, 0)") + must_fail(setresuid(0, 0, 0), "setresuid(0, 0, 0)") +
-           must_fail(setgid(0), "setgid(0)") + must_fail(setegid(0), "setegid(0)") +
-           must_fail(setresgid(0, 0, 0), "setresgid(0, 0, 0)") + must_fail(setgroups(1, &root), "setgroups") +
-           must_fail(initgroups("root", 0), "initgroups");
+    return must_fail(setuid(0), "setuid(0)") + must_fail(seteuid(0), "seteuid(0)") + must_fail(setreuid(0, 0), "setreuid(0, 0)") +
+           must_fail(setresuid(0, 0, 0), "setresuid(0, 0, 0)") + must_fail(setgid(0), "setgid(0)") +
+           must_fail(setegid(0), "setegid(0)") + must_fail(setresgid(0, 0, 0), "setresgid(0, 0, 0)") +
+           must_fail(setgroups(1, &root), "setgroups") + must_fail(initgroups("root", 0), "initgroups");
 }
 
 static long sets(void *unused)
@@ -437,8 +436,7 @@ static void programs(void *arg)
     for (int at = 0; at < 2 * (THREADS + 1); at++) {
         bool unbounded = at > THREADS;
         if (at % (THREADS + 1) == 0)
-            child = start(unbounded ? executes_everywhere_unbounded : executes_everywhere,
-                          (void *)(uintptr_t)program->file);
+            child = start(unbounded ? executes_everywhere_unbounded : executes_everywhere, (void *)(uintptr_t)program->file);
         if (unbounded)
             want.bnd = look(getpid())->threads[0].bnd;
         struct answer *answer = go(child);
@@ -521,8 +519,8 @@ static long enters_a_user_namespace(void *unused)
             snprintf(map, sizeof map, "0 %u 1", ECUSER_UID);
             snprintf(path, sizeof path, "%s/secret", place);
             bool out_again = writes("/proc/self/uid_map", "0 0 1\n") || setresuid(0, 0, 0) == 0 ||
-                             writes("/proc/self/gid_map", "0 0 1\n") || setgroups(1, &root) == 0 ||
-                             open(path, O_RDONLY) >= 0 || kill(daemon, 0) == 0;
+                             writes("/proc/self/gid_map", "0 0 1\n") || setgroups(1, &root) == 0 || open(path, O_RDONLY) >= 0 ||
+                             kill(daemon, 0) == 0;
             /* Root inside, by the one map that is allowed. */
             out_again |= writes("/proc/self/uid_map", map) && setresuid(0, 0, 0) == 0 &&
                          (open(path, O_RDONLY) >= 0 || kill(daemon, 0) == 0 || chroot("/proc/1/root") == 0);

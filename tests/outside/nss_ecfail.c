@@ -19,9 +19,7 @@ static enum nss_status failing(int *error)
     if (how)
         sscanf(how, "%15s %d", word, &number);
     errno = *error = number;
-    return !strcmp(word, "tryagain") ? NSS_STATUS_TRYAGAIN
-           : !strcmp(word, "notfound") ? NSS_STATUS_NOTFOUND
-                                       : NSS_STATUS_UNAVAIL;
+    return !strcmp(word, "tryagain") ? NSS_STATUS_TRYAGAIN : !strcmp(word, "notfound") ? NSS_STATUS_NOTFOUND : NSS_STATUS_UNAVAIL;
 }
 
 enum nss_status _nss_ecfail_getpwnam_r(const char *name, struct passwd *entry, char *buf, size_t len, int *error);
@@ -52,10 +50,10 @@ enum nss_status _nss_ecfail_getgrgid_r(gid_t gid, struct group *entry, char *buf
     return failing(error);
 }
 
-enum nss_status _nss_ecfail_initgroups_dyn(const char *user, gid_t group, long *start, long *size, gid_t **groups,
-                                           long limit, int *error);
-enum nss_status _nss_ecfail_initgroups_dyn(const char *user, gid_t group, long *start, long *size, gid_t **groups,
-                                           long limit, int *error)
+enum nss_status _nss_ecfail_initgroups_dyn(const char *user, gid_t group, long *start, long *size, gid_t **groups, long limit,
+                                           int *error);
+enum nss_status _nss_ecfail_initgroups_dyn(const char *user, gid_t group, long *start, long *size, gid_t **groups, long limit,
+                                           int *error)
 {
     static int asked;
     const char *how = getenv("EC_NSS");

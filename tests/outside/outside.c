@@ -466,8 +466,8 @@ struct child *start_program(const char *const argv[], void (*surroundings)(void)
     go_on(child);
     size_t got = 0;
     out[0] = 0;
-    for (ssize_t n; child && got < len - 1 && (!last || !strstr(out, last)) &&
-                    (n = read(pipes[0], out + got, len - 1 - got)) != 0;) {
+    for (ssize_t n;
+         child && got < len - 1 && (!last || !strstr(out, last)) && (n = read(pipes[0], out + got, len - 1 - got)) != 0;) {
         if (n < 0 && errno != EINTR)
             break;
         got += n > 0 ? (size_t)n : 0;
@@ -814,8 +814,8 @@ unsigned differs(const struct thread *got, const struct thread *want, unsigned f
     for (size_t at = 0; at < sizeof ids / sizeof *ids; at++)
         if ((fields & ids[at].field) && memcmp(ids[at].got, ids[at].want, 4 * sizeof(unsigned))) {
             const unsigned *g = ids[at].got, *w = ids[at].want;
-            add(&text, "%s%s %u %u %u %u, not %u %u %u %u", found ? "; " : "", ids[at].name, g[0], g[1], g[2], g[3], w[0],
-                w[1], w[2], w[3]);
+            add(&text, "%s%s %u %u %u %u, not %u %u %u %u", found ? "; " : "", ids[at].name, g[0], g[1], g[2], g[3], w[0], w[1],
+                w[2], w[3]);
             found |= ids[at].field;
         }
     if ((fields & FIELD_GROUPS) && !same_groups(got, want)) {
@@ -851,13 +851,10 @@ unsigned differs(const struct thread *got, const struct thread *want, unsigned f
     return found;
 }
 
-static bool counts(const struct thread *thread)
-{
-    return !thread->kernel && thread->state != 'Z' && thread->state != 'X';
-}
+static bool counts(const struct thread *thread) { return !thread->kernel && thread->state != 'Z' && thread->state != 'X'; }
 
-void expect_threads_at(const char *file, int line, const struct process *got, const struct thread *want,
-                       unsigned fields, size_t least)
+void expect_threads_at(const char *file, int line, const struct process *got, const struct thread *want, unsigned fields,
+                       size_t least)
 {
     size_t counted = 0, wrong = 0;
     char first[1024] = "";
@@ -871,12 +868,10 @@ void expect_threads_at(const char *file, int line, const struct process *got, co
                      at ? "" : " (leader)", how);
     }
     expect_at(file, line, !wrong, "%zu of %zu threads are not as asked; %s", wrong, counted, first);
-    expect_at(file, line, counted >= least && counted > 0, "saw %zu threads, where there should be at least %zu", counted,
-              least);
+    expect_at(file, line, counted >= least && counted > 0, "saw %zu threads, where there should be at least %zu", counted, least);
 }
 
-void expect_unchanged_at(const char *file, int line, const struct process *before, const struct process *after,
-                         unsigned fields)
+void expect_unchanged_at(const char *file, int line, const struct process *before, const struct process *after, unsigned fields)
 {
     expect_at(file, line, before->len > 0 && after->len > 0, "there is nothing to compare");
     size_t there = 0;
@@ -894,8 +889,8 @@ void expect_unchanged_at(const char *file, int line, const struct process *befor
     }
 }
 
-struct thread after_drop(const struct thread *before, unsigned uid, unsigned gid, const unsigned *groups,
-                         size_t groups_len, uint64_t effective, uint64_t permitted, uint64_t inheritable)
+struct thread after_drop(const struct thread *before, unsigned uid, unsigned gid, const unsigned *groups, size_t groups_len,
+                         uint64_t effective, uint64_t permitted, uint64_t inheritable)
 {
     struct thread want = *before;
     for (int at = 0; at < 4; at++) {
@@ -1017,8 +1012,7 @@ bool private_lines(const char *path, const char *more)
 
 bool private_users(void)
 {
-    return private_mounts() &&
-           private_lines("/etc/passwd", "ecuser:x:4711:4712:of the tests:/nonexistent:/bin/false\n") &&
+    return private_mounts() && private_lines("/etc/passwd", "ecuser:x:4711:4712:of the tests:/nonexistent:/bin/false\n") &&
            private_lines("/etc/group", "ecuser:x:4712:\necextra:x:4713:ecuser\neclogs:x:4714:nobody,ecuser\n");
 }
 

@@ -119,8 +119,8 @@ struct child {
 struct child *start(void (*body)(void *), void *arg);
 
 struct answer {
-    bool came;      /* else the child has ended without a report, or the deadline is over */
-    int status;     /* the number reported */
+    bool came;       /* else the child has ended without a report, or the deadline is over */
+    int status;      /* the number reported */
     int wait_status; /* if it did not come: as of waitpid, or -1 where the child still runs */
     char text[1024];
 };
@@ -169,17 +169,17 @@ long each(struct crew *crew, long (*function)(void *), void *arg);
 struct thread {
     pid_t tid;
     char name[17];
-    char state;         /* R, S, D, Z, T, t, … */
-    bool kernel;        /* a worker of the kernel: io_uring's, for instance */
-    unsigned uid[4];    /* real, effective, saved, file system */
+    char state;      /* R, S, D, Z, T, t, … */
+    bool kernel;     /* a worker of the kernel: io_uring's, for instance */
+    unsigned uid[4]; /* real, effective, saved, file system */
     unsigned gid[4];
     size_t groups_len;
-    unsigned *groups;   /* in ascending order, as the kernel keeps them */
+    unsigned *groups; /* in ascending order, as the kernel keeps them */
     uint64_t inh, prm, eff, bnd, amb;
     int nnp;
     int seccomp;
-    int threads;        /* how many there are, as this thread's status says */
-    uint64_t blocked;   /* signals it blocks: bit n-1 is signal n */
+    int threads;      /* how many there are, as this thread's status says */
+    uint64_t blocked; /* signals it blocks: bit n-1 is signal n */
     int tracer;
 };
 
@@ -215,21 +215,20 @@ enum {
 unsigned differs(const struct thread *got, const struct thread *want, unsigned fields, char *out, size_t len);
 
 /* Expects at least `least` threads, each of them as wanted. Workers of the kernel and zombies are not counted. */
-void expect_threads_at(const char *file, int line, const struct process *got, const struct thread *want,
-                       unsigned fields, size_t least);
+void expect_threads_at(const char *file, int line, const struct process *got, const struct thread *want, unsigned fields,
+                       size_t least);
 #define expect_threads(got, want, fields, least) expect_threads_at(__FILE__, __LINE__, got, want, fields, least)
 
 /* Expects every thread that was there before to be there, as it was in every field, or in these. */
-void expect_unchanged_at(const char *file, int line, const struct process *before, const struct process *after,
-                         unsigned fields);
+void expect_unchanged_at(const char *file, int line, const struct process *before, const struct process *after, unsigned fields);
 #define expect_unchanged_in(before, after, fields) expect_unchanged_at(__FILE__, __LINE__, before, after, fields)
 #define expect_unchanged(before, after) expect_unchanged_in(before, after, FIELDS_ALL | FIELD_SECCOMP)
 
 /* What a thread must be after a drop with every option at its default: all user ids `uid`, all group ids `gid`, these
  * groups, these three sets, no ambient set, no_new_privs, and the bounding set of bounding_after(). groups == NULL means
  * that they stay as they were. The groups are the caller's. */
-struct thread after_drop(const struct thread *before, unsigned uid, unsigned gid, const unsigned *groups,
-                         size_t groups_len, uint64_t effective, uint64_t permitted, uint64_t inheritable);
+struct thread after_drop(const struct thread *before, unsigned uid, unsigned gid, const unsigned *groups, size_t groups_len,
+                         uint64_t effective, uint64_t permitted, uint64_t inheritable);
 
 /* Trimmed to what is permitted or inheritable, if CAP_SETPCAP was held; else as it was. */
 uint64_t bounding_after(const struct thread *before, uint64_t permitted, uint64_t inheritable);

@@ -19,8 +19,8 @@
 #include <unistd.h>
 
 #define TREE "/mnt/tree"
-#define NEEDED                                                                                                          \
-    "Makefile mk Cargo.toml include tests/as-root tests/run tests/packages build/demo build/libec_security.so.0 "       \
+#define NEEDED \
+    "Makefile mk Cargo.toml include tests/as-root tests/run tests/packages build/demo build/libec_security.so.0 " \
     "build/outside/drop"
 
 /* A user that every machine has. */
@@ -139,11 +139,11 @@ static const char *const MAKE_DEMO[] = {"make", "-o", "build/demo", "demo", NULL
 static const char *const MAKE_CHECK[] = {"make", "check", "MAKE=true", "DEBIAN_PACKAGES=", "CHECKS=build/outside/drop", NULL};
 static const char *const AS_ROOT_DEMO[] = {"tests/as-root", "build/demo", NULL};
 
-#define NO_OTHER_ID                                                                                                     \
-    "not root: running as root of a user namespace that has no other id; for more, give this user ids in /etc/subuid "  \
+#define NO_OTHER_ID \
+    "not root: running as root of a user namespace that has no other id; for more, give this user ids in /etc/subuid " \
     "and /etc/subgid and install the Debian package uidmap\n"
 #define OTHER_IDS "not root: running as root of a user namespace, with subordinate ids\n"
-#define CANNOT(command)                                                                                                 \
+#define CANNOT(command) \
     "make: this needs root, or a kernel that lets users make user namespaces (sysctl kernel.unprivileged_userns_clone," \
     " user.max_user_namespaces); cannot run: " command "\n"
 
@@ -153,8 +153,8 @@ static const char *says(const char *const argv[], void (*surroundings)(void), in
     static char out[16384];
     struct child *child = start_program(argv, surroundings, NULL, out, sizeof out);
     int ended = wait_end(child);
-    expect(child && WIFEXITED(ended) && WEXITSTATUS(ended) == status, "%s %s ended with %#x, not status %d: %s", argv[0],
-           argv[1], (unsigned)ended, status, out);
+    expect(child && WIFEXITED(ended) && WEXITSTATUS(ended) == status, "%s %s ended with %#x, not status %d: %s", argv[0], argv[1],
+           (unsigned)ended, status, out);
     for (; *wanted; wanted++)
         expect(strstr(out, *wanted) != NULL, "%s %s does not say \"%s\": %s", argv[0], argv[1], *wanted, out);
     return out;
@@ -213,12 +213,10 @@ static void none_allowed(void *unused)
         skip("user namespaces cannot be denied to a child here: %s", strerror(error));
     if (over())
         return;
-    const char *out =
-        says(AS_ROOT_DEMO, where_none_is_allowed, 1, (const char *const[]){CANNOT("build/demo"), NULL});
+    const char *out = says(AS_ROOT_DEMO, where_none_is_allowed, 1, (const char *const[]){CANNOT("build/demo"), NULL});
     expect(!strcmp(out, CANNOT("build/demo")), "it says more than that: %s", out);
     says(MAKE_DEMO, where_none_is_allowed, 2, (const char *const[]){CANNOT("build/demo"), NULL});
-    out = says(MAKE_CHECK, where_none_is_allowed, 2,
-               (const char *const[]){CANNOT("tests/run build/outside/drop"), NULL});
+    out = says(MAKE_CHECK, where_none_is_allowed, 2, (const char *const[]){CANNOT("tests/run build/outside/drop"), NULL});
     expect(!strstr(out, "passed") && !strstr(out, "ok "), "something was run: %s", out);
 }
 

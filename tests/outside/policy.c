@@ -21,8 +21,8 @@
 
 /* --- what each option takes ---------------------------------------------------------------------------------------- */
 
-#define NO_SECUREBIT                                                                                                    \
-    " is not a securebit: noroot, no_setuid_fixup, no_cap_ambient_raise, exec_restrict_file, exec_deny_interactive, "   \
+#define NO_SECUREBIT \
+    " is not a securebit: noroot, no_setuid_fixup, no_cap_ambient_raise, exec_restrict_file, exec_deny_interactive, " \
     "one of these with _locked, or keep_caps_locked"
 #define NO_SECONDS "is not a number of seconds from 0.001 to 3600"
 
@@ -83,8 +83,7 @@ static void values(void *unused)
         {"optional_capabilities", "cap_sys_resource+i", EC_SECURITY_OK, NULL},
         {"optional_capabilities", "cap_sys_resource+e", EC_SECURITY_EOPTION,
          "optional_capabilities: \"cap_sys_resource+e\" is not permitted where it is effective; write +ep instead of +e"},
-        {"optional_capabilities", "keep", EC_SECURITY_ESYNTAX,
-         "optional_capabilities: unknown name \"keep\" at column 1"},
+        {"optional_capabilities", "keep", EC_SECURITY_ESYNTAX, "optional_capabilities: unknown name \"keep\" at column 1"},
         {"optional_capabilities", "cap_foo+ep", EC_SECURITY_ESYNTAX,
          "optional_capabilities: unknown name \"cap_foo\" at column 1"},
         {"supplemental_groups", "", EC_SECURITY_OK, NULL},
@@ -99,8 +98,7 @@ static void values(void *unused)
         {"supplemental_groups", "4294967295", EC_SECURITY_EOPTION,
          "supplemental_groups: \"4294967295\" is not a decimal id from 0 to 4294967294"},
         {"supplemental_groups", "4294967294", EC_SECURITY_OK, NULL},
-        {"supplemental_groups", "1;2", EC_SECURITY_EGROUP,
-         "supplemental_groups: no group \"1;2\" in the group database"},
+        {"supplemental_groups", "1;2", EC_SECURITY_EGROUP, "supplemental_groups: no group \"1;2\" in the group database"},
         {"chroot", "", EC_SECURITY_EARGUMENT, "chroot: empty: leave it out, or pass NULL, to keep the current one"},
         {"chroot", "relative", EC_SECURITY_ECHROOT, "chroot: \"relative\": is not an absolute path"},
         {"chroot", "/nonexistent/x", EC_SECURITY_ECHROOT,
@@ -127,10 +125,8 @@ static void values(void *unused)
         {"ambient", "cap_chown+ep", EC_SECURITY_ESYNTAX,
          "ambient: unexpected \"+\" at column 10, expected capabilities or \"all\", with blanks or commas between them"},
         {"ambient", "cap_foo", EC_SECURITY_ESYNTAX, "ambient: unknown name \"cap_foo\" at column 1"},
-        {"ambient", "net_raw", EC_SECURITY_ESYNTAX,
-         "ambient: unknown name \"net_raw\" at column 1 (nearest: cap_net_raw)"},
-        {"ambient", "64", EC_SECURITY_ESYNTAX,
-         "ambient: capability number \"64\" at column 1 is too large, expected 0 to 63"},
+        {"ambient", "net_raw", EC_SECURITY_ESYNTAX, "ambient: unknown name \"net_raw\" at column 1 (nearest: cap_net_raw)"},
+        {"ambient", "64", EC_SECURITY_ESYNTAX, "ambient: capability number \"64\" at column 1 is too large, expected 0 to 63"},
         {"securebits", "", EC_SECURITY_OK, NULL},
         {"securebits", "noroot", EC_SECURITY_OK, NULL},
         {"securebits", "NOROOT noroot_locked,no_setuid_fixup no_setuid_fixup_locked", EC_SECURITY_OK, NULL},
@@ -139,12 +135,9 @@ static void values(void *unused)
         {"securebits", "keep_caps_locked", EC_SECURITY_OK, NULL},
         {"securebits", "no_cap_ambient_raise_locked", EC_SECURITY_OK, NULL},
         {"securebits", "exec_restrict_file", EC_SECURITY_OK, NULL},
-        {"securebits", "SECBIT_NOROOT", EC_SECURITY_EOPTION,
-         "securebits: \"SECBIT_NOROOT\"" NO_SECUREBIT},
-        {"securebits", "1", EC_SECURITY_EOPTION,
-         "securebits: \"1\"" NO_SECUREBIT},
-        {"securebits", "noroot noroott", EC_SECURITY_EOPTION,
-         "securebits: \"noroott\"" NO_SECUREBIT},
+        {"securebits", "SECBIT_NOROOT", EC_SECURITY_EOPTION, "securebits: \"SECBIT_NOROOT\"" NO_SECUREBIT},
+        {"securebits", "1", EC_SECURITY_EOPTION, "securebits: \"1\"" NO_SECUREBIT},
+        {"securebits", "noroot noroott", EC_SECURITY_EOPTION, "securebits: \"noroott\"" NO_SECUREBIT},
         {"securebits", "keep", EC_SECURITY_OK, NULL},
         {"dumpable", "keep", EC_SECURITY_OK, NULL},
         {"dumpable", "On", EC_SECURITY_OK, NULL},
@@ -160,20 +153,16 @@ static void values(void *unused)
         {"deadline", "5.", EC_SECURITY_OK, NULL},
         {"deadline", "", EC_SECURITY_EOPTION, "deadline: \"\" " NO_SECONDS},
         {"deadline", "0", EC_SECURITY_EOPTION, "deadline: \"0\" " NO_SECONDS},
-        {"deadline", "0.0009", EC_SECURITY_EOPTION,
-         "deadline: \"0.0009\" " NO_SECONDS},
-        {"deadline", "3600.1", EC_SECURITY_EOPTION,
-         "deadline: \"3600.1\" " NO_SECONDS},
+        {"deadline", "0.0009", EC_SECURITY_EOPTION, "deadline: \"0.0009\" " NO_SECONDS},
+        {"deadline", "3600.1", EC_SECURITY_EOPTION, "deadline: \"3600.1\" " NO_SECONDS},
         {"deadline", "-1", EC_SECURITY_EOPTION, "deadline: \"-1\" " NO_SECONDS},
         {"deadline", "1e3", EC_SECURITY_EOPTION, "deadline: \"1e3\" " NO_SECONDS},
         {"deadline", "five", EC_SECURITY_EOPTION, "deadline: \"five\" " NO_SECONDS},
         {"deadline", "inf", EC_SECURITY_EOPTION, "deadline: \"inf\" " NO_SECONDS},
         {"deadline", ".", EC_SECURITY_EOPTION, "deadline: \".\" " NO_SECONDS},
         {"deadline", "1.2.3", EC_SECURITY_EOPTION, "deadline: \"1.2.3\" " NO_SECONDS},
-        {"deadline", "0.0010000001", EC_SECURITY_EOPTION,
-         "deadline: \"0.0010000001\" " NO_SECONDS},
-        {"deadline", "99999999999999999999", EC_SECURITY_EOPTION,
-         "deadline: \"99999999999999999999\" " NO_SECONDS},
+        {"deadline", "0.0010000001", EC_SECURITY_EOPTION, "deadline: \"0.0010000001\" " NO_SECONDS},
+        {"deadline", "99999999999999999999", EC_SECURITY_EOPTION, "deadline: \"99999999999999999999\" " NO_SECONDS},
         {"privileges", "", EC_SECURITY_OK, NULL},
         {"privileges", "basic net_privaddr", EC_SECURITY_OK, NULL},
         {"USER", "", EC_SECURITY_EARGUMENT, "user: empty: leave it out, or pass NULL, to keep the current one"},
@@ -185,8 +174,7 @@ static void values(void *unused)
         {"NoNewPrivileges", "", EC_SECURITY_EOPTION, "unknown option \"NoNewPrivileges\" (nearest: no_new_privs)"},
         {"supplementary_groups", "", EC_SECURITY_EOPTION,
          "unknown option \"supplementary_groups\" (nearest: supplemental_groups)"},
-        {"SupplementaryGroups", "", EC_SECURITY_EOPTION,
-         "unknown option \"SupplementaryGroups\" (nearest: supplemental_groups)"},
+        {"SupplementaryGroups", "", EC_SECURITY_EOPTION, "unknown option \"SupplementaryGroups\" (nearest: supplemental_groups)"},
         {"AmbientCapabilities", "", EC_SECURITY_EOPTION, "unknown option \"AmbientCapabilities\" (nearest: ambient)"},
         {"chrot", "", EC_SECURITY_EOPTION, "unknown option \"chrot\" (nearest: chroot)"},
         {"securebit", "", EC_SECURITY_EOPTION, "unknown option \"securebit\" (nearest: securebits)"},
@@ -195,8 +183,7 @@ static void values(void *unused)
         {"xyzzy", "", EC_SECURITY_EOPTION, "unknown option \"xyzzy\""},
         {"privilege", "", EC_SECURITY_EOPTION, "unknown option \"privilege\" (nearest: privileges)"},
         {"no-new-privs", "", EC_SECURITY_EOPTION, "unknown option \"no-new-privs\" (nearest: no_new_privs)"},
-        {"CapabilityBoundingSet", "", EC_SECURITY_EOPTION,
-         "unknown option \"CapabilityBoundingSet\" (nearest: bounding)"},
+        {"CapabilityBoundingSet", "", EC_SECURITY_EOPTION, "unknown option \"CapabilityBoundingSet\" (nearest: bounding)"},
         {"chroot", "/", EC_SECURITY_OK, NULL},
         {"chroot", "/mnt/jail", EC_SECURITY_OK, NULL},
         {"chroot", "/mnt/./jail/../jail/", EC_SECURITY_OK, NULL},
@@ -220,9 +207,8 @@ static void values(void *unused)
         expect(status == rows[at].status, "%s = \"%s\": %d %s", rows[at].option, rows[at].value, status, text);
         if (rows[at].text)
             expect(!strcmp(text, rows[at].text), "%s = \"%s\": %s", rows[at].option, rows[at].value, text);
-        expect(ec_security_policy_set(policy, rows[at].option, NULL) == (rows[at].text && strstr(rows[at].text, "unknown option")
-                                                                             ? EC_SECURITY_EOPTION
-                                                                             : EC_SECURITY_OK),
+        expect(ec_security_policy_set(policy, rows[at].option, NULL) ==
+                   (rows[at].text && strstr(rows[at].text, "unknown option") ? EC_SECURITY_EOPTION : EC_SECURITY_OK),
                "%s = NULL: %s", rows[at].option, ec_security_last_error());
     }
     expect(ec_security_policy_set(policy, NULL, "x") == EC_SECURITY_EARGUMENT, "option NULL");
@@ -298,11 +284,11 @@ static void gets(void *unused)
                    ec_security_policy_error(policy));
         char text[200] = "untouched", cut[4] = "abc";
         int want = (int)strlen(rows[at].text), len = ec_security_policy_get(policy, rows[at].option, text, sizeof text);
-        expect(len == want && !strcmp(text, rows[at].text), "row %zu: %s is \"%s\" (%d), not \"%s\"", at, rows[at].option,
-               text, len, rows[at].text);
+        expect(len == want && !strcmp(text, rows[at].text), "row %zu: %s is \"%s\" (%d), not \"%s\"", at, rows[at].option, text,
+               len, rows[at].text);
         expect(ec_security_policy_get(policy, rows[at].option, NULL, 0) == want, "row %zu: the length alone", at);
-        expect(ec_security_policy_get(policy, rows[at].option, cut, sizeof cut) == want &&
-                   !strncmp(cut, rows[at].text, 3) && strlen(cut) == (want < 3 ? (size_t)want : 3),
+        expect(ec_security_policy_get(policy, rows[at].option, cut, sizeof cut) == want && !strncmp(cut, rows[at].text, 3) &&
+                   strlen(cut) == (want < 3 ? (size_t)want : 3),
                "row %zu: cut to \"%.3s\"", at, cut);
         /* It is what set takes, and comes to the same. */
         static const char *const NUMBERS = " uid gid groups ";
@@ -356,8 +342,10 @@ static void get_errors(void *unused)
         const char *text;
     } rows[] = {
         {"usr", EC_SECURITY_EOPTION, "unknown option \"usr\" (nearest: user)"},
-        {"gid", EC_SECURITY_EUSER, "user: id 4998 has no entry in the user database, so its group is not known: set group as well"},
-        {"groups", EC_SECURITY_EUSER, "user: id 4998 has no entry in the user database, so its group is not known: set group as well"},
+        {"gid", EC_SECURITY_EUSER,
+         "user: id 4998 has no entry in the user database, so its group is not known: set group as well"},
+        {"groups", EC_SECURITY_EUSER,
+         "user: id 4998 has no entry in the user database, so its group is not known: set group as well"},
         {NULL, EC_SECURITY_EARGUMENT, "option: NULL; a string is needed"},
     };
     expect(ec_security_policy_set(policy, "user", "4998") == 0, "%s", ec_security_policy_error(policy));
@@ -409,15 +397,13 @@ static void others_files(void *unused)
     static const struct {
         const char *owned, *file, *error;
     } rows[] = {
-        {"/mnt/conf/a.conf", "/mnt/conf/a.conf",
-         "/mnt/conf/a.conf: belongs to another user (mode 0644, owner 4711): chown root"},
+        {"/mnt/conf/a.conf", "/mnt/conf/a.conf", "/mnt/conf/a.conf: belongs to another user (mode 0644, owner 4711): chown root"},
         {"/mnt/conf", "/mnt/conf/a.conf", "/mnt/conf: belongs to another user (mode 0755, owner 4711): chown root"},
         {"/mnt/conf/a.conf", "/mnt/conf/main.conf",
          "/mnt/conf/main.conf:1:9: include: /mnt/conf/a.conf: belongs to another user (mode 0644, owner 4711): chown root"},
         {"/mnt/conf/d", "/mnt/conf/folder.conf",
          "/mnt/conf/folder.conf:1:18: include: /mnt/conf/d: belongs to another user (mode 0755, owner 4711): chown root"},
-        {"/mnt/sticky/link", "/mnt/sticky/link",
-         "/mnt/sticky/link: belongs to another user (mode 0777, owner 4711): chown root"},
+        {"/mnt/sticky/link", "/mnt/sticky/link", "/mnt/sticky/link: belongs to another user (mode 0777, owner 4711): chown root"},
         {"/mnt/conf/link", "/mnt/conf/link", NULL}, /* nobody else can have put it there */
         {"/mnt/conf", "/mnt/sticky/link", "/mnt/conf: belongs to another user (mode 0755, owner 4711): chown root"},
     };
@@ -431,8 +417,8 @@ static void others_files(void *unused)
         expect(lchown(rows[at].owned, ECUSER_UID, 0) == 0, "lchown %s: %s", rows[at].owned, strerror(errno));
         int status = ec_security_policy_load(policy, rows[at].file);
         if (rows[at].error)
-            expect(status == EC_SECURITY_EFILE && !strcmp(ec_security_last_error(), rows[at].error), "%s: %d %s",
-                   rows[at].file, status, ec_security_last_error());
+            expect(status == EC_SECURITY_EFILE && !strcmp(ec_security_last_error(), rows[at].error), "%s: %d %s", rows[at].file,
+                   status, ec_security_last_error());
         else
             expect(status == 0, "%s: %d %s", rows[at].file, status, ec_security_last_error());
         expect(lchown(rows[at].owned, 0, 0) == 0, "lchown back: %s", strerror(errno));
@@ -484,9 +470,7 @@ static const struct row rows[] = {
      .text = "user: id 4998 has no entry in the user database, so its group is not known: set group as well"},
     {"groups alone", {{"supplemental_groups", "ecextra 8,  eclogs ecextra 0008 4713"}}, IDS(STAYS, STAYS, LIST)},
     {"no groups", {{"supplemental_groups", ""}}, .uid = STAYS, .gid = STAYS, .groups = NONE},
-    {"user and groups",
-     {{"user", "ecuser"}, {"supplemental_groups", "8 eclogs ecextra"}},
-     IDS(ECUSER_UID, ECUSER_GID, LIST)},
+    {"user and groups", {{"user", "ecuser"}, {"supplemental_groups", "8 eclogs ecextra"}}, IDS(ECUSER_UID, ECUSER_GID, LIST)},
     {"user and no groups",
      {{"supplemental_groups", ""}, {"user", "ecuser"}},
      .uid = ECUSER_UID,
@@ -536,7 +520,9 @@ static const struct row rows[] = {
      IDS(ECUSER_UID, ECUSER_GID, ECUSER_GROUPS),
      .securebits = 0x2c},
     {"securebits after ambient",
-     {{"ambient", "cap_kill"}, {"capabilities", "cap_kill+p"}, {"securebits", "no_cap_ambient_raise no_cap_ambient_raise_locked"}},
+     {{"ambient", "cap_kill"},
+      {"capabilities", "cap_kill+p"},
+      {"securebits", "no_cap_ambient_raise no_cap_ambient_raise_locked"}},
      SAME,
      CAPS(0, BIT(5), BIT(5)),
      .ambient = BIT(5),
@@ -564,10 +550,7 @@ static const struct row rows[] = {
      {{"capabilities", "cap_chown+e"}},
      .status = EC_SECURITY_ECAPABILITY,
      .text = "cap_chown effective without being permitted; write +ep instead of +e"},
-    {"what the kernel lacks",
-     {{"user", "ecuser"}, {"capabilities", "63+p"}},
-     .status = EC_SECURITY_ECAPABILITY,
-     .text = NULL},
+    {"what the kernel lacks", {{"user", "ecuser"}, {"capabilities", "63+p"}}, .status = EC_SECURITY_ECAPABILITY, .text = NULL},
     {"ambient beyond permitted",
      {{"user", "ecuser"}, {"capabilities", "cap_chown+ep"}, {"ambient", "cap_chown cap_kill"}},
      .status = EC_SECURITY_ECAPABILITY,
@@ -611,10 +594,7 @@ static void give_up(unsigned cap)
         _exit(91);
 }
 
-static long securebits_are(void *want)
-{
-    return prctl(PR_GET_SECUREBITS, 0, 0, 0, 0) != (long)*(const unsigned *)want;
-}
+static long securebits_are(void *want) { return prctl(PR_GET_SECUREBITS, 0, 0, 0, 0) != (long)*(const unsigned *)want; }
 
 static void sets_and_applies(void *arg)
 {
@@ -819,7 +799,8 @@ static void changes_ids(void *arg)
     ec_security_policy *policy = ec_security_policy_new();
     failed += ec_security_policy_set(policy, "user", "ecuser");
     if (it->keeps)
-        failed += ec_security_policy_set(policy, "dumpable", "on") + ec_security_policy_set(policy, "parent_death_signal", "keep");
+        failed += ec_security_policy_set(policy, "dumpable", "on") +
+                  ec_security_policy_set(policy, "parent_death_signal", "keep");
     ready();
     int status = failed ? 90 : ec_security_policy_apply(policy);
     long all = each(others, has_signal, NULL) + has_signal(NULL);
@@ -933,13 +914,11 @@ static void file_errors(void *unused)
          "/mnt/bad.conf:1:44: capabilities: unknown name \"cap_chwon\" at column 1 (nearest: cap_chown)"},
         {"Security { user = ( root root ) }", EC_SECURITY_EOPTION,
          "/mnt/bad.conf:1:19: user: \"(\" is not one value: it takes no list"},
-        {"Security { user = ( ) }", EC_SECURITY_EOPTION,
-         "/mnt/bad.conf:1:19: user: \"(\" is not one value: it takes no list"},
+        {"Security { user = ( ) }", EC_SECURITY_EOPTION, "/mnt/bad.conf:1:19: user: \"(\" is not one value: it takes no list"},
         {"Security { user = \"\" }", EC_SECURITY_EARGUMENT,
          "/mnt/bad.conf:1:19: user: empty: leave it out, or pass NULL, to keep the current one"},
         {"Listen \":25\" { }", EC_SECURITY_ENOSTANZA, "/mnt/bad.conf: no Security stanza"},
-        {"Security { user = root", EC_SECURITY_ESYNTAX,
-         "/mnt/bad.conf:1:10: \"{\": expected } before the end of the file"},
+        {"Security { user = root", EC_SECURITY_ESYNTAX, "/mnt/bad.conf:1:10: \"{\": expected } before the end of the file"},
     };
     ec_security_policy *policy = ec_security_policy_new();
     expect(ec_security_policy_set(policy, "capabilities", "keep") == 0, "%s", ec_security_last_error());
@@ -1015,10 +994,9 @@ static bool room(void)
     write_file("/mnt/conf/main.conf", "include a.conf");
     write_file("/mnt/conf/folder.conf", "readonly_include d");
     write_file("/mnt/file", "");
-    write_file("/mnt/single.conf",
-               "Security {\n  user = ecuser\n  group = ecuser\n"
-               "  # Allow binding to privileged ports without requiring a process restart\n"
-               "  Capabilities = \"cap_net_bind_service+ep\"\n}\n");
+    write_file("/mnt/single.conf", "Security {\n  user = ecuser\n  group = ecuser\n"
+                                   "  # Allow binding to privileged ports without requiring a process restart\n"
+                                   "  Capabilities = \"cap_net_bind_service+ep\"\n}\n");
     write_file("/mnt/cluster.conf",
                "Security {\n  user = ecuser\n  group = ecuser\n"
                "  Capabilities = \"cap_net_admin+ep cap_net_bind_service+ep cap_net_raw+ep cap_sys_resource+ep\"\n}\n");

@@ -20,12 +20,16 @@
 
 /* Not mmap and munmap: a thread that malloc(3) makes them for dies with a lock of libc's. */
 static const int calls_of_a_caller[] = {
-    SYS_getgroups, SYS_clone,      SYS_capget,       SYS_capset,           SYS_rt_sigprocmask, SYS_rt_sigaction,
-    SYS_futex,      SYS_getpid,       SYS_gettid,           SYS_tgkill,         SYS_getdents64,   SYS_openat,
-    SYS_read,      SYS_close,      SYS_prctl,        SYS_rt_tgsigqueueinfo, SYS_setresuid,      SYS_setresgid,    SYS_setgroups,
-    SYS_getresuid, SYS_getresgid,  SYS_setfsuid,     SYS_setfsgid,         SYS_timer_create,   SYS_timer_settime, SYS_wait4,
-    SYS_fstat,     SYS_statx,      SYS_newfstatat,   SYS_fchdir,           SYS_chroot,         SYS_getppid,      SYS_kcmp,
-    SYS_pread64,   SYS_lseek,      SYS_sigaltstack,  SYS_kill,             SYS_fcntl,          SYS_unshare,
+    SYS_getgroups,      SYS_clone,        SYS_capget,     SYS_capset,
+    SYS_rt_sigprocmask, SYS_rt_sigaction, SYS_futex,      SYS_getpid,
+    SYS_gettid,         SYS_tgkill,       SYS_getdents64, SYS_openat,
+    SYS_read,           SYS_close,        SYS_prctl,      SYS_rt_tgsigqueueinfo,
+    SYS_setresuid,      SYS_setresgid,    SYS_setgroups,  SYS_getresuid,
+    SYS_getresgid,      SYS_setfsuid,     SYS_setfsgid,   SYS_timer_create,
+    SYS_timer_settime,  SYS_wait4,        SYS_fstat,      SYS_statx,
+    SYS_newfstatat,     SYS_fchdir,       SYS_chroot,     SYS_getppid,
+    SYS_kcmp,           SYS_pread64,      SYS_lseek,      SYS_sigaltstack,
+    SYS_kill,           SYS_fcntl,        SYS_unshare,
 };
 
 static int killed_at(void) { return calls_of_a_caller[current->status]; }
@@ -36,9 +40,8 @@ static void *is_killed(void *unused)
     shared->tid = gettid_raw();
     filter(killed_at(), -1, SECCOMP_RET_KILL_THREAD, false);
     /* By number, without a look-up: that would be under locks of libc's. */
-    (void)!apply_of((const char *const[]){"user", "4711", "group", "4712", "supplemental_groups", "4712 4713 4714", "capabilities",
-                                          "cap_net_bind_service+ep", "deadline", "1",
-                                          NULL});
+    (void)!apply_of((const char *const[]){"user", "4711", "group", "4712", "supplemental_groups", "4712 4713 4714",
+                                          "capabilities", "cap_net_bind_service+ep", "deadline", "1", NULL});
     shared->flag = 1; /* made no such call */
     for (;;)
         pause();
@@ -158,9 +161,12 @@ static void beside_with_files(void)
         pause();
 }
 
-#define KILLED(what, ...)                                                                                               \
-    {.name = "the caller is killed by its filter while the others are stopped, " what, .call = drop_killed_waiting,    \
-     .outcomes = GONE, .names_thread = true, __VA_ARGS__}
+#define KILLED(what, ...) \
+    {.name = "the caller is killed by its filter while the others are stopped, " what, \
+     .call = drop_killed_waiting, \
+     .outcomes = GONE, \
+     .names_thread = true, \
+     __VA_ARGS__}
 
 static const struct situation own[] = {
     KILLED("which have descriptor tables of their own", .make = others_with_files),
@@ -173,8 +179,8 @@ void promise_of_callers(void)
 {
     for (size_t at = 0; at < LEN(killed); at++) {
         bool leader = at >= LEN(calls_of_a_caller);
-        snprintf(names[at], sizeof names[at], "%s is killed at system call %d, then another calls", leader ? "the leader" : "a thread",
-                 calls_of_a_caller[at % LEN(calls_of_a_caller)]);
+        snprintf(names[at], sizeof names[at], "%s is killed at system call %d, then another calls",
+                 leader ? "the leader" : "a thread", calls_of_a_caller[at % LEN(calls_of_a_caller)]);
         bool arms_timer = calls_of_a_caller[at % LEN(calls_of_a_caller)] == SYS_timer_create;
         killed[at] = (struct situation){.name = names[at],
                                         .cannot = arms_timer ? dumps_end_callers : NULL,

@@ -20,9 +20,9 @@
 /* --- workers -------------------------------------------------------------------------------------------------------------- */
 
 /* Every call that a stopped thread may make, but rt_sigreturn, without which no thread survives a signal: its sandbox allows the rest. */
-static const int calls_of_the_stopped[] = {SYS_getresuid, SYS_getresgid, SYS_getgroups, SYS_gettid,       SYS_getpid,
-                                           SYS_futex,     SYS_capget,    SYS_prctl,     SYS_rt_sigprocmask,
-                                           SYS_openat,    SYS_tgkill,    SYS_sigaltstack};
+static const int calls_of_the_stopped[] = {SYS_getresuid,      SYS_getresgid, SYS_getgroups, SYS_gettid,
+                                           SYS_getpid,         SYS_futex,     SYS_capget,    SYS_prctl,
+                                           SYS_rt_sigprocmask, SYS_openat,    SYS_tgkill,    SYS_sigaltstack};
 static unsigned sandbox_action;
 
 static void *is_sandboxed(void *unused)
@@ -200,7 +200,7 @@ static void make_idle(void) { idle_threads(2); }
     {.name = "a dry run beside a thread " what, .make = make_, .call = ten_dry_runs, .after = worker_lives,             \
      .outcomes = DONE, .fields = FIELDS_ALL & ~FIELD_GROUPS, .threads = 4, __VA_ARGS__}
 
-#define LIVE(what, make_, outcomes_)                                                                                    \
+#define LIVE(what, make_, outcomes_) \
     {.name = "a call beside a thread " what, .make = make_, .call = refusable_drop, .outcomes = outcomes_}
 
 void promise_of_dry_runs(void)

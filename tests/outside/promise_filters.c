@@ -48,11 +48,11 @@ static void make_installer(const struct rule *rules, size_t len)
     wait_for(&shared->flag, 1);
 }
 
-#define INSTALLER(name, ...)                                                                                            \
-    static void name(void)                                                                                              \
-    {                                                                                                                   \
-        static const struct rule rules[] = {__VA_ARGS__};                                                               \
-        make_installer(rules, LEN(rules));                                                                              \
+#define INSTALLER(name, ...) \
+    static void name(void) \
+    { \
+        static const struct rule rules[] = {__VA_ARGS__}; \
+        make_installer(rules, LEN(rules)); \
     }
 #define ONE(number, action) {number, {ANY, ANY, ANY}, action}
 #define OF(number, first, action) {number, {first, ANY, ANY}, action}
@@ -72,12 +72,12 @@ INSTALLER(pretends_nnp, OF(SYS_prctl, PR_SET_NO_NEW_PRIVS, PRETENDS))
 INSTALLER(pretends_some_drops, {SYS_prctl, {PR_CAPBSET_DROP, AT_LEAST(38), ANY}, SECCOMP_RET_ALLOW},
           OF(SYS_prctl, PR_CAPBSET_DROP, PRETENDS))
 
-#define COMES(what, make_)                                                                                              \
-    {.name = "a filter that comes for all threads while they are being stopped " what,                                 \
-     .make = make_,                                                                                                     \
-     .needs_ids = true,                                                                                                 \
-     .outcomes = REFUSED,                                                                                               \
-     .status = EC_SECURITY_EREFUSED,                                                                                    \
+#define COMES(what, make_) \
+    {.name = "a filter that comes for all threads while they are being stopped " what, \
+     .make = make_, \
+     .needs_ids = true, \
+     .outcomes = REFUSED, \
+     .status = EC_SECURITY_EREFUSED, \
      .meanwhile = FIELD_SECCOMP}
 
 static const struct situation comes[] = {
@@ -134,9 +134,8 @@ static int drop_meanwhile(void)
 /* --- a process that is its user already, under what a service manager forbids ---------------------------------------------- */
 
 /* systemd's @privileged, without what changes no credentials. */
-static const int privileged[] = {SYS_capset,    SYS_chroot,    SYS_setfsgid,  SYS_setfsuid,  SYS_setgid,
-                                 SYS_setgroups, SYS_setregid,  SYS_setresgid, SYS_setresuid, SYS_setreuid,
-                                 SYS_setuid};
+static const int privileged[] = {SYS_capset,   SYS_chroot,    SYS_setfsgid,  SYS_setfsuid, SYS_setgid, SYS_setgroups,
+                                 SYS_setregid, SYS_setresgid, SYS_setresuid, SYS_setreuid, SYS_setuid};
 
 static void is_ecuser_already(unsigned action)
 {
@@ -273,20 +272,48 @@ static const struct situation hidden[] = {
     {.name = "getresuid", .make = hides_getresuid, .outcomes = DONE | REFUSED, .threads = 3},
     {.name = "getresgid", .make = hides_getresgid, .outcomes = DONE | REFUSED, .threads = 3},
     {.name = "PR_GET_SECCOMP, and another pretends", .make = hides_mode, .outcomes = REFUSED, .threads = 3},
-    {.name = "PR_GET_SECCOMP of another thread, and one pretends that capset worked", .make = another_hides_mode,
-     .needs_ids = true, .outcomes = GONE, .says = {"capset"}, .threads = 2},
-    {.name = "PR_GET_SECCOMP of another thread, and one pretends that capset made effective what it keeps", .make = another_hides_mode,
-     .caps = "all=ep cap_sys_resource-ep", .needs_ids = true, .outcomes = GONE, .says = {"capset"}, .threads = 2},
-    {.name = "that setgroups has not added the primary group", .make = lacks_primary_for_good, .needs_ids = true,
-     .outcomes = REFUSED, .status = EC_SECURITY_EREFUSED, .says = {"setgroups"}, .threads = 3},
-    {.name = "that setgroups of another thread has not added the primary group", .make = another_lacks_primary_for_good,
-     .needs_ids = true, .outcomes = GONE, .says = {"setgroups"}, .threads = 4},
-    {.name = "which thread cannot follow, by killing it before it says so", .make = another_killed_at_its_line,
-     .needs_ids = true, .outcomes = GONE, .says = {"aborting"}, .threads = 2},
-    {.name = "that a thread has been killed when it had stopped", .make = another_killed_when_counted, .outcomes = GONE,
-     .says = {"was killed"}, .threads = 2},
-    {.name = "that there are other threads, without /proc", .make = hides_number_of_threads, .outcomes = REFUSED,
-     .status = EC_SECURITY_EPROC, .threads = 3},
+    {.name = "PR_GET_SECCOMP of another thread, and one pretends that capset worked",
+     .make = another_hides_mode,
+     .needs_ids = true,
+     .outcomes = GONE,
+     .says = {"capset"},
+     .threads = 2},
+    {.name = "PR_GET_SECCOMP of another thread, and one pretends that capset made effective what it keeps",
+     .make = another_hides_mode,
+     .caps = "all=ep cap_sys_resource-ep",
+     .needs_ids = true,
+     .outcomes = GONE,
+     .says = {"capset"},
+     .threads = 2},
+    {.name = "that setgroups has not added the primary group",
+     .make = lacks_primary_for_good,
+     .needs_ids = true,
+     .outcomes = REFUSED,
+     .status = EC_SECURITY_EREFUSED,
+     .says = {"setgroups"},
+     .threads = 3},
+    {.name = "that setgroups of another thread has not added the primary group",
+     .make = another_lacks_primary_for_good,
+     .needs_ids = true,
+     .outcomes = GONE,
+     .says = {"setgroups"},
+     .threads = 4},
+    {.name = "which thread cannot follow, by killing it before it says so",
+     .make = another_killed_at_its_line,
+     .needs_ids = true,
+     .outcomes = GONE,
+     .says = {"aborting"},
+     .threads = 2},
+    {.name = "that a thread has been killed when it had stopped",
+     .make = another_killed_when_counted,
+     .outcomes = GONE,
+     .says = {"was killed"},
+     .threads = 2},
+    {.name = "that there are other threads, without /proc",
+     .make = hides_number_of_threads,
+     .outcomes = REFUSED,
+     .status = EC_SECURITY_EPROC,
+     .threads = 3},
 };
 
 /* --- a thread whose own filter says that there is none ------------------------------------------------------------------------ */
@@ -304,15 +331,15 @@ static void *hides_its_filter(void *unused)
     return unused;
 }
 
-#define HIDDEN_FILTER(name, ...)                                                                                        \
-    static void name(void)                                                                                              \
-    {                                                                                                                   \
-        static const struct rule rules[] = {OF(SYS_prctl, PR_GET_SECCOMP, PRETENDS), __VA_ARGS__};                      \
-        own_rules = rules;                                                                                              \
-        own_len = LEN(rules);                                                                                           \
-        idle_threads(2);                                                                                                \
-        thread(hides_its_filter, NULL);                                                                                 \
-        wait_for(&shared->flag, 1);                                                                                     \
+#define HIDDEN_FILTER(name, ...) \
+    static void name(void) \
+    { \
+        static const struct rule rules[] = {OF(SYS_prctl, PR_GET_SECCOMP, PRETENDS), __VA_ARGS__}; \
+        own_rules = rules; \
+        own_len = LEN(rules); \
+        idle_threads(2); \
+        thread(hides_its_filter, NULL); \
+        wait_for(&shared->flag, 1); \
     }
 
 HIDDEN_FILTER(own_capset, ONE(SYS_capset, PRETENDS))
@@ -324,8 +351,10 @@ HIDDEN_FILTER(own_prctl, ONE(SYS_prctl, PRETENDS), ONE(SYS_capset, PRETENDS))
 HIDDEN_FILTER(own_all, ONE(SYS_prctl, PRETENDS), ONE(SYS_capset, PRETENDS), ONE(SYS_setgroups, PRETENDS),
               ONE(SYS_setresgid, PRETENDS), ONE(SYS_setresuid, PRETENDS))
 
-#define ANY_OUTCOME(name_, make_)                                                                                       \
-    {.name = "a thread whose filter hides itself and pretends " name_, .make = make_, .outcomes = DONE | REFUSED | GONE, \
+#define ANY_OUTCOME(name_, make_) \
+    {.name = "a thread whose filter hides itself and pretends " name_, \
+     .make = make_, \
+     .outcomes = DONE | REFUSED | GONE, \
      .threads = 4}
 
 static const struct situation hiding[] = {

@@ -112,10 +112,14 @@ static int repeated(int (*call)(void), unsigned usual)
         const char *name;
         long was, is;
     } all[] = {
-        {"descriptors", before.descriptors, after.descriptors}, {"mappings", before.mappings, after.mappings},
-        {"queued signals", before.queued, after.queued},        {"timers", before.timers, after.timers},
-        {"threads", before.threads, after.threads},             {"children", before.children, after.children},
-        {"the dumpable flag", before.dumpable, after.dumpable}, {"the parent-death signal", before.death_signal, after.death_signal},
+        {"descriptors", before.descriptors, after.descriptors},
+        {"mappings", before.mappings, after.mappings},
+        {"queued signals", before.queued, after.queued},
+        {"timers", before.timers, after.timers},
+        {"threads", before.threads, after.threads},
+        {"children", before.children, after.children},
+        {"the dumpable flag", before.dumpable, after.dumpable},
+        {"the parent-death signal", before.death_signal, after.death_signal},
     };
     for (size_t at = 0; at < LEN(all); at++)
         if (all[at].was != all[at].is)
@@ -211,8 +215,14 @@ static void has_a_silent_supervisor(void)
     make_threads();
 }
 
-#define REPEATED(what, make_, call_, status_)                                                                           \
-    {.name = what, .cannot = no_user_namespace, .needs_ids = true, .make = make_, .call = call_, .outcomes = REFUSED, .status = status_}
+#define REPEATED(what, make_, call_, status_) \
+    {.name = what, \
+     .cannot = no_user_namespace, \
+     .needs_ids = true, \
+     .make = make_, \
+     .call = call_, \
+     .outcomes = REFUSED, \
+     .status = status_}
 
 void promise_of_leaks(void)
 {

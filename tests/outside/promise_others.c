@@ -425,17 +425,22 @@ static void make_many_deaf(void)
     nap(20);
 }
 
-#define DUMPABLE(what, make_, call_, ...)                                                                               \
+#define DUMPABLE(what, make_, call_, ...) \
     {.name = "another thread clears the dumpable flag during " what, .make = make_, .call = call_, __VA_ARGS__}
-#define IN_TIME(what, make_, call_, within_)                                                                            \
-    {.name = "a deadline of " what, .make = make_, .call = call_, .within = within_, .outcomes = REFUSED,               \
+#define IN_TIME(what, make_, call_, within_) \
+    {.name = "a deadline of " what, \
+     .make = make_, \
+     .call = call_, \
+     .within = within_, \
+     .outcomes = REFUSED, \
      .status = EC_SECURITY_ETHREAD}
 
 void promise_of_others(void)
 {
     static const struct situation meanwhile[] = {
         DUMPABLE("a dry run", make_idle, dry_runs_and_drop, .outcomes = DONE, .threads = 4),
-        DUMPABLE("a call that a filter refuses", make_refused, drops_and_drop, .outcomes = REFUSED, .status = EC_SECURITY_EREFUSED),
+        DUMPABLE("a call that a filter refuses", make_refused, drops_and_drop, .outcomes = REFUSED,
+                 .status = EC_SECURITY_EREFUSED),
         DUMPABLE("a call that another thread does not hear", make_deaf, deaf_drops, .outcomes = REFUSED,
                  .status = EC_SECURITY_ETHREAD),
         {.name = "another thread raises and lowers a capability all the time", .make = make_raiser, .call = narrow_beside,
@@ -465,7 +470,8 @@ void promise_of_others(void)
         IN_TIME("a tenth of a second, and a thread that blocks the signal", make_deaf, within_a_tenth, 1600),
         IN_TIME("a second, and a thread that blocks the signal", make_deaf, within_a_second, 2500),
         IN_TIME("a tenth of a second, and a hundred threads that block the signal", make_many_deaf, within_a_tenth, 1600),
-        IN_TIME("0.3 seconds, and thirty threads that stop one after another, each in time", make_many_turns, within_three_tenths, 1800),
+        IN_TIME("0.3 seconds, and thirty threads that stop one after another, each in time", make_many_turns, within_three_tenths,
+                1800),
     };
     static const struct situation toggler = {.name = "another thread calls glibc's seteuid all the time",
                                              .needs_ids = true,

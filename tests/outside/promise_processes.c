@@ -121,7 +121,8 @@ static void new_namespace_filtered(void)
 
 static int dry_run_and_drop(void)
 {
-    (void)!check_of((const char *const[]){"user", ids() ? "ecuser" : NULL, NULL}); /* done, or refused: it must not make process 1 */
+    (void)!check_of(
+        (const char *const[]){"user", ids() ? "ecuser" : NULL, NULL}); /* done, or refused: it must not make process 1 */
     return drop();
 }
 
@@ -194,7 +195,11 @@ static bool is_scheduled_by_deadline(void)
         int32_t nice;
         uint32_t priority;
         uint64_t runtime, deadline, period;
-    } attr = {.size = sizeof attr, .policy = 6 /* SCHED_DEADLINE */, .runtime = 10000000, .deadline = 30000000, .period = 30000000};
+    } attr = {.size = sizeof attr,
+              .policy = 6 /* SCHED_DEADLINE */,
+              .runtime = 10000000,
+              .deadline = 30000000,
+              .period = 30000000};
     return syscall(SYS_sched_setattr, 0, &attr, 0) == 0;
 }
 
@@ -559,24 +564,58 @@ void promise_of_processes(void)
 {
     static const struct situation all[] = {
         {.name = "process 1, and children that are process 1 of namespaces of their own, made amid calls",
-         .cannot = no_pid_namespace, .body = same_number, .outcomes = DONE, .threads = 2},
-        {.name = "children are to be made in a new pid namespace", .cannot = no_pid_namespace, .make = new_namespace,
-         .call = dry_run_and_drop, .then = forks_still, .outcomes = DONE, .threads = 3},
-        {.name = "children are to be made in a new pid namespace, one thread", .cannot = no_pid_namespace,
-         .make = new_namespace_alone, .call = dry_run_and_drop, .then = forks_still, .outcomes = DONE},
-        {.name = "children are to be made in a new pid namespace, and there is a filter", .cannot = no_pid_namespace,
-         .make = new_namespace_filtered, .call = dry_run_and_drop, .then = forks_still, .outcomes = REFUSED,
+         .cannot = no_pid_namespace,
+         .body = same_number,
+         .outcomes = DONE,
+         .threads = 2},
+        {.name = "children are to be made in a new pid namespace",
+         .cannot = no_pid_namespace,
+         .make = new_namespace,
+         .call = dry_run_and_drop,
+         .then = forks_still,
+         .outcomes = DONE,
+         .threads = 3},
+        {.name = "children are to be made in a new pid namespace, one thread",
+         .cannot = no_pid_namespace,
+         .make = new_namespace_alone,
+         .call = dry_run_and_drop,
+         .then = forks_still,
+         .outcomes = DONE},
+        {.name = "children are to be made in a new pid namespace, and there is a filter",
+         .cannot = no_pid_namespace,
+         .make = new_namespace_filtered,
+         .call = dry_run_and_drop,
+         .then = forks_still,
+         .outcomes = REFUSED,
          .says = {"pid namespace"}},
         {.name = "a process shares the memory of the caller's", .make = make_sharer_beside, .outcomes = DONE, .threads = 3},
-        {.name = "the caller is scheduled by SCHED_DEADLINE", .cannot = no_deadlines, .make = make_deadline, .outcomes = DONE,
+        {.name = "the caller is scheduled by SCHED_DEADLINE",
+         .cannot = no_deadlines,
+         .make = make_deadline,
+         .outcomes = DONE,
          .threads = 3},
-        {.name = "the caller is scheduled by SCHED_DEADLINE, and there is a filter", .cannot = no_deadlines,
-         .make = make_deadline_filtered, .outcomes = REFUSED, .says = {"SCHED_DEADLINE"}},
-        {.name = "a file of a file system that does not answer is open", .cannot = no_fuse, .make = make_silence,
-         .call = dry_run_and_drop, .outcomes = DONE, .threads = 3, .within = 4000},
-        {.name = "a file of a file system that does not answer is open, and there is a filter", .cannot = no_fuse,
-         .make = make_silence_filtered, .call = dry_run_and_drop, .outcomes = DONE, .threads = 3, .within = 4000},
-        {.name = "a thread dies amid the change, and standard error is a full pipe", .make = fill_standard_error, .outcomes = GONE,
+        {.name = "the caller is scheduled by SCHED_DEADLINE, and there is a filter",
+         .cannot = no_deadlines,
+         .make = make_deadline_filtered,
+         .outcomes = REFUSED,
+         .says = {"SCHED_DEADLINE"}},
+        {.name = "a file of a file system that does not answer is open",
+         .cannot = no_fuse,
+         .make = make_silence,
+         .call = dry_run_and_drop,
+         .outcomes = DONE,
+         .threads = 3,
+         .within = 4000},
+        {.name = "a file of a file system that does not answer is open, and there is a filter",
+         .cannot = no_fuse,
+         .make = make_silence_filtered,
+         .call = dry_run_and_drop,
+         .outcomes = DONE,
+         .threads = 3,
+         .within = 4000},
+        {.name = "a thread dies amid the change, and standard error is a full pipe",
+         .make = fill_standard_error,
+         .outcomes = GONE,
          .line_lost = true},
         {.name = "a thread of process 1 dies amid the change, and standard error is a full pipe", .cannot = no_pid_namespace,
          .body = process_1_with_full_stderr, .outcomes = GONE, .line_lost = true},
@@ -606,7 +645,9 @@ void promise_of_processes(void)
          .says = {"did not come back"}, .within = 6000},
     };
     static const struct situation sharer = {.name = "the caller is a process that shares another's memory",
-                                            .body = is_sharer, .call = drop_and_reason, .outcomes = DONE | REFUSED};
+                                            .body = is_sharer,
+                                            .call = drop_and_reason,
+                                            .outcomes = DONE | REFUSED};
     for (size_t at = 0; at < LEN(all); at++)
         situation(&all[at]);
     situations_together("directories of a file system that does not answer", 30, silence, LEN(silence));

@@ -50,7 +50,8 @@ static struct place *wanted; /* shared with the parent */
 
 static void mounted(const char *source, unsigned long flags)
 {
-    must(private_mounts() && mount("tmpfs", PLACE, "tmpfs", 0, "mode=0755") == 0 && mkdir(JAIL, 0755) == 0, "a place to mount on");
+    must(private_mounts() && mount("tmpfs", PLACE, "tmpfs", 0, "mode=0755") == 0 && mkdir(JAIL, 0755) == 0,
+         "a place to mount on");
     must(mount(source, JAIL, NULL, MS_BIND, NULL) == 0, "a bind mount");
     must(!flags || mount(NULL, JAIL, NULL, MS_REMOUNT | MS_BIND | flags, NULL) == 0, "its flags");
     must(place_of(JAIL, wanted), "statx");
@@ -82,8 +83,8 @@ static void bind_of_bind(void)
 static void over_itself(void)
 {
     mounted("/", 0);
-    must(mkdir(PLACE "/dir", 0755) == 0 && mount(PLACE "/dir", PLACE "/dir", NULL, MS_BIND, NULL) == 0 && chroot(PLACE "/dir") == 0 &&
-             chdir("/") == 0,
+    must(mkdir(PLACE "/dir", 0755) == 0 && mount(PLACE "/dir", PLACE "/dir", NULL, MS_BIND, NULL) == 0 &&
+             chroot(PLACE "/dir") == 0 && chdir("/") == 0,
          "chroot");
     must(mkdir("/jail", 0755) == 0 && mount("/", "/jail", NULL, MS_BIND, NULL) == 0 &&
              mount(NULL, "/jail", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) == 0 && place_of("/jail", wanted),
@@ -140,9 +141,10 @@ static void roots_are_the_mount(pid_t pid)
         bool there = place_of(path, &root);
         snprintf(path, sizeof path, "/proc/%d/task/%d/cwd", pid, seen->threads[at].tid);
         expect(there && place_of(path, &cwd), "%s: %s: %s", current->name, path, strerror(errno));
-        expect(!memcmp(&root, wanted, sizeof root), "%s: the root directory of thread %zu is inode %llu of mount %llu, not %llu of %llu",
-               current->name, at, (unsigned long long)root.inode, (unsigned long long)root.mount,
-               (unsigned long long)wanted->inode, (unsigned long long)wanted->mount);
+        expect(!memcmp(&root, wanted, sizeof root),
+               "%s: the root directory of thread %zu is inode %llu of mount %llu, not %llu of %llu", current->name, at,
+               (unsigned long long)root.inode, (unsigned long long)root.mount, (unsigned long long)wanted->inode,
+               (unsigned long long)wanted->mount);
         expect(!memcmp(&cwd, wanted, sizeof cwd), "%s: the working directory of thread %zu is another", current->name, at);
     }
 }
@@ -177,9 +179,13 @@ static void roots_are_as_before(pid_t pid)
         }
 }
 
-#define ENTERS(what, make_, call_)                                                                                      \
-    {.name = "chroot to a bind mount of the root directory" what, .cannot = no_mount_ids, .make = make_, .call = call_, \
-     .after = roots_are_the_mount, .outcomes = DONE}
+#define ENTERS(what, make_, call_) \
+    {.name = "chroot to a bind mount of the root directory" what, \
+     .cannot = no_mount_ids, \
+     .make = make_, \
+     .call = call_, \
+     .after = roots_are_the_mount, \
+     .outcomes = DONE}
 
 void promise_of_roots(void)
 {

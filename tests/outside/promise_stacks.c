@@ -171,7 +171,8 @@ static void on_bare_stack(unsigned long word)
 #if defined(__x86_64__)
     __asm__ volatile("xor %%ebp, %%ebp\n\tmov %0, %%rsp\n\tjmp *%1" ::"r"(top - 3), "r"(goes_through) : "memory");
 #else
-    __asm__ volatile("mov x29, xzr\n\tmov x30, %2\n\tmov sp, %0\n\tbr %1" ::"r"(top - 4), "r"(goes_through), "r"(word) : "memory");
+    __asm__ volatile("mov x29, xzr\n\tmov x30, %2\n\tmov sp, %0\n\tbr %1" ::"r"(top - 4), "r"(goes_through), "r"(word)
+                     : "memory");
 #endif
     __builtin_unreachable();
 }
@@ -318,7 +319,8 @@ void promise_of_stacks(void)
                                              .status = EC_SECURITY_ETHREAD,
                                              .threads = 4};
         }
-    situations_unlisted("alternate stacks of every size, with and without a guard page, and with a handler on them", 120, sizes, many);
+    situations_unlisted("alternate stacks of every size, with and without a guard page, and with a handler on them", 120, sizes,
+                        many);
 
     static const struct situation callers[] = {
         {.name = "the caller is a coroutine with a stack of 32 KiB", .body = coroutine_of_32k, .outcomes = DONE, .threads = 3},

@@ -21,9 +21,12 @@ static const struct {
     int number;
     long first; /* argument; -1: any */
 } steps[] = {
-    {"setgroups", SYS_setgroups, -1}, {"setresgid", SYS_setresgid, -1},
-    {"setresuid", SYS_setresuid, -1}, {"capset", SYS_capset, -1},
-    {"PR_CAPBSET_DROP", SYS_prctl, PR_CAPBSET_DROP}, {"PR_SET_NO_NEW_PRIVS", SYS_prctl, PR_SET_NO_NEW_PRIVS},
+    {"setgroups", SYS_setgroups, -1},
+    {"setresgid", SYS_setresgid, -1},
+    {"setresuid", SYS_setresuid, -1},
+    {"capset", SYS_capset, -1},
+    {"PR_CAPBSET_DROP", SYS_prctl, PR_CAPBSET_DROP},
+    {"PR_SET_NO_NEW_PRIVS", SYS_prctl, PR_SET_NO_NEW_PRIVS},
 };
 
 enum { NEVER, ONLY_THE_REHEARSAL, WAYS };

@@ -113,8 +113,8 @@ static double row(void)
     qsort(their_times, PAIRS, sizeof their_times[0], ascending);
     double our_median = our_times[PAIRS / 2], their_median = their_times[PAIRS / 2];
     double found = our_median / their_median;
-    printf("ratio %.3f (ours %.1f ms, libcap + libpsx %.1f ms, medians of %d, %d idle threads)\n", found,
-           our_median / 1000, their_median / 1000, PAIRS, IDLE);
+    printf("ratio %.3f (ours %.1f ms, libcap + libpsx %.1f ms, medians of %d, %d idle threads)\n", found, our_median / 1000,
+           their_median / 1000, PAIRS, IDLE);
     return found;
 }
 

@@ -688,9 +688,9 @@ static void several_at_once(void *unused)
 {
     struct child *child = start(plays_at_once, unused);
     struct process *before = look(child->pid);
-    struct thread want =
-        after_drop(&before->threads[0], user ? ECUSER_UID : before->threads[0].uid[0],
-                   user ? ECUSER_GID : before->threads[0].gid[0], user ? ECUSER_GROUPS : NULL, 3, BIT(10), BIT(10), 0);
+    struct thread want = after_drop(&before->threads[0], user ? ECUSER_UID : before->threads[0].uid[0],
+                                    user ? ECUSER_GID : before->threads[0].gid[0], user ? ECUSER_GROUPS : NULL, 3, BIT(10),
+                                    BIT(10), 0);
     struct answer *answer = go(child);
     expect(answer->came && answer->status == 0, "%d %s", answer->status, answer->text);
     expect_threads(look(child->pid), &want, FIELDS_ALL, CALLERS + 1);

@@ -14,9 +14,9 @@
 
 /* An argument's lower half. */
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-#define ARGUMENT(at) (unsigned)(offsetof(struct seccomp_data, args) + (at)*8 + 4)
+#define ARGUMENT(at) (unsigned)(offsetof(struct seccomp_data, args) + (at) * 8 + 4)
 #else
-#define ARGUMENT(at) (unsigned)(offsetof(struct seccomp_data, args) + (at)*8)
+#define ARGUMENT(at) (unsigned)(offsetof(struct seccomp_data, args) + (at) * 8)
 #endif
 
 int seccomp_rules(const struct rule *rules, size_t len, unsigned flags)

@@ -15,7 +15,7 @@
 struct rule {
     long number;
     uint64_t args[3];
-    unsigned action;  /* SECCOMP_RET_…, with an errno where that takes one */
+    unsigned action; /* SECCOMP_RET_…, with an errno where that takes one */
 };
 
 /* A rule for a call whatever its arguments are, or with one that is given. */

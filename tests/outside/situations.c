@@ -46,14 +46,14 @@ int drop(void) { return ec_security_apply(user(), current->group, caps()); }
 
 int drop_within(const char *seconds)
 {
-    return apply_of((const char *const[]){"user", user(), "group", current->group, "capabilities", caps(), "deadline",
-                                          seconds, NULL});
+    return apply_of(
+        (const char *const[]){"user", user(), "group", current->group, "capabilities", caps(), "deadline", seconds, NULL});
 }
 
 int stop_all_within(const char *seconds)
 {
-    return apply_of((const char *const[]){"capabilities", "keep", "bounding", "keep", "no_new_privs", "off", "deadline",
-                                          seconds, NULL});
+    return apply_of(
+        (const char *const[]){"capabilities", "keep", "bounding", "keep", "no_new_privs", "off", "deadline", seconds, NULL});
 }
 
 int stop_all(void) { return stop_all_within(NULL); }
@@ -153,10 +153,7 @@ char state_of(pid_t pid, pid_t tid)
     return close ? close[2] : 0;
 }
 
-void filter(long number, long argument, unsigned action, bool sync)
-{
-    filter_by(number, 0, argument, action, sync);
-}
+void filter(long number, long argument, unsigned action, bool sync) { filter_by(number, 0, argument, action, sync); }
 
 void filter_by(long number, unsigned which, long argument, unsigned action, bool sync)
 {
@@ -259,10 +256,7 @@ bool kernel_before(unsigned major, unsigned minor)
 
 /* A core dump ends everything that shares the memory (fs/coredump.c), before the rehearsal's child can see to it that there is
  * none. */
-const char *dumps_end_callers(void)
-{
-    return kernel_before(5, 16) ? "before Linux 5.16 this filter ends the caller too" : NULL;
-}
+const char *dumps_end_callers(void) { return kernel_before(5, 16) ? "before Linux 5.16 this filter ends the caller too" : NULL; }
 
 static void says(const char *text)
 {
@@ -346,11 +340,12 @@ static bool is_as_tell_says(const struct answer *answer, const struct process *b
     const struct thread *was = &before->threads[0];
     char as_before[256], as_asked[256];
     if (WIFSIGNALED(answer->wait_status))
-        return expect(WTERMSIG(answer->wait_status) == 33 || WTERMSIG(answer->wait_status) == SIGABRT, "%s: %s", current->name, answer->text);
+        return expect(WTERMSIG(answer->wait_status) == 33 || WTERMSIG(answer->wait_status) == SIGABRT, "%s: %s", current->name,
+                      answer->text);
     snprintf(as_before, sizeof as_before, "uid 0 0 0 0 gid 0 0 0 0 permitted %016llx effective %016llx secure",
              (unsigned long long)was->prm, (unsigned long long)was->eff);
-    snprintf(as_asked, sizeof as_asked, "uid %u %u %u %u gid %u %u %u %u permitted %016x effective %016x secure", ECUSER_UID, ECUSER_UID,
-             ECUSER_UID, ECUSER_UID, ECUSER_GID, ECUSER_GID, ECUSER_GID, ECUSER_GID, 0, 0);
+    snprintf(as_asked, sizeof as_asked, "uid %u %u %u %u gid %u %u %u %u permitted %016x effective %016x secure", ECUSER_UID,
+             ECUSER_UID, ECUSER_UID, ECUSER_UID, ECUSER_GID, ECUSER_GID, ECUSER_GID, ECUSER_GID, 0, 0);
     seen[strstr(said, as_asked) ? DONE : REFUSED]++;
     return expect(strstr(said, as_before) || strstr(said, as_asked), "%s: %s; it said: %s", current->name, answer->text, said);
 }
@@ -388,8 +383,8 @@ static void conclude(struct begun *begun)
         struct thread want = shared->have_want
                                  ? shared->want
                                  : after_drop(&before->threads[0], with_ids ? ECUSER_UID : before->threads[0].uid[0],
-                                              with_ids ? ECUSER_GID : before->threads[0].gid[0],
-                                              with_ids ? ECUSER_GROUPS : NULL, 3, bits, bits, 0);
+                                              with_ids ? ECUSER_GID : before->threads[0].gid[0], with_ids ? ECUSER_GROUPS : NULL,
+                                              3, bits, bits, 0);
         expect_threads(after, &want, current->fields ? current->fields : FIELDS_ALL, current->threads ? current->threads : 1);
         in_between += over();
         expect(lines == 0, "nothing was to be said, but: %s", said);
@@ -405,8 +400,8 @@ static void conclude(struct begun *begun)
                "handlers %s, ignored %s, %zu descriptors, root %s became %s, %s, %zu, %s", was->caught, was->ignored,
                was->descriptors, was->root, facts_after.caught, facts_after.ignored, facts_after.descriptors, facts_after.root);
         expect(lines == 0, "nothing was to be said, but: %s", said);
-        expect(answer->status == current->status || !current->status || !(current->outcomes & REFUSED),
-               "status %d (%s), not %d", answer->status, answer->text, current->status);
+        expect(answer->status == current->status || !current->status || !(current->outcomes & REFUSED), "status %d (%s), not %d",
+               answer->status, answer->text, current->status);
         if (current->outcomes & REFUSED)
             says(answer->text);
     }
@@ -546,8 +541,7 @@ static void documented(void *unused)
         if (!expect(found, "no row for: %s", rows[at].name) || !rows[at].outcome)
             continue;
         snprintf(row, sizeof row, "| %s | %s |", rows[at].name, rows[at].outcome);
-        expect(!strncmp(found + 1, row, strlen(row)), "the row of \"%s\" does not say \"%s\"", rows[at].name,
-               rows[at].outcome);
+        expect(!strncmp(found + 1, row, strlen(row)), "the row of \"%s\" does not say \"%s\"", rows[at].name, rows[at].outcome);
     }
     /* What is written there must have been tried. */
     size_t described = 0;

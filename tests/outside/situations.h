@@ -13,30 +13,30 @@ enum outcome { DONE = 1, REFUSED = 2, GONE = 4 };
 
 struct situation {
     const char *name;
-    const char *(*cannot)(void); /* why it cannot be made here, or NULL; in the parent */
-    void (*make)(void);          /* in the child, before the parent looks for the first time */
-    void (*body)(void);          /* instead of make: has to come to go_through() by itself */
-    int (*call)(void);           /* instead of drop() */
-    void (*then)(void);          /* in the child, after the call has been reported; see complain() */
-    void (*beside)(pid_t);       /* in the parent, while the call runs */
-    void (*after)(pid_t);        /* in the parent, with the call over */
-    unsigned outcomes;           /* those that are right here */
-    int status;                  /* of a refusal */
-    const char *says[3];         /* what its text, or the line before the end, has to hold */
-    const char *or_says;         /* instead of the first of them: where it is chance which is found first */
-    bool names_thread;           /* … and "thread N" of shared->tid */
-    unsigned threads;            /* at least so many are looked at; 1 unless set */
-    unsigned seconds;            /* 60 unless set */
-    bool needs_ids;              /* nothing to try where there is no other id */
+    const char *(*cannot)(void);     /* why it cannot be made here, or NULL; in the parent */
+    void (*make)(void);              /* in the child, before the parent looks for the first time */
+    void (*body)(void);              /* instead of make: has to come to go_through() by itself */
+    int (*call)(void);               /* instead of drop() */
+    void (*then)(void);              /* in the child, after the call has been reported; see complain() */
+    void (*beside)(pid_t);           /* in the parent, while the call runs */
+    void (*after)(pid_t);            /* in the parent, with the call over */
+    unsigned outcomes;               /* those that are right here */
+    int status;                      /* of a refusal */
+    const char *says[3];             /* what its text, or the line before the end, has to hold */
+    const char *or_says;             /* instead of the first of them: where it is chance which is found first */
+    bool names_thread;               /* … and "thread N" of shared->tid */
+    unsigned threads;                /* at least so many are looked at; 1 unless set */
+    unsigned seconds;                /* 60 unless set */
+    bool needs_ids;                  /* nothing to try where there is no other id */
     const char *user, *group, *caps; /* as asked for; ecuser's unless set */
-    unsigned fields;             /* those compared when done; all unless set */
-    int within;                  /* at most so many milliseconds for the call that comes back; no limit unless set */
-    unsigned meanwhile;          /* fields that others change while the call runs: not compared where nothing is to change */
-    bool silent_end;             /* the end may be by SIGKILL and without a line */
-    bool libc_may_abort;         /* the end may be libc's own abort, without a line of ours */
-    bool becomes_tell;           /* the process ends as build/outside/tell, which says on standard error what it is */
-    bool line_lost;              /* standard error takes no line */
-    bool keeps_handler;          /* a signal of ours may still come, and libc has no handler for it */
+    unsigned fields;                 /* those compared when done; all unless set */
+    int within;                      /* at most so many milliseconds for the call that comes back; no limit unless set */
+    unsigned meanwhile;              /* fields that others change while the call runs: not compared where nothing is to change */
+    bool silent_end;                 /* the end may be by SIGKILL and without a line */
+    bool libc_may_abort;             /* the end may be libc's own abort, without a line of ours */
+    bool becomes_tell;               /* the process ends as build/outside/tell, which says on standard error what it is */
+    bool line_lost;                  /* standard error takes no line */
+    bool keeps_handler;              /* a signal of ours may still come, and libc has no handler for it */
 };
 
 void situation(const struct situation *it);
@@ -52,7 +52,7 @@ void situation_rounds(const char *name, unsigned seconds, const struct situation
 
 /* What parent and child share. */
 struct shared {
-    pid_t subject; /* the process that makes the call, if it is not the child itself */
+    pid_t subject;      /* the process that makes the call, if it is not the child itself */
     volatile pid_t tid; /* the thread that is in the way */
     volatile int flag, count, milliseconds;
     unsigned round;
@@ -67,19 +67,19 @@ extern struct shared *shared;
 extern const struct situation *current;
 
 /* In the child. */
-void go_through(void);                                   /* ready, call, report, and then */
+void go_through(void);                                    /* ready, call, report, and then */
 void complain(const char *format, ...) PRINTF_LIKE(1, 2); /* something is wrong that only the inside can see */
-int drop(void);                                          /* ec_security_apply, as asked for */
-int drop_within(const char *seconds);                    /* the same with a deadline */
-int refusable_drop(void);                                /* with a short deadline */
+int drop(void);                                           /* ec_security_apply, as asked for */
+int drop_within(const char *seconds);                     /* the same with a deadline */
+int refusable_drop(void);                                 /* with a short deadline */
 int stop_all_within(const char *seconds);
-int stop_all(void);                                      /* a call that stops every thread, and changes nothing */
-void must(bool held, const char *what);                  /* else the child ends: the situation could not be made */
-void thread(void *(*body)(void *), void *arg);           /* detached */
-void wait_for(volatile int *word, int value);            /* until it has the value */
+int stop_all(void);                            /* a call that stops every thread, and changes nothing */
+void must(bool held, const char *what);        /* else the child ends: the situation could not be made */
+void thread(void *(*body)(void *), void *arg); /* detached */
+void wait_for(volatile int *word, int value);  /* until it has the value */
 void nap(unsigned milliseconds);
 pid_t gettid_raw(void);
-char state_of(pid_t pid, pid_t tid);                     /* the letter of /proc/PID/task/TID/stat, 0 if there is none */
+char state_of(pid_t pid, pid_t tid); /* the letter of /proc/PID/task/TID/stat, 0 if there is none */
 bool kernel_before(unsigned major, unsigned minor);
 const char *dumps_end_callers(void);                     /* why a filter that kills the rehearsal ends the caller too, or NULL */
 const char *no_user_namespace(void);                     /* why none can be made here, or NULL */

@@ -12,10 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static void lacks(long number, long argument, int error)
-{
-    filter(number, argument, SECCOMP_RET_ERRNO | (unsigned)error, true);
-}
+static void lacks(long number, long argument, int error) { filter(number, argument, SECCOMP_RET_ERRNO | (unsigned)error, true); }
 
 static void no_ambient(void)
 {
@@ -114,22 +111,42 @@ void situations_of_features(void)
 {
     static const struct situation all[] = {
         {.name = "a kernel without the ambient set", .make = no_ambient, .outcomes = DONE, .threads = 3},
-        {.name = "a kernel without the ambient set, and an ambient capability wanted", .make = no_ambient,
-         .call = with_ambient, .outcomes = REFUSED, .status = EC_SECURITY_EREFUSED, .says = {"PR_CAP_AMBIENT", "EINVAL"}},
-        {.name = "a kernel without no_new_privs", .make = no_nnp, .outcomes = REFUSED, .status = EC_SECURITY_EREFUSED,
+        {.name = "a kernel without the ambient set, and an ambient capability wanted",
+         .make = no_ambient,
+         .call = with_ambient,
+         .outcomes = REFUSED,
+         .status = EC_SECURITY_EREFUSED,
+         .says = {"PR_CAP_AMBIENT", "EINVAL"}},
+        {.name = "a kernel without no_new_privs",
+         .make = no_nnp,
+         .outcomes = REFUSED,
+         .status = EC_SECURITY_EREFUSED,
          .says = {"EINVAL"}},
-        {.name = "a kernel without bounding sets of threads", .make = no_bounding, .outcomes = REFUSED,
-         .status = EC_SECURITY_EREFUSED, .says = {"EINVAL"}},
-        {.name = "a kernel without securebits of threads", .make = no_securebits, .outcomes = DONE,
-         .threads = 3},
-        {.name = "a kernel without version 3 of capget and capset", .make = no_version_3, .outcomes = REFUSED,
-         .status = EC_SECURITY_EREFUSED, .says = {"EINVAL"}},
+        {.name = "a kernel without bounding sets of threads",
+         .make = no_bounding,
+         .outcomes = REFUSED,
+         .status = EC_SECURITY_EREFUSED,
+         .says = {"EINVAL"}},
+        {.name = "a kernel without securebits of threads", .make = no_securebits, .outcomes = DONE, .threads = 3},
+        {.name = "a kernel without version 3 of capget and capset",
+         .make = no_version_3,
+         .outcomes = REFUSED,
+         .status = EC_SECURITY_EREFUSED,
+         .says = {"EINVAL"}},
         {.name = "a kernel without rt_tgsigqueueinfo, one thread", .make = no_queue_to_threads, .outcomes = DONE},
-        {.name = "a kernel without kcmp, statx and PR_GET_SECCOMP, with chroot", .make = no_new_calls, .call = with_root,
-         .after = remove_root, .outcomes = DONE, .threads = 3},
+        {.name = "a kernel without kcmp, statx and PR_GET_SECCOMP, with chroot",
+         .make = no_new_calls,
+         .call = with_root,
+         .after = remove_root,
+         .outcomes = DONE,
+         .threads = 3},
         {.name = "a kernel without timers of processes", .make = no_timers, .outcomes = DONE, .threads = 3},
-        {.name = "a kernel that lacks the capability asked for", .make = fewer_capabilities, .caps = "cap_perfmon+ep",
-         .outcomes = REFUSED, .status = EC_SECURITY_ECAPABILITY, .says = {"this kernel has no cap_perfmon"}},
+        {.name = "a kernel that lacks the capability asked for",
+         .make = fewer_capabilities,
+         .caps = "cap_perfmon+ep",
+         .outcomes = REFUSED,
+         .status = EC_SECURITY_ECAPABILITY,
+         .says = {"this kernel has no cap_perfmon"}},
     };
     for (size_t at = 0; at < sizeof all / sizeof *all; at++)
         situation(&all[at]);

@@ -129,8 +129,7 @@ static int each_size_of_memory(void)
                 _exit(0);
             const char *text = ec_security_last_error();
             /* Without a page for the text, the status has to do. */
-            if (status != EC_SECURITY_ERESOURCE ||
-                (*text && !strstr(text, "out of memory") && !strstr(text, "ENOMEM")))
+            if (status != EC_SECURITY_ERESOURCE || (*text && !strstr(text, "out of memory") && !strstr(text, "ENOMEM")))
                 complain("%d pages left: %d %s", pages, status, text);
             _exit(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 0 ? 1 : 2);
         }
@@ -213,8 +212,8 @@ static int each_allocation_of_names(void) { return each_allocation(drop, true); 
 static void tell_allocations(pid_t pid)
 {
     (void)pid;
-    printf("    allocations of a call, each failed once: %d; glibc's look-up of names ended the process: %d times\n", shared->count,
-           shared->flag);
+    printf("    allocations of a call, each failed once: %d; glibc's look-up of names ended the process: %d times\n",
+           shared->count, shared->flag);
 }
 
 /* One thread that libc knows nothing of, so that libc has no handler for the borrowed signal, and that lets it through late. */
@@ -263,23 +262,55 @@ static void idle_two(void) { idle_threads(2); }
 void situations_of_limits(void)
 {
     static const struct situation all[] = {
-        {.name = "the descriptor table is full (RLIMIT_NOFILE)", .make = no_descriptor, .call = by_number,
-         .outcomes = REFUSED, .status = EC_SECURITY_ERESOURCE, .says = {"EMFILE"}},
-        {.name = "room for 0 to 11 more descriptors", .make = idle_two, .call = each_number_of_descriptors,
-         .after = tell_refusals, .outcomes = DONE, .threads = 3},
-        {.name = "no descriptor is left when a call is called off, and a thread hears its signal later", .make = make_bare_thread,
-         .call = drop_in_a_second, .beside = takes_descriptors, .after = hears_late, .outcomes = REFUSED,
-         .status = EC_SECURITY_ETHREAD, .says = {"within the deadline"}, .threads = 2, .keeps_handler = true},
-        {.name = "no more processes (RLIMIT_NPROC)", .needs_ids = true, .make = at_process_limit,
-         .outcomes = DONE, .threads = 3},
-        {.name = "no more processes (RLIMIT_NPROC), under a seccomp filter", .needs_ids = true, .make = at_process_limit_with_filter,
-         .outcomes = REFUSED, .status = EC_SECURITY_ERESOURCE, .says = {"clone", "EAGAIN", "RLIMIT_NPROC"}},
-        {.name = "address space for 0 to 59 more pages (RLIMIT_AS)", .make = idle_two, .call = each_size_of_memory,
-         .after = tell_refusals, .outcomes = DONE, .threads = 3},
-        {.name = "out of memory at each allocation, names looked up", .needs_ids = true, .make = idle_two, .call = each_allocation_of_names,
-         .after = tell_allocations, .outcomes = DONE, .threads = 3},
-        {.name = "out of memory at each allocation, nothing looked up", .make = idle_two, .call = each_allocation_of_ours,
-         .after = tell_allocations, .outcomes = DONE, .threads = 3, .fields = FIELDS_CAPS | FIELD_NNP},
+        {.name = "the descriptor table is full (RLIMIT_NOFILE)",
+         .make = no_descriptor,
+         .call = by_number,
+         .outcomes = REFUSED,
+         .status = EC_SECURITY_ERESOURCE,
+         .says = {"EMFILE"}},
+        {.name = "room for 0 to 11 more descriptors",
+         .make = idle_two,
+         .call = each_number_of_descriptors,
+         .after = tell_refusals,
+         .outcomes = DONE,
+         .threads = 3},
+        {.name = "no descriptor is left when a call is called off, and a thread hears its signal later",
+         .make = make_bare_thread,
+         .call = drop_in_a_second,
+         .beside = takes_descriptors,
+         .after = hears_late,
+         .outcomes = REFUSED,
+         .status = EC_SECURITY_ETHREAD,
+         .says = {"within the deadline"},
+         .threads = 2,
+         .keeps_handler = true},
+        {.name = "no more processes (RLIMIT_NPROC)", .needs_ids = true, .make = at_process_limit, .outcomes = DONE, .threads = 3},
+        {.name = "no more processes (RLIMIT_NPROC), under a seccomp filter",
+         .needs_ids = true,
+         .make = at_process_limit_with_filter,
+         .outcomes = REFUSED,
+         .status = EC_SECURITY_ERESOURCE,
+         .says = {"clone", "EAGAIN", "RLIMIT_NPROC"}},
+        {.name = "address space for 0 to 59 more pages (RLIMIT_AS)",
+         .make = idle_two,
+         .call = each_size_of_memory,
+         .after = tell_refusals,
+         .outcomes = DONE,
+         .threads = 3},
+        {.name = "out of memory at each allocation, names looked up",
+         .needs_ids = true,
+         .make = idle_two,
+         .call = each_allocation_of_names,
+         .after = tell_allocations,
+         .outcomes = DONE,
+         .threads = 3},
+        {.name = "out of memory at each allocation, nothing looked up",
+         .make = idle_two,
+         .call = each_allocation_of_ours,
+         .after = tell_allocations,
+         .outcomes = DONE,
+         .threads = 3,
+         .fields = FIELDS_CAPS | FIELD_NNP},
     };
     for (size_t at = 0; at < sizeof all / sizeof *all; at++)
         situation(&all[at]);

@@ -339,8 +339,8 @@ static void traced_until(long call)
             struct __ptrace_syscall_info info;
             if (waitpid(shared->tid, &status, __WALL) != shared->tid)
                 _exit(75);
-            if (ptrace(PTRACE_GET_SYSCALL_INFO, shared->tid, sizeof info, &info) > 0 &&
-                info.op == PTRACE_SYSCALL_INFO_ENTRY && info.entry.nr == stop_at)
+            if (ptrace(PTRACE_GET_SYSCALL_INFO, shared->tid, sizeof info, &info) > 0 && info.op == PTRACE_SYSCALL_INFO_ENTRY &&
+                info.entry.nr == stop_at)
                 break;
             ptrace(PTRACE_SYSCALL, shared->tid, 0, 0);
         }
@@ -1497,8 +1497,12 @@ void situations_of_threads(void)
          .seconds = 120,
          .outcomes = DONE,
          .threads = 5},
-        {.name = "the caller has been cancelled", .make = make_errno, .call = cancelled_drop, .then = errno_was_kept,
-         .outcomes = DONE, .threads = 3},
+        {.name = "the caller has been cancelled",
+         .make = make_errno,
+         .call = cancelled_drop,
+         .then = errno_was_kept,
+         .outcomes = DONE,
+         .threads = 3},
         {.name = "two callers at once", .make = make_two_callers, .call = drop_of_two, .outcomes = DONE, .threads = 4},
         {.name = "ten callers at once", .make = make_ten_callers, .call = drop_of_ten, .outcomes = DONE, .threads = 12},
         {.name = "io_uring with an ordinary worker",

@@ -55,10 +55,7 @@ PRINTF_LIKE(1, 2) static const char *text_of(const char *format, ...)
     return buf;
 }
 
-static const char *in_top(const char *path)
-{
-    return path[0] == '/' ? path : text_of("%s/%s", top, path);
-}
+static const char *in_top(const char *path) { return path[0] == '/' ? path : text_of("%s/%s", top, path); }
 
 static bool make(const struct layout *layout)
 {
@@ -166,8 +163,7 @@ static struct layout layouts[] = {
      "tmp/link/jail",
      NULL},
     {"another's link in a sticky directory",
-     {DIRECTORY("real", 0755, 0), DIRECTORY("real/jail", 0755, 0), DIRECTORY("tmp", 01777, 0),
-      LINK("tmp/link", OTHER, "@real")},
+     {DIRECTORY("real", 0755, 0), DIRECTORY("real/jail", 0755, 0), DIRECTORY("tmp", 01777, 0), LINK("tmp/link", OTHER, "@real")},
      "tmp/link/jail",
      "tmp/link" BELONGS("0777")},
     {"a link in another's directory",
@@ -220,10 +216,7 @@ static struct layout layouts[] = {
      {DIRECTORY("jail", 0755, 0)},
      "/proc/thread-self/cwd",
      "/proc/thread-self" PROC_LINK},
-    {"a link to a link of /proc",
-     {LINK("link", 0, "/proc/1/cwd")},
-     "link/mnt",
-     "/proc/1/cwd" PROC_LINK},
+    {"a link to a link of /proc", {LINK("link", 0, "/proc/1/cwd")}, "link/mnt", "/proc/1/cwd" PROC_LINK},
 };
 
 /* --- between set and apply, and before ----------------------------------------------------------------------------- */
@@ -256,8 +249,7 @@ static void applies_after_swap(void *unused)
 static void swap_before_apply(void *unused)
 {
     (void)unused;
-    static const struct layout layout = {
-        "swap", {DIRECTORY("srv", 0755, 0), DIRECTORY("srv/jail", 0755, 0)}, "srv/jail", NULL};
+    static const struct layout layout = {"swap", {DIRECTORY("srv", 0755, 0), DIRECTORY("srv/jail", 0755, 0)}, "srv/jail", NULL};
     if (!can_change_ids()) {
         skip("ids cannot be changed here");
         return;
@@ -336,10 +328,7 @@ static struct relative relatives[] = {
      {"", {DIRECTORY("a", 0755, OTHER), DIRECTORY("a/b", 0755, 0), DIRECTORY("a/b/c", 0755, 0)}, "a/b/c", NULL},
      STAYS,
      "a" BELONGS("0755")},
-    {"from a working directory that is everybody's",
-     {"", {DIRECTORY("a", 0777, 0)}, "a", NULL},
-     STAYS,
-     "a" WRITABLE("0777")},
+    {"from a working directory that is everybody's", {"", {DIRECTORY("a", 0777, 0)}, "a", NULL}, STAYS, "a" WRITABLE("0777")},
     {"from a working directory that is removed", {"", {DIRECTORY("a", 0755, 0)}, "a", NULL}, REMOVED, NO_PATH},
     {"from a working directory that is covered", {"", {DIRECTORY("a", 0755, 0)}, "a", NULL}, COVERED, NO_PATH},
     {"from a working directory outside of the root", {"", {DIRECTORY("a", 0755, 0)}, "a", NULL}, OUTSIDE_OF_ROOT, NO_PATH},
@@ -408,8 +397,8 @@ static void owner_without_id(void *arg)
            "%d %s", answer->status, answer->text);
 }
 
-#define SHOWN_AS_NOBODY(mode)                                                                                          \
-    " (mode " mode ", shown as owner 65534): map the owner's id (--uidmap; see /proc/self/uid_map), or chown it, from outside, "  \
+#define SHOWN_AS_NOBODY(mode) \
+    " (mode " mode ", shown as owner 65534): map the owner's id (--uidmap; see /proc/self/uid_map), or chown it, from outside, " \
     "to the id that root has in the map"
 #define WITHOUT_ID(mode) ": its owner has no id in this user namespace" SHOWN_AS_NOBODY(mode)
 #define PERHAPS_WITHOUT_ID(mode) ": belongs to another user, who may have no id in this user namespace" SHOWN_AS_NOBODY(mode)

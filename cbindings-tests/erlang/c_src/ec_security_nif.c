@@ -7,12 +7,15 @@ static const struct {
     const char *name;
     int status;
 } statuses[] = {
-    {"eargument", EC_SECURITY_EARGUMENT}, {"esyntax", EC_SECURITY_ESYNTAX},       {"eoption", EC_SECURITY_EOPTION},
-    {"euser", EC_SECURITY_EUSER},         {"egroup", EC_SECURITY_EGROUP},         {"elookup", EC_SECURITY_ELOOKUP},
-    {"erefused", EC_SECURITY_EREFUSED},   {"ecapability", EC_SECURITY_ECAPABILITY}, {"ethread", EC_SECURITY_ETHREAD},
-    {"eproc", EC_SECURITY_EPROC},         {"ebusy", EC_SECURITY_EBUSY},           {"eresource", EC_SECURITY_ERESOURCE},
-    {"efile", EC_SECURITY_EFILE},         {"enostanza", EC_SECURITY_ENOSTANZA},   {"echroot", EC_SECURITY_ECHROOT},
-    {"enoprocess", EC_SECURITY_ENOPROCESS}, {"einternal", EC_SECURITY_EINTERNAL},
+    {"eargument", EC_SECURITY_EARGUMENT}, {"esyntax", EC_SECURITY_ESYNTAX},
+    {"eoption", EC_SECURITY_EOPTION},     {"euser", EC_SECURITY_EUSER},
+    {"egroup", EC_SECURITY_EGROUP},       {"elookup", EC_SECURITY_ELOOKUP},
+    {"erefused", EC_SECURITY_EREFUSED},   {"ecapability", EC_SECURITY_ECAPABILITY},
+    {"ethread", EC_SECURITY_ETHREAD},     {"eproc", EC_SECURITY_EPROC},
+    {"ebusy", EC_SECURITY_EBUSY},         {"eresource", EC_SECURITY_ERESOURCE},
+    {"efile", EC_SECURITY_EFILE},         {"enostanza", EC_SECURITY_ENOSTANZA},
+    {"echroot", EC_SECURITY_ECHROOT},     {"enoprocess", EC_SECURITY_ENOPROCESS},
+    {"einternal", EC_SECURITY_EINTERNAL},
 };
 
 static ERL_NIF_TERM binary(ErlNifEnv *env, const char *text, size_t length)
@@ -22,10 +25,7 @@ static ERL_NIF_TERM binary(ErlNifEnv *env, const char *text, size_t length)
     return made;
 }
 
-static ERL_NIF_TERM ok(ErlNifEnv *env, ERL_NIF_TERM result)
-{
-    return enif_make_tuple2(env, enif_make_atom(env, "ok"), result);
-}
+static ERL_NIF_TERM ok(ErlNifEnv *env, ERL_NIF_TERM result) { return enif_make_tuple2(env, enif_make_atom(env, "ok"), result); }
 
 static ERL_NIF_TERM refused_with(ErlNifEnv *env, int status, const char *message)
 {
@@ -38,10 +38,7 @@ static ERL_NIF_TERM refused_with(ErlNifEnv *env, int status, const char *message
                             enif_make_tuple3(env, name, binary(env, kind, strlen(kind)), binary(env, message, strlen(message))));
 }
 
-static ERL_NIF_TERM refused(ErlNifEnv *env, int status)
-{
-    return refused_with(env, status, ec_security_last_error());
-}
+static ERL_NIF_TERM refused(ErlNifEnv *env, int status) { return refused_with(env, status, ec_security_last_error()); }
 
 static ERL_NIF_TERM result_of(ErlNifEnv *env, int status)
 {
@@ -105,7 +102,7 @@ static ERL_NIF_TERM nif_policy(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv
     } else {
         if (status == EC_SECURITY_OK)
             status = enif_is_identical(argv[1], enif_make_atom(env, "true")) ? ec_security_policy_apply(policy)
-                                                                              : ec_security_policy_check(policy);
+                                                                             : ec_security_policy_check(policy);
         result = status == EC_SECURITY_OK ? enif_make_atom(env, "ok")
                                           : refused_with(env, status, ec_security_policy_error(policy));
     }
