@@ -50,9 +50,12 @@ static bool deny(const struct denied *denied)
 static ec_security_policy *everything(void)
 {
     static const char *const options[][2] = {
-        {"user", "ecuser"},         {"capabilities", "cap_net_bind_service,cap_kill+ep cap_chown+i"},
-        {"chroot", "/mnt/jail"},    {"ambient", "cap_kill"},
-        {"securebits", "noroot noroot_locked"}, {"parent_death_signal", "keep"},
+        {"user", "ecuser"},
+        {"capabilities", "cap_net_bind_service,cap_kill+ep cap_chown+i"},
+        {"chroot", "/mnt/jail"},
+        {"ambient", "cap_kill"},
+        {"securebits", "noroot noroot_locked"},
+        {"parent_death_signal", "keep"},
         {"dumpable", "on"},
     };
     ec_security_policy *policy = ec_security_policy_new();
@@ -154,7 +157,8 @@ static void flag_cannot_be_set(void *arg)
         return;
     struct process *before = look(child->pid);
     struct answer *check = go(child);
-    expect(check->came && check->status == denied->status && strstr(check->text, denied->text), "check: %d %s", check->status, check->text);
+    expect(check->came && check->status == denied->status && strstr(check->text, denied->text), "check: %d %s", check->status,
+           check->text);
     expect_unchanged(before, look(child->pid));
 }
 
@@ -361,7 +365,11 @@ static bool by_deadline(void)
         int32_t nice;
         uint32_t priority;
         uint64_t runtime, deadline, period;
-    } attr = {.size = sizeof attr, .policy = 6 /* SCHED_DEADLINE */, .runtime = 10000000, .deadline = 30000000, .period = 30000000};
+    } attr = {.size = sizeof attr,
+              .policy = 6 /* SCHED_DEADLINE */,
+              .runtime = 10000000,
+              .deadline = 30000000,
+              .period = 30000000};
     return syscall(SYS_sched_setattr, 0, &attr, 0) == 0;
 }
 
@@ -391,7 +399,8 @@ struct childless {
     const char *name;
     bool (*make)(void);
     int status;
-    const char *filtered; /* how an apply refuses where a filter is active; NULL: it does not, since its child shares all memory */
+    const char
+        *filtered; /* how an apply refuses where a filter is active; NULL: it does not, since its child shares all memory */
     bool is_filtered;
 };
 
@@ -477,9 +486,10 @@ int main(int argc, char **argv)
             test(name, 30, one_call_denied, &denied);
         }
     for (int how = WITH_EPERM; how <= KILLS; how++) {
-        static const char *const names[] = {"check: PR_SET_DUMPABLE denied with EPERM", "check: PR_SET_DUMPABLE denied with ENOSYS", "",
-                                            "check: PR_SET_DUMPABLE deadly"};
-        struct denied denied = {names[how], SYS_prctl, PR_SET_DUMPABLE, 1, how, EC_SECURITY_EREFUSED, "prctl(PR_SET_DUMPABLE, 1)", false};
+        static const char *const names[] = {"check: PR_SET_DUMPABLE denied with EPERM",
+                                            "check: PR_SET_DUMPABLE denied with ENOSYS", "", "check: PR_SET_DUMPABLE deadly"};
+        struct denied denied = {names[how], SYS_prctl, PR_SET_DUMPABLE, 1, how, EC_SECURITY_EREFUSED, "prctl(PR_SET_DUMPABLE, 1)",
+                                false};
         if (how != LIES)
             test(names[how], 30, flag_cannot_be_set, &denied);
     }

@@ -196,9 +196,15 @@ static int changes_beside_dry_runs(void)
 
 static void make_idle(void) { idle_threads(2); }
 
-#define DRY(what, make_, ...)                                                                                           \
-    {.name = "a dry run beside a thread " what, .make = make_, .call = ten_dry_runs, .after = worker_lives,             \
-     .outcomes = DONE, .fields = FIELDS_ALL & ~FIELD_GROUPS, .threads = 4, __VA_ARGS__}
+#define DRY(what, make_, ...) \
+    {.name = "a dry run beside a thread " what, \
+     .make = make_, \
+     .call = ten_dry_runs, \
+     .after = worker_lives, \
+     .outcomes = DONE, \
+     .fields = FIELDS_ALL & ~FIELD_GROUPS, \
+     .threads = 4, \
+     __VA_ARGS__}
 
 #define LIVE(what, make_, outcomes_) \
     {.name = "a call beside a thread " what, .make = make_, .call = refusable_drop, .outcomes = outcomes_}

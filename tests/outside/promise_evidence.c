@@ -37,7 +37,7 @@ static void enter(const char *map, const unsigned *groups, size_t len)
 
 static const unsigned nobodys[] = {OVERFLOW}, three[] = {5, 100, 999}, some[] = {27, 999}, two[] = {100, OVERFLOW};
 
-#define ENTERS(name, map, groups)                                                                                       \
+#define ENTERS(name, map, groups) \
     static void name(void) { enter(map, groups, LEN(groups)); }
 ENTERS(only_nobody, "65534 65534 1\n", nobodys)
 ENTERS(no_map, "", nobodys)
@@ -111,11 +111,11 @@ static void make_hidden(const struct rule *with, size_t len, void (*before)(void
     wait_for(&shared->flag, 1);
 }
 
-#define HIDDEN(name, before, ...)                                                                                       \
-    static void name(void)                                                                                              \
-    {                                                                                                                   \
-        static const struct rule with[] = {__VA_ARGS__};                                                                \
-        make_hidden(with, LEN(with), before);                                                                           \
+#define HIDDEN(name, before, ...) \
+    static void name(void) \
+    { \
+        static const struct rule with[] = {__VA_ARGS__}; \
+        make_hidden(with, LEN(with), before); \
     }
 #define PRCTL(option, action) {SYS_prctl, {option, ANY, ANY}, action}
 #define HAS_NONE PRCTL(PR_GET_SECCOMP, PRETENDS)
@@ -234,32 +234,35 @@ static void all_lack_primary(void)
     shared->have_want = true;
 }
 
-static int retains_nothing(void)
-{
-    return apply_of((const char *const[]){"user", "ecuser", "bounding", "keep", NULL});
-}
+static int retains_nothing(void) { return apply_of((const char *const[]){"user", "ecuser", "bounding", "keep", NULL}); }
 
-#define OVERFLOWS(what, make_, call_, ...)                                                                              \
+#define OVERFLOWS(what, make_, call_, ...) \
     {.name = what, .cannot = no_namespace, .needs_ids = true, .make = make_, .call = call_, __VA_ARGS__}
 #define HIDES(what, make_, ...) {.name = what, .make = make_, __VA_ARGS__}
-#define PRIMARY(what, make_, ...) {.name = what, .needs_ids = true, .make = make_, .call = retains_nothing, .caps = "", __VA_ARGS__}
+#define PRIMARY(what, make_, ...) \
+    {.name = what, .needs_ids = true, .make = make_, .call = retains_nothing, .caps = "", __VA_ARGS__}
 
 void promise_of_evidence(void)
 {
     static const struct situation all[] = {
         OVERFLOWS("root without an id in its user namespace becomes nobody, whose id it is shown to have", only_nobody,
                   becomes_nobody, .outcomes = DONE, .threads = 4),
-        OVERFLOWS("root without an id in its user namespace becomes nobody, who has none there either", no_map, becomes_nobody, .outcomes = REFUSED,
-                  .status = EC_SECURITY_EREFUSED, .says = {"65534", "has no id in this user namespace"}),
+        OVERFLOWS("root without an id in its user namespace becomes nobody, who has none there either", no_map, becomes_nobody,
+                  .outcomes = REFUSED, .status = EC_SECURITY_EREFUSED, .says = {"65534", "has no id in this user namespace"}),
         OVERFLOWS("groups without an id in the user namespace, and nobody's alone is asked for", groups_without_id,
                   gets_nobodys_group, .outcomes = DONE, .threads = 4),
-        OVERFLOWS("groups without an id in the user namespace, and one with, and nobody's and that one are asked for", one_with_id,
-                  gets_two_groups, .outcomes = DONE, .threads = 4),
+        OVERFLOWS("groups without an id in the user namespace, and one with, and nobody's and that one are asked for",
+                  one_with_id, gets_two_groups, .outcomes = DONE, .threads = 4),
         OVERFLOWS("groups without an id in the user namespace, which could not be put back, and a user without one", one_with_id,
                   fails_after_the_groups, .outcomes = REFUSED, .status = EC_SECURITY_EREFUSED,
                   .says = {"4711", "has no id in this user namespace"}),
-        {.name = "nobody outside of user namespaces, where a filter ends who sets ids or groups", .cannot = no_whole_map,
-         .needs_ids = true, .make = is_nobody, .call = becomes_nobody, .outcomes = DONE, .threads = 4},
+        {.name = "nobody outside of user namespaces, where a filter ends who sets ids or groups",
+         .cannot = no_whole_map,
+         .needs_ids = true,
+         .make = is_nobody,
+         .call = becomes_nobody,
+         .outcomes = DONE,
+         .threads = 4},
         HIDES("a thread's own filter says that there is no seccomp", unknown_and_harmless, .outcomes = DONE, .threads = 4),
         HIDES("a thread's own filter says that there is no seccomp, and pretends to trim the bounding set", unknown_and_bounding,
               .outcomes = GONE, .names_thread = true, .says = {"PR_CAPBSET_DROP"}),
@@ -275,10 +278,11 @@ void promise_of_evidence(void)
               .says = {"PR_CAP_AMBIENT_IS_SET"}),
         PRIMARY("the supplementary groups of a thread lack just the primary group, and it cannot set them", thread_lacks_primary,
                 .outcomes = REFUSED, .status = EC_SECURITY_ETHREAD, .names_thread = true, .says = {"cap_setgid"}),
-        PRIMARY("the supplementary groups of the caller lack just the primary group, those of a thread do not", caller_lacks_primary,
-                .outcomes = REFUSED, .status = EC_SECURITY_ETHREAD, .names_thread = true, .says = {"cap_setgid"}),
-        PRIMARY("the supplementary groups of all lack just the primary group, and cannot be set", all_lack_primary, .outcomes = DONE,
-                .threads = 2),
+        PRIMARY("the supplementary groups of the caller lack just the primary group, those of a thread do not",
+                caller_lacks_primary, .outcomes = REFUSED, .status = EC_SECURITY_ETHREAD, .names_thread = true,
+                .says = {"cap_setgid"}),
+        PRIMARY("the supplementary groups of all lack just the primary group, and cannot be set", all_lack_primary,
+                .outcomes = DONE, .threads = 2),
     };
     for (size_t at = 0; at < LEN(all); at++)
         situation(&all[at]);

@@ -440,7 +440,9 @@ static void make_flags(void)
                                                    .call = drop_with_flag,
                                                    .then = flag_is_kept,
                                                    .needs_ids = true,
-                                                   .outcomes = lost ? GONE : aim == PLAIN ? DONE : REFUSED,
+                                                   .outcomes = lost           ? GONE
+                                                               : aim == PLAIN ? DONE
+                                                                              : REFUSED,
                                                    .status = EC_SECURITY_EREFUSED,
                                                    .threads = threads ? 3 : 1};
                 }
@@ -469,8 +471,8 @@ static void make_another_signal_lost(void)
 
 static int drop_with_signal(void)
 {
-    return apply_of((const char *const[]){"user", "ecuser", "capabilities", "cap_net_bind_service+ep", "parent_death_signal", "keep",
-                                          NULL});
+    return apply_of(
+        (const char *const[]){"user", "ecuser", "capabilities", "cap_net_bind_service+ep", "parent_death_signal", "keep", NULL});
 }
 
 static void signal_is_kept(void)
@@ -481,10 +483,22 @@ static void signal_is_kept(void)
 }
 
 static const struct situation signals[] = {
-    {.name = "PR_SET_PDEATHSIG of all threads", .make = make_signal_lost, .call = drop_with_signal, .then = signal_is_kept,
-     .needs_ids = true, .outcomes = REFUSED, .status = EC_SECURITY_EREFUSED, .says = {"PR_SET_PDEATHSIG"}, .threads = 3},
-    {.name = "PR_SET_PDEATHSIG of another thread", .make = make_another_signal_lost, .call = drop_with_signal, .needs_ids = true,
-     .outcomes = GONE, .says = {"no effect of", "PR_SET_PDEATHSIG"}, .threads = 2},
+    {.name = "PR_SET_PDEATHSIG of all threads",
+     .make = make_signal_lost,
+     .call = drop_with_signal,
+     .then = signal_is_kept,
+     .needs_ids = true,
+     .outcomes = REFUSED,
+     .status = EC_SECURITY_EREFUSED,
+     .says = {"PR_SET_PDEATHSIG"},
+     .threads = 3},
+    {.name = "PR_SET_PDEATHSIG of another thread",
+     .make = make_another_signal_lost,
+     .call = drop_with_signal,
+     .needs_ids = true,
+     .outcomes = GONE,
+     .says = {"no effect of", "PR_SET_PDEATHSIG"},
+     .threads = 2},
 };
 
 void promise_of_filters(void)

@@ -295,7 +295,8 @@ static int beside_refused(bool (*change)(int), bool (*changed)(int, pid_t))
         while (tried != round)
             sched_yield();
         if (!done || !changed(round, getpid()) || !changed(round, shared->tid)) {
-            complain("round %d: what another thread did %s", round, done ? "was taken back by a call that was refused" : "failed");
+            complain("round %d: what another thread did %s", round,
+                     done ? "was taken back by a call that was refused" : "failed");
             break;
         }
     }
@@ -443,8 +444,11 @@ void promise_of_others(void)
                  .status = EC_SECURITY_EREFUSED),
         DUMPABLE("a call that another thread does not hear", make_deaf, deaf_drops, .outcomes = REFUSED,
                  .status = EC_SECURITY_ETHREAD),
-        {.name = "another thread raises and lowers a capability all the time", .make = make_raiser, .call = narrow_beside,
-         .outcomes = DONE, .threads = 2},
+        {.name = "another thread raises and lowers a capability all the time",
+         .make = make_raiser,
+         .call = narrow_beside,
+         .outcomes = DONE,
+         .threads = 2},
         {.name = "another thread's call changes the groups beside one that is refused late",
          .make = refused_with_groups,
          .call = groups_beside_refused,

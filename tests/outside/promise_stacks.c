@@ -203,7 +203,8 @@ static const struct need {
 
 /* What the caller is beside, for each of them. */
 enum { PLAIN, FILTERED, REFUSED_BY_FILTER, NOT_HELD, DEAF_THREAD, SURROUNDINGS };
-static const char *const surroundings[] = {"", ", under a filter", ", refused by a filter", ", without a capability that it is to keep",
+static const char *const surroundings[] = {"", ", under a filter", ", refused by a filter",
+                                           ", without a capability that it is to keep",
                                            ", beside a thread that blocks the signal"};
 static volatile int is_deaf;
 
@@ -252,10 +253,16 @@ static bool gives_up(unsigned capability)
 
 static void measures(void *arg)
 {
-    static const char *const options[][2] = {{"supplemental_groups", "4715 4716"}, {"user", "+4713"}, {"group", "+4714"},
-                                             {"capabilities", "cap_net_bind_service,cap_kill+ep"}, {"ambient", "cap_kill"},
-                                             {"chroot", "/mnt"}, {"securebits", "noroot"}, {"dumpable", "on"},
-                                             {"parent_death_signal", "keep"}, {"deadline", "0.3"}};
+    static const char *const options[][2] = {{"supplemental_groups", "4715 4716"},
+                                             {"user", "+4713"},
+                                             {"group", "+4714"},
+                                             {"capabilities", "cap_net_bind_service,cap_kill+ep"},
+                                             {"ambient", "cap_kill"},
+                                             {"chroot", "/mnt"},
+                                             {"securebits", "noroot"},
+                                             {"dumpable", "on"},
+                                             {"parent_death_signal", "keep"},
+                                             {"deadline", "0.3"}};
     struct measurement *it = arg;
     pthread_t made;
     pthread_attr_t attr;

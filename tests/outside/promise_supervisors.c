@@ -125,12 +125,22 @@ static void make_held_one_thread(void)
 }
 
 static const struct situation debugged[] = {
-    {.name = "a debugger holds the caller alone, amid the change", .make = make_held_alone, .needs_ids = true, .outcomes = GONE,
+    {.name = "a debugger holds the caller alone, amid the change",
+     .make = make_held_alone,
+     .needs_ids = true,
+     .outcomes = GONE,
      .says = {"it does not go on"}},
-    {.name = "a debugger holds all threads for 7 seconds amid the change, and there is a filter", .make = make_held_with_all,
-     .then = was_held, .needs_ids = true, .outcomes = DONE, .threads = 4},
-    {.name = "a debugger holds the only thread for 7 seconds amid the change, and there is a filter", .make = make_held_one_thread,
-     .then = was_held, .needs_ids = true, .outcomes = DONE},
+    {.name = "a debugger holds all threads for 7 seconds amid the change, and there is a filter",
+     .make = make_held_with_all,
+     .then = was_held,
+     .needs_ids = true,
+     .outcomes = DONE,
+     .threads = 4},
+    {.name = "a debugger holds the only thread for 7 seconds amid the change, and there is a filter",
+     .make = make_held_one_thread,
+     .then = was_held,
+     .needs_ids = true,
+     .outcomes = DONE},
 };
 
 /* --- the timer that ends the process, should the caller not come back --------------------------------------------------- */
@@ -148,11 +158,19 @@ static int drop_and_live_on(void)
 }
 
 static const struct situation timers[] = {
-    {.name = "the process's seccomp filter refuses timer_delete", .make = refuses_delete, .call = drop_and_live_on, .outcomes = DONE},
-    {.name = "the process's seccomp filter pretends that timer_delete worked", .make = pretends_delete, .call = drop_and_live_on,
+    {.name = "the process's seccomp filter refuses timer_delete",
+     .make = refuses_delete,
+     .call = drop_and_live_on,
      .outcomes = DONE},
-    {.name = "the process's seccomp filter kills it at timer_delete", .cannot = dumps_end_callers, .make = kills_at_delete,
-     .call = drop_and_live_on, .outcomes = DONE},
+    {.name = "the process's seccomp filter pretends that timer_delete worked",
+     .make = pretends_delete,
+     .call = drop_and_live_on,
+     .outcomes = DONE},
+    {.name = "the process's seccomp filter kills it at timer_delete",
+     .cannot = dumps_end_callers,
+     .make = kills_at_delete,
+     .call = drop_and_live_on,
+     .outcomes = DONE},
 };
 
 void promise_of_supervisors(void)

@@ -81,9 +81,9 @@ void nap(unsigned milliseconds);
 pid_t gettid_raw(void);
 char state_of(pid_t pid, pid_t tid); /* the letter of /proc/PID/task/TID/stat, 0 if there is none */
 bool kernel_before(unsigned major, unsigned minor);
-const char *dumps_end_callers(void);                     /* why a filter that kills the rehearsal ends the caller too, or NULL */
-const char *no_user_namespace(void);                     /* why none can be made here, or NULL */
-bool ids(void);                                          /* whether the request names a user */
+const char *dumps_end_callers(void); /* why a filter that kills the rehearsal ends the caller too, or NULL */
+const char *no_user_namespace(void); /* why none can be made here, or NULL */
+bool ids(void);                      /* whether the request names a user */
 
 /* A seccomp filter for the calling thread (all threads with `sync`): `action` for a system call, where its first argument
  * is `argument` unless that is -1. */

@@ -1058,7 +1058,9 @@ static void make_polling_ring(void)
 
 static const char *no_ring_or_wchan(void)
 {
-    return no_ring() ? no_ring() : access("/proc/kallsyms", F_OK) == 0 ? NULL : "no kernel symbols here, so that wchan tells nothing";
+    return no_ring()                             ? no_ring()
+           : access("/proc/kallsyms", F_OK) == 0 ? NULL
+                                                 : "no kernel symbols here, so that wchan tells nothing";
 }
 
 /* Asleep after a millisecond, which is when the kernel tells what it is. */
