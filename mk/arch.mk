@@ -12,7 +12,7 @@ ARCH_TESTS ?= architecture@120 drop@60 ambient@120 chroot@300 check@300 policy@6
 ARCH_QUICK := architecture@120 drop@60 chroot@300 SITUATIONS_OF=S:situations@300
 
 .PHONY: check-arch check-arch-quick mutants-arch
-check-arch-quick:
+check-arch-quick: ## long tests: what differs most between architectures, on arm64
 	@EC_MAY_LACK=1 ARCH=arm64 ARCH_TESTS="$(ARCH_QUICK)" tests/arch/run
 
 check-arch: export ARCH := $(ARCH)

@@ -73,6 +73,7 @@ check "clippy has nothing to say of the C library" \
 check "clang-format has nothing to change" "$clang_format" --dry-run -Werror $c
 check "shellcheck has nothing to say" shellcheck $shell
 check "ruff has nothing to say" build/lint/bin/ruff check --quiet --no-cache --output-format concise $python
+check "tests/mutants-hand applies to the sources" "${PYTHON:-python3}" tests/mutants-hand --check
 check ".editorconfig: no blank ends a line, a newline ends a file" ends $text
 check ".editorconfig: no line begins with a tab" no_tabs $text
 exit $failed
