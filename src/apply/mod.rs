@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::execute::{
     self, Context, Directories, Fault, OwnStatus, ReadError, Reading, SharedBuffer, Snapshot, StepError,
 };
-use crate::plan::{self, Credentials, PlanKind, Step, Target};
+use crate::plan::{self, PlanKind, Step, Target};
 use crate::policy::Policy;
 use crate::sys;
 use crate::sys::Timer;
@@ -155,7 +155,7 @@ fn run_for(
     let mut timer_allowed = !filtered && ctx.root.is_some();
     // The directories may be of a file system that does not answer.
     let timer = limit_caller(timer_allowed);
-    let mut before = snapshot(old, ctx, caller.held, &plan)?;
+    let mut before = snapshot(old, ctx, &caller, &plan)?;
     drop(timer);
     stopped.limit_caller(None);
     let (kept_signal, kept_dumpable) = kept(&ctx.target, has_work)?;
@@ -210,17 +210,21 @@ fn run_for(
 fn snapshot<'a>(
     old: &'a OldGroups,
     ctx: &Context<'_>,
-    held: Credentials,
+    caller: &Reading,
     plan: &plan::Plan,
 ) -> Result<Snapshot<'a>, ReadError> {
     let has_work = plan.steps().len() != 0;
     let leaves = plan.steps().any(execute::leaves_directories);
     let no_directories = |errno| ReadError { call: "opening / and the working directory", errno };
     let mut snapshot = Snapshot {
-        held,
+        held: caller.held,
         groups: &old.all,
         distinct_groups: &old.distinct,
-        directories: if leaves { Some(Directories::of_caller().map_err(no_directories)?) } else { None },
+        directories: if leaves {
+            Some(Directories::of_caller(!caller.no_filter).map_err(no_directories)?)
+        } else {
+            None
+        },
         parent_death_signal: 0,
         parent: 0,
         dumpable: None,
