@@ -58,6 +58,8 @@ pub(crate) struct Overflow {
     pub(crate) id: u32,
     /// Whether somebody may have it as an id, too.
     pub(crate) may_be_real: bool,
+    /// Whether /proc tells that ids lack one here; else it is only not known that none does.
+    pub(crate) told: bool,
 }
 
 /// The overflow id, where it stands for ids without one here. Without /proc, and where that does not tell, it may do so anywhere.
@@ -74,10 +76,10 @@ pub(crate) fn overflow(proc: Option<&sys::Fd>, ids: Ids) -> Option<Overflow> {
     let mut text = [0; 32];
     let told = read_file(proc, path, &mut text).ok().and_then(|len| numbers(text.get(..len)?).next());
     let id = told.and_then(|id| u32::try_from(id).ok()).unwrap_or(DEFAULT);
-    Some(Overflow { id, may_be_real: map.map_or(true, |map| map.contains(id)) })
+    Some(Overflow { id, told: map.is_ok(), may_be_real: map.map_or(true, |map| map.contains(id)) })
 }
 
-/// Not by a directory opened for it: a child forked by another thread would have that open (`sys::open_noted`).
+/// Not by a directory opened for it: a child forked by another thread would have that open.
 fn open(proc: Option<&sys::Fd>, path: &CStr) -> Result<sys::Fd, Errno> {
     let below = path.to_bytes_with_nul().strip_prefix(b"/proc/").and_then(|path| CStr::from_bytes_with_nul(path).ok());
     let file = match (proc, below) {

@@ -262,13 +262,9 @@ pub fn read(pid: i32) -> Result<Process, Error> {
     let own = pid == 0 || pid == sys::getpid();
     let mut path = String::new();
     let root = if pid == 0 {
-        sys::open_noted(sys::CWD, c"/proc/self/task", libc::O_RDONLY | libc::O_DIRECTORY)
+        sys::openat(sys::CWD, c"/proc/self/task", libc::O_RDONLY | libc::O_DIRECTORY)
     } else {
-        sys::open_noted(
-            sys::CWD,
-            c_path(&mut path, format_args!("/proc/{pid}/task"))?,
-            libc::O_RDONLY | libc::O_DIRECTORY,
-        )
+        sys::openat(sys::CWD, c_path(&mut path, format_args!("/proc/{pid}/task"))?, libc::O_RDONLY | libc::O_DIRECTORY)
     };
     let root = root.map_err(|errno| no_process(pid, errno))?;
     let mut seen = Vec::new();

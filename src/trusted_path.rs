@@ -108,8 +108,8 @@ impl Target {
     pub(crate) fn reopen(&self, flags: i32) -> Result<Fd, PathProblem> {
         let flags = flags | libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
         match &self.entry {
-            Some((directory, name)) => sys::open_noted(directory.raw(), name.c_str(), flags),
-            None => sys::open_noted(self.fd.raw(), c".", flags),
+            Some((directory, name)) => sys::openat(directory.raw(), name.c_str(), flags),
+            None => sys::openat(self.fd.raw(), c".", flags),
         }
         .map_err(PathProblem::System)
     }
@@ -207,7 +207,7 @@ struct Caller {
 impl Caller {
     fn new() -> Result<Caller, PathProblem> {
         let [real, effective, _] = sys::getresuid().map_err(PathProblem::System)?;
-        Ok(Caller { real, effective, overflow: id_map::overflow(None, Ids::User) })
+        Ok(Caller { real, effective, overflow: id_map::overflow(None, Ids::User).filter(|overflow| overflow.told) })
     }
 
     /// An owner without an id here is nobody's equal, whatever it is shown as.
@@ -217,7 +217,7 @@ impl Caller {
 
     fn owner_id(&self, stat: &sys::Stat) -> OwnerId {
         match self.overflow {
-            Some(Overflow { id, may_be_real: false }) if stat.st_uid == id => OwnerId::NotHere,
+            Some(Overflow { id, may_be_real: false, .. }) if stat.st_uid == id => OwnerId::NotHere,
             Some(Overflow { id, .. }) if stat.st_uid == id => OwnerId::CannotTell,
             _ => OwnerId::Here,
         }
@@ -240,7 +240,7 @@ impl Caller {
         if id != OwnerId::CannotTell || sys::capget().map_err(PathProblem::System)?.effective & CAP_FOWNER == 0 {
             return Ok(id);
         }
-        let asked = sys::open_noted(fd.raw(), c".", libc::O_RDONLY | libc::O_DIRECTORY | libc::O_NOATIME);
+        let asked = sys::openat(fd.raw(), c".", libc::O_RDONLY | libc::O_DIRECTORY | libc::O_NOATIME);
         Ok(if matches!(asked, Err(Errno(libc::EPERM))) { OwnerId::NotHere } else { OwnerId::Here })
     }
 }
@@ -386,7 +386,7 @@ impl Walk {
     }
 
     fn open(&self, name: &CStr, flags: i32) -> Result<Fd, PathProblem> {
-        sys::open_noted(self.directory.raw(), name, libc::O_PATH | flags).map_err(PathProblem::System)
+        sys::openat(self.directory.raw(), name, libc::O_PATH | flags).map_err(PathProblem::System)
     }
 
     /// Makes a directory the one to look names up in, if nobody else decides what they are there. `in_sticky`: it is itself
@@ -410,7 +410,7 @@ impl Walk {
 }
 
 fn open_root() -> Result<Fd, PathProblem> {
-    sys::open_noted(sys::CWD, c"/", libc::O_PATH | libc::O_DIRECTORY).map_err(PathProblem::System)
+    sys::openat(sys::CWD, c"/", libc::O_PATH | libc::O_DIRECTORY).map_err(PathProblem::System)
 }
 
 fn read_link(link: &Fd) -> Result<Vec<u8>, PathProblem> {

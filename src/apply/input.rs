@@ -25,6 +25,8 @@ pub(super) struct Input {
     groups: Vec<u32>,
     /// Those without the primary group.
     groups_but_primary: Vec<u32>,
+    /// The overflow id, where it is known that groups may be shown as it.
+    overflow_group: Option<u32>,
     pub(super) deadline: Duration,
     /// Of /proc.
     pub(super) proc: Option<sys::Fd>,
@@ -84,11 +86,15 @@ impl Input {
         let mut groups_but_primary = try_to_vec(&groups)?;
         groups_but_primary.retain(|&group| Some(group) != target.gid);
         let (proc, tasks) = open_proc(policy)?;
+        let mut overflow_group = None;
         if target.uid.is_some() {
             target.overflow_uid = id_map::overflow(proc.as_ref(), Ids::User).map(|overflow| overflow.id);
         }
         if target.gid.is_some() || target.groups {
-            target.overflow_gid = id_map::overflow(proc.as_ref(), Ids::Group).map(|overflow| overflow.id);
+            let overflow = id_map::overflow(proc.as_ref(), Ids::Group);
+            target.overflow_gid = overflow.map(|overflow| overflow.id);
+            // Without /proc a list that is shown as wanted counts as it: the ids, which are set all the same, fail where they lack one here.
+            overflow_group = overflow.filter(|overflow| overflow.told).map(|overflow| overflow.id);
         }
         let status = match &tasks {
             Some(tasks) => Some(open_own_status(tasks, proc.as_ref())?),
@@ -96,7 +102,7 @@ impl Input {
         };
         let root = root(policy)?;
         let deadline = policy.options.deadline;
-        Ok(Input { target, groups, groups_but_primary, deadline, proc, tasks, status, root })
+        Ok(Input { target, groups, groups_but_primary, overflow_group, deadline, proc, tasks, status, root })
     }
 
     /// Memory for any list of groups that is to be compared, and one more.
@@ -123,7 +129,8 @@ impl Input {
             caller_filtered: true,
             caller_caps: None,
             caller_bounding: 0,
-            groups_in_doubt: target.overflow_gid.is_some_and(|id| self.groups.binary_search(&id).is_ok()),
+            groups_in_doubt: self.overflow_group.is_some_and(|id| self.groups.binary_search(&id).is_ok()),
+            overflow_group: self.overflow_group,
             unknown: Unknown::default(),
         };
         let own = self.own_status();
@@ -165,13 +172,15 @@ impl Input {
 fn open_proc(policy: &mut Policy) -> Result<(Option<sys::Fd>, Option<sys::Fd>), Error> {
     let mut why = Errno(libc::ENOENT);
     if !policy.proc.as_ref().is_some_and(|proc| proc.is_still_it() == Ok(true)) {
+        // Before the new one is opened, which may get its number.
+        drop(policy.proc.take());
         policy.proc = ProcFolder::open().map_err(|errno| why = errno).ok();
     }
     let opened = match policy.proc.as_ref().and_then(|proc| proc.fd.as_ref()) {
-        Some(proc) => sys::open_noted(proc.raw(), c"self/task", libc::O_RDONLY | libc::O_DIRECTORY)
+        Some(proc) => sys::openat(proc.raw(), c"self/task", libc::O_RDONLY | libc::O_DIRECTORY)
             // Another file system may cover it.
             .and_then(|tasks| if sys::is_on_proc(tasks.raw())? { Ok(tasks) } else { Err(why) })
-            .and_then(|tasks| Ok((sys::open_noted(proc.raw(), c".", libc::O_PATH | libc::O_DIRECTORY)?, tasks))),
+            .and_then(|tasks| Ok((sys::openat(proc.raw(), c".", libc::O_PATH | libc::O_DIRECTORY)?, tasks))),
         None => Err(why),
     };
     match opened {
@@ -183,11 +192,11 @@ fn open_proc(policy: &mut Policy) -> Result<(Option<sys::Fd>, Option<sys::Fd>), 
 
 fn open_own_status(tasks: &sys::Fd, proc: Option<&sys::Fd>) -> Result<sys::Fd, Error> {
     let path = TaskPath::in_task_dir(sys::gettid(), "status");
-    let by_id = sys::open_noted(tasks.raw(), path.as_c_str(), libc::O_RDONLY);
+    let by_id = sys::openat(tasks.raw(), path.as_c_str(), libc::O_RDONLY);
     match (by_id, proc) {
         (Ok(status), _) => Ok(status),
         // A /proc of another pid namespace has another id for this thread.
-        (Err(_), Some(proc)) => sys::open_noted(proc.raw(), c"thread-self/status", libc::O_RDONLY),
+        (Err(_), Some(proc)) => sys::openat(proc.raw(), c"thread-self/status", libc::O_RDONLY),
         (Err(errno), None) => Err(errno),
     }
     .map_err(|errno| Error::System { call: "opening /proc/thread-self/status", errno })

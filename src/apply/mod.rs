@@ -220,11 +220,7 @@ fn snapshot<'a>(
         held: caller.held,
         groups: &old.all,
         distinct_groups: &old.distinct,
-        directories: if leaves {
-            Some(Directories::of_caller(!caller.no_filter).map_err(no_directories)?)
-        } else {
-            None
-        },
+        directories: if leaves { Some(Directories::of_caller().map_err(no_directories)?) } else { None },
         parent_death_signal: 0,
         parent: 0,
         dumpable: None,

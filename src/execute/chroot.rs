@@ -43,11 +43,9 @@ pub(crate) struct Directories {
 
 impl Directories {
     /// All other threads must be stopped: they share both, and the child of a fork by one of them would inherit the way back.
-    ///
-    /// `filtered`: whether a seccomp filter looks at the caller, which may kill for a call that it does not know.
-    pub(crate) fn of_caller(filtered: bool) -> Result<Directories, Errno> {
+    pub(crate) fn of_caller() -> Result<Directories, Errno> {
         let open = |path| sys::openat(sys::CWD, path, libc::O_PATH);
-        Ok(Directories { root: open(c"/")?, cwd: if filtered { open(c".")? } else { sys::open_cwd()? } })
+        Ok(Directories { root: open(c"/")?, cwd: open(c".")? })
     }
 
     /// Goes back there, and makes sure of it.

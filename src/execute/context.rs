@@ -18,6 +18,8 @@ pub(crate) struct Context<'a> {
     /// Whether groups wanted are in doubt where they are held: one of them is the overflow id, which also stands for groups that have
     /// no id in this user namespace.
     pub(crate) groups_in_doubt: bool,
+    /// The overflow id, where it is known that groups may be shown as it.
+    pub(crate) overflow_group: Option<u32>,
     /// What this kernel does not know.
     pub(crate) unknown: Unknown,
     /// Whether a seccomp filter looks at the caller: then other threads count as filtered without being asked.

@@ -148,7 +148,7 @@ fn from_status(ctx: &Context<'_>, status: &Status, compared: &GroupComparison<'_
 }
 
 fn comparison<'a>(ctx: &Context<'a>) -> GroupComparison<'a> {
-    GroupComparison::new(ctx.groups, ctx.target.gid, ctx.target.overflow_gid)
+    GroupComparison::new(ctx.groups, ctx.target.gid, ctx.overflow_group)
 }
 
 fn as_wanted(ctx: &Context<'_>, groups: GroupMatch) -> bool {

@@ -60,7 +60,7 @@ pub(crate) fn die(why: core::fmt::Arguments<'_>) -> ! {
     line.0[end] = b'\n';
     // A write that waits for a file system that does not answer (FUSE, NFS) is interrupted by SIGKILL alone. After the time another thread
     // waits for a line, and has for its own. Process 1 is not killed by a timer of its own (kernel/signal.c, sig_task_ignored).
-    core::mem::forget(Timer::that_kills(A_MOMENT * 5));
+    let timer = Timer::that_kills(A_MOMENT * 5);
     // Nobody may read standard error, and a full pipe must not keep the process alive.
     interrupted_after(A_MOMENT, || {
         if wait_until_writable(2, A_MOMENT) {
@@ -68,5 +68,7 @@ pub(crate) fn die(why: core::fmt::Arguments<'_>) -> ! {
         }
         DYING.store(WRITTEN, SeqCst);
     });
+    // A core dump may take longer.
+    drop(timer);
     abort()
 }

@@ -5,45 +5,32 @@ use core::mem::MaybeUninit;
 use core::time::Duration;
 
 use super::call::{Errno, NOTHING_WRITTEN, Result, call};
-use super::inherited::{self, Identity};
 use super::process::{errno, gettid};
 
 /// An open descriptor, closed when dropped.
 #[derive(Debug)]
-pub(crate) struct Fd {
-    raw: c_int,
-    /// Where it is noted.
-    note: Option<usize>,
-}
+pub(crate) struct Fd(c_int);
 
 impl Drop for Fd {
     fn drop(&mut self) {
         // SAFETY: the descriptor is ours.
-        let _ = unsafe { call!(libc::SYS_close, self.raw) };
-        self.forget_note();
+        let _ = unsafe { call!(libc::SYS_close, self.0) };
     }
 }
 
 impl Fd {
     /// The number.
     pub(crate) fn raw(&self) -> c_int {
-        self.raw
+        self.0
     }
 
     /// Takes over an open descriptor.
     pub(crate) fn from_raw(fd: c_int) -> Fd {
-        Fd { raw: fd, note: None }
-    }
-
-    fn forget_note(&self) {
-        if let Some(place) = self.note {
-            inherited::forget(place);
-        }
+        Fd(fd)
     }
 
     /// Gives the descriptor up without closing it: the number may belong to somebody else by now.
     pub(crate) fn forget(self) {
-        self.forget_note();
         core::mem::forget(self);
     }
 }
@@ -56,35 +43,6 @@ pub(crate) fn openat(folder: c_int, path: &CStr, flags: c_int) -> Result<Fd> {
     // SAFETY: the path is NUL-terminated.
     unsafe { call!(libc::SYS_openat, folder, path.as_ptr(), flags | libc::O_CLOEXEC, 0) }
         .map(|fd| Fd::from_raw(fd as c_int))
-}
-
-/// The working directory. open_tree(2), since Linux 5.2, without OPEN_TREE_CLONE: it does not ask whether the directory may be searched,
-/// which the server of a file system (FUSE, NFS) may have to answer.
-pub(crate) fn open_cwd() -> Result<Fd> {
-    const OPEN_TREE_CLOEXEC: c_int = libc::O_CLOEXEC;
-    // SAFETY: the path is NUL-terminated.
-    let opened = unsafe { call!(libc::SYS_open_tree, CWD, c"".as_ptr(), OPEN_TREE_CLOEXEC | libc::AT_EMPTY_PATH) };
-    match opened {
-        Ok(fd) if fd > 0 => Ok(Fd::from_raw(fd as c_int)),
-        _ => openat(CWD, c".", libc::O_PATH),
-    }
-}
-
-/// openat(2) of what is noted until it is closed: see [`inherited`].
-pub(crate) fn open_noted(folder: c_int, path: &CStr, flags: c_int) -> Result<Fd> {
-    let identity = |fd, path_only| {
-        let stat = fstat(fd).ok()?;
-        Some(Identity { device: stat.st_dev, inode: stat.st_ino, path_only })
-    };
-    inherited::clear(|fd, noted| {
-        // The program may have opened the same directory meanwhile, with the same number; but hardly to do nothing there.
-        if identity(fd, noted.path_only) == Some(noted) && (!noted.path_only || may_be_path_only(fd)) {
-            drop(Fd::from_raw(fd));
-        }
-    });
-    let mut fd = openat(folder, path, flags)?;
-    fd.note = identity(fd.raw, flags & libc::O_PATH != 0).and_then(|identity| inherited::note(fd.raw, identity));
-    Ok(fd)
 }
 
 // Of 64 bits everywhere: glibc's plain ones fail with EOVERFLOW on a 32-bit machine, for a large inode, file or file system.

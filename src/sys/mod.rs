@@ -7,7 +7,6 @@ mod creds;
 mod fatal;
 mod fs;
 mod futex;
-mod inherited;
 mod memory;
 mod process;
 mod signal;
@@ -24,7 +23,7 @@ pub use creds::{geteuid, getresuid, last_cap, no_new_privs, securebits};
 pub(crate) use fatal::die;
 pub(crate) use fs::{
     CWD, Fd, FileId, Resource, Stat, chdir, chroot, cwd_id, fchdir, file_id, fstat, getcwd, getdents, is_on_proc,
-    may_be_path_only, open_cwd, open_noted, openat, read, readlinkat, rewind, root_id, shares,
+    may_be_path_only, openat, read, readlinkat, rewind, root_id, shares,
 };
 pub(crate) use futex::{futex_wait, futex_wait_for_child, futex_wake, now};
 pub(crate) use memory::{map, unmap, wipe_on_fork};

@@ -8,6 +8,7 @@
 #include <ec_security.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -328,6 +329,32 @@ static void descriptor_of_proc(void *unused)
     expect(fcntl(fd, F_GETFD) >= 0, "ec_security_policy_free has closed the program's own descriptor of /proc");
     close(fd);
     close(own);
+}
+
+/* A daemon closes all descriptors: /proc is opened again, and gets the number that it had. */
+static void *waits(void *unused)
+{
+    for (;;)
+        pause();
+    return unused;
+}
+
+static void closed_descriptor_of_proc(void *unused)
+{
+    (void)unused;
+    pthread_t thread;
+    ec_security_policy *policy = ec_security_policy_new();
+    for (int fd = 3; fd < 64; fd++) {
+        char path[64], link[16] = "";
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        ssize_t len = readlink(path, link, sizeof link - 1);
+        if (len == 5 && !memcmp(link, "/proc", 5))
+            close(fd);
+    }
+    expect(pthread_create(&thread, NULL, waits, NULL) == 0, "pthread_create");
+    for (int at = 0; at < 3; at++)
+        expect(ec_security_policy_check(policy) == EC_SECURITY_OK, "check %d: %s", at, ec_security_policy_error(policy));
+    ec_security_policy_free(policy);
 }
 
 static void get_errors(void *unused)
@@ -1013,6 +1040,7 @@ int main(int argc, char **argv)
     test("policy: values of every option", 20, values, NULL);
     test("policy: what options have come to", 20, gets, NULL);
     test("policy: a descriptor that has the number of the policy's own is left open", 20, descriptor_of_proc, NULL);
+    test("policy: its descriptor of /proc may be closed", 20, closed_descriptor_of_proc, NULL);
     test("policy: what cannot be asked for, and each policy's error", 20, get_errors, NULL);
     test("policy: somebody else's folder is no root", 10, others_folder, NULL);
     test("policy: somebody else's file is not read", 10, others_files, NULL);

@@ -14,9 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -306,52 +304,6 @@ static int beside_refused(bool (*change)(int), bool (*changed)(int, pid_t))
 static int groups_beside_refused(void) { return beside_refused(changes_groups, has_groups); }
 static int moves_beside_refused(void) { return beside_refused(moves, is_moved); }
 
-/* A child forked beside a call with chroot: after its own call it has no directory open but those that the parent had for good. */
-static void *is_refused_always(void *unused)
-{
-    for (; !told; shared->count++)
-        if (ec_security_policy_apply(refused) != EC_SECURITY_EREFUSED)
-            complain("%s", ec_security_last_error());
-    tried = 1;
-    for (;;)
-        pause();
-    return unused;
-}
-
-static int directories(void)
-{
-    struct stat stat;
-    int open = 0;
-    for (int fd = 0; fd < 64; fd++)
-        open += fstat(fd, &stat) == 0 && S_ISDIR(stat.st_mode);
-    return open;
-}
-
-static int forks_beside_refused(void)
-{
-    int before = directories();
-    thread(is_refused_always, NULL);
-    while (shared->count < 3)
-        nap(1);
-    for (int at = 0; at < 300; at++) {
-        int status;
-        pid_t pid = fork();
-        must(pid >= 0, "fork");
-        if (pid == 0)
-            _exit(ec_security_policy_apply(other[0]) ? 100 : directories() - before);
-        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-            ;
-        if (status) {
-            complain("child %d, forked beside a call: wait status %x", at, (unsigned)status);
-            break;
-        }
-    }
-    told = 1;
-    while (!tried)
-        nap(1);
-    return ec_security_policy_apply(refused);
-}
-
 /* --- execve ------------------------------------------------------------------------------------------------------------------- */
 
 static void *executes(void *unused)
@@ -458,12 +410,6 @@ void promise_of_others(void)
         {.name = "another thread changes the working directory beside a call with chroot that is refused late",
          .make = refused_with_chroot,
          .call = moves_beside_refused,
-         .outcomes = REFUSED,
-         .status = EC_SECURITY_EREFUSED,
-         .meanwhile = FIELD_GROUPS},
-        {.name = "children forked beside calls with chroot have no directory of them open after their own",
-         .make = refused_with_chroot,
-         .call = forks_beside_refused,
          .outcomes = REFUSED,
          .status = EC_SECURITY_EREFUSED,
          .meanwhile = FIELD_GROUPS},

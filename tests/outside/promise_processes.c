@@ -413,39 +413,10 @@ static void make_silent_directory_filtered(void)
     filter(SYS_uname, -1, FAILS_WITH(EPERM), true);
 }
 
-static void make_silent_directory_without_statx(void)
-{
-    make_silent_directory();
-    filter(SYS_statx, -1, FAILS_WITH(ENOSYS), true);
-}
-
-static void make_silent_directory_without_open_tree(void)
-{
-    make_silent_directory();
-    filter(SYS_open_tree, -1, FAILS_WITH(ENOSYS), true);
-}
-
-static const char *no_fuse_or_newfstatat(void)
-{
-    const char *why = no_fuse();
-#if defined(__i386__) || defined(__arm__) || defined(__loongarch__)
-    why = why ? why : "the library asks statx(2) only";
-#endif
-    return why;
-}
-
 static int chroot_to(const char *path, int (*call)(const char *const[]))
 {
     return call((const char *const[]){"user", ids() ? "ecuser" : NULL, "capabilities", "cap_net_bind_service+ep", "chroot", path,
                                       "deadline", "2", NULL});
-}
-
-static int checks_and_leaves_silence(void)
-{
-    int status = chroot_to("/usr", check_of);
-    if (status)
-        complain("check: %s", ec_security_last_error());
-    return chroot_to("/usr", apply_of);
 }
 
 static int leaves_silence(void) { return chroot_to("/usr", apply_of); }
@@ -639,27 +610,12 @@ void promise_of_processes(void)
         {.name = "chroot, and the working directory is of a file system that does not answer",
          .cannot = no_fuse,
          .make = make_silent_directory,
-         .call = checks_and_leaves_silence,
-         .outcomes = DONE,
-         .threads = 3,
-         .within = 4000},
+         .call = leaves_silence,
+         .outcomes = GONE,
+         .says = {"it does not go on"}},
         {.name = "chroot, and the working directory is of a file system that does not answer, and there is a filter",
          .cannot = no_fuse,
          .make = make_silent_directory_filtered,
-         .call = checks_and_leaves_silence,
-         .outcomes = DONE,
-         .threads = 3,
-         .within = 4000},
-        {.name = "chroot, and the working directory is of a file system that does not answer, without statx",
-         .cannot = no_fuse_or_newfstatat,
-         .make = make_silent_directory_without_statx,
-         .call = checks_and_leaves_silence,
-         .outcomes = DONE,
-         .threads = 3,
-         .within = 4000},
-        {.name = "chroot, and the working directory is of a file system that does not answer, without open_tree",
-         .cannot = no_fuse,
-         .make = make_silent_directory_without_open_tree,
          .call = leaves_silence,
          .outcomes = GONE,
          .says = {"it does not go on"}},

@@ -119,13 +119,6 @@ static void without_statx(void)
     filter(SYS_statx, -1, FAILS_WITH(ENOSYS), true);
 }
 
-/* As one does that knows no call since Linux 5.2. */
-static void killed_at_open_tree(void)
-{
-    read_only();
-    filter(SYS_open_tree, -1, SECCOMP_RET_KILL_PROCESS, true);
-}
-
 /* By number: inside of a chroot there are no users. */
 static int enter(const char *path)
 {
@@ -207,7 +200,6 @@ void promise_of_roots(void)
         ENTERS(", from inside of a chroot", over_itself, enter_from_within),
         ENTERS(", which one thread is in already", thread_in_source, enter_jail),
         ENTERS(", where statx is not there", without_statx, enter_jail),
-        ENTERS(", and a filter kills at open_tree", killed_at_open_tree, enter_jail),
         {.name = "chroot to a bind mount, refused at setgroups",
          .cannot = no_mount_ids,
          .needs_ids = true,
