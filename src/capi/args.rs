@@ -62,7 +62,7 @@ impl Handle {
     pub(super) fn new() -> Result<*mut Handle, Error> {
         // Box::new aborts when memory has run out. A slice of one element has the layout of the element.
         let mut list = Vec::new();
-        try_push(&mut list, Handle { policy: Policy::new()?, message: Message::EMPTY })?;
+        try_push(&mut list, Handle { policy: Policy::new()?, message: Message::empty() })?;
         Ok(Box::into_raw(list.into_boxed_slice()).cast())
     }
 }

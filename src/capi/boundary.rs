@@ -45,7 +45,7 @@ unsafe fn ffi_boundary_for(message: *mut Message, body: impl FnOnce() -> Result<
         Err(error) => {
             last_error::remember(&error);
             // SAFETY: the caller's promise; `body` is over.
-            if let Some(message) = unsafe { message.as_mut() } {
+            if let Some(message) = unsafe { message.as_ref() } {
                 message.write(&error);
             }
             error.status()

@@ -1,5 +1,6 @@
 //! The last error of each thread: a buffer of the thread's own, behind a key of thread-specific data.
 
+use core::cell::Cell;
 use core::ffi::{c_char, c_void};
 use core::sync::atomic::{AtomicI32, AtomicU64, Ordering::SeqCst};
 
@@ -14,8 +15,8 @@ use crate::{pin, sys};
 /// need not wait for what is wrong with it. From then on the text is made at once, since the caller has its address.
 struct LastError {
     message: Message,
-    kept: Option<KeptError>,
-    asked: bool,
+    kept: Cell<Option<KeptError>>,
+    asked: Cell<bool>,
 }
 
 /// An error without the heap.
@@ -26,20 +27,23 @@ struct KeptError {
 }
 
 impl LastError {
-    const NONE: LastError = LastError { message: Message::EMPTY, kept: None, asked: false };
+    const fn none() -> LastError {
+        LastError { message: Message::empty(), kept: Cell::new(None), asked: Cell::new(false) }
+    }
 
-    fn remember(&mut self, error: &Error) {
-        self.kept = match *error {
-            Error::CapText { option, error } if !self.asked => Some(KeptError { option, error }),
+    fn remember(&self, error: &Error) {
+        let kept = match *error {
+            Error::CapText { option, error } if !self.asked.get() => Some(KeptError { option, error }),
             _ => None,
         };
-        if self.kept.is_none() {
+        self.kept.set(kept);
+        if kept.is_none() {
             self.message.write(error);
         }
     }
 
-    fn text(&mut self) -> *const c_char {
-        self.asked = true;
+    fn text(&self) -> *const c_char {
+        self.asked.set(true);
         if let Some(KeptError { option, error }) = self.kept.take() {
             self.message.write(&Error::CapText { option, error });
         }
@@ -82,14 +86,14 @@ unsafe extern "C" fn release(buffer: *mut c_void) {
 }
 
 /// The calling thread's buffer, if it has one.
-fn of_this_thread() -> Option<&'static mut LastError> {
+fn of_this_thread() -> Option<&'static LastError> {
     let key = KEY.load(SeqCst).checked_sub(1)? as libc::pthread_key_t;
     // SAFETY: a key of ours. What it holds is this thread's alone; no reference to it outlives a call of this module.
-    unsafe { libc::pthread_getspecific(key).cast::<LastError>().as_mut() }
+    unsafe { libc::pthread_getspecific(key).cast::<LastError>().as_ref() }
 }
 
 /// A buffer for the calling thread. Not malloc(3): a failure must not wait for a lock that the caller may hold.
-fn new_for_this_thread() -> Option<&'static mut LastError> {
+fn new_for_this_thread() -> Option<&'static LastError> {
     // Of dlopen(3) and pthread_setspecific(3).
     let errno = sys::errno();
     let made = map_for_this_thread();
@@ -97,11 +101,11 @@ fn new_for_this_thread() -> Option<&'static mut LastError> {
     made
 }
 
-fn map_for_this_thread() -> Option<&'static mut LastError> {
+fn map_for_this_thread() -> Option<&'static LastError> {
     let key = key()?;
     let buffer = sys::map(size_of::<LastError>(), false).ok()?.cast::<LastError>();
     // SAFETY: a mapping of our own, so long and aligned to a page.
-    unsafe { buffer.write(LastError::NONE) };
+    unsafe { buffer.write(LastError::none()) };
     // SAFETY: a key of ours.
     if unsafe { libc::pthread_setspecific(key, buffer.cast()) } != 0 {
         // SAFETY: nobody has seen it.
@@ -109,7 +113,7 @@ fn map_for_this_thread() -> Option<&'static mut LastError> {
         return None;
     }
     // SAFETY: as in `of_this_thread`.
-    unsafe { buffer.as_mut() }
+    unsafe { buffer.as_ref() }
 }
 
 /// Keeps an error as the calling thread's last one.
@@ -157,7 +161,7 @@ mod tests {
             for before in
                 [vec![], vec![unknown("cap_before")], vec![other.clone()], vec![unknown("cap_a"), other.clone()]]
             {
-                let mut here = LastError::NONE;
+                let here = LastError::none();
                 before.iter().for_each(|error| here.remember(error));
                 here.remember(&last);
                 let at = here.text();
@@ -170,7 +174,7 @@ mod tests {
                 assert_eq!(here.text(), at);
             }
         }
-        let mut none = LastError::NONE;
+        let none = LastError::none();
         assert_eq!(shown(none.text()), "");
     }
 
