@@ -13,5 +13,5 @@ mutants: $(MUTANTS_PROGRAMS) ## long tests: every change cargo-mutants knows of,
 	    echo "mutants needs cargo-mutants: cargo install --locked cargo-mutants" >&2; exit 1; }
 	@tests/as-root tests/mutants $(MUTANTS_ARGS) $(MUTANTS)
 
-mutants-hand: build/outside/faults build/outside/drop build/outside/situations ## long tests: defects put by hand into what acts; each must be noticed
+mutants-hand: build/outside/faults build/outside/drop build/outside/situations build/outside/tell ## long tests: defects put by hand into what acts; each must be noticed
 	@tests/as-root tests/mutants-hand
