@@ -546,26 +546,35 @@ fn kind(refusal: &Refusal) -> usize {
     }
 }
 
+/// Everything is kept, but for no_new_privs.
+const NOTHING: Target = Target {
+    uid: None,
+    gid: None,
+    groups: false,
+    caps: TargetCaps::Keep,
+    optional: CapSets::EMPTY,
+    ambient: None,
+    trim_bounding: false,
+    require_trim: false,
+    securebits: None,
+    no_new_privs: true,
+    keep_parent_death_signal: false,
+    keep_dumpable: false,
+    last_cap: LAST_CAP,
+    overflow_uid: None,
+    overflow_gid: None,
+};
+
 /// What optional capabilities come to, by a table of their own: held to what is retained and what is ambient.
 #[test]
 fn optional_capabilities_are_those_held() {
     let caps = |permitted, effective, inheritable| CapSets { effective, permitted, inheritable };
     let base = Target {
-        uid: None,
-        gid: None,
-        groups: false,
         caps: TargetCaps::Exactly(caps(1, 1, 0)),
         optional: caps(0b110, 0b010, 0b010),
         ambient: Some(0b011),
         trim_bounding: true,
-        require_trim: false,
-        securebits: None,
-        no_new_privs: true,
-        keep_parent_death_signal: false,
-        keep_dumpable: false,
-        last_cap: LAST_CAP,
-        overflow_uid: None,
-        overflow_gid: None,
+        ..NOTHING
     };
     for (held, permitted, effective, inheritable, ambient) in
         [(0b111, 0b111, 0b011, 0b010, 0b011), (0b001, 0b001, 0b001, 0, 0b001), (0b101, 0b101, 0b001, 0, 0b001)]
@@ -690,23 +699,7 @@ fn an_overflow_id_is_no_evidence() {
     (nobody.groups_as_wanted, nobody.root_as_wanted, nobody.cwd_as_wanted) = (true, true, true);
     (nobody.p, nobody.e, nobody.i, nobody.ambient, nobody.bounding) = (0, 0, 0, 0, 0);
     (nobody.securebits, nobody.no_new_privs) = (0, true);
-    let wanted = |uid| Target {
-        uid: Some(uid),
-        gid: Some(uid),
-        groups: true,
-        caps: TargetCaps::Keep,
-        optional: CapSets::EMPTY,
-        ambient: None,
-        trim_bounding: false,
-        require_trim: false,
-        securebits: None,
-        no_new_privs: true,
-        keep_parent_death_signal: false,
-        keep_dumpable: false,
-        last_cap: LAST_CAP,
-        overflow_uid: None,
-        overflow_gid: None,
-    };
+    let wanted = |uid| Target { uid: Some(uid), gid: Some(uid), groups: true, ..NOTHING };
     let steps_of = |target: &Target, held: &Credentials| {
         let plan = plan(target, held, PlanKind::Caller).expect("a plan");
         (plan.steps().collect::<Vec<_>>(), plan.reversible(), plan.changes_ids_for_good())

@@ -356,23 +356,6 @@ static bool without_processes(void)
     return syscall(SYS_capset, &header, data) == 0 && setrlimit(RLIMIT_NPROC, &none) == 0;
 }
 
-static bool by_deadline(void)
-{
-    /* struct sched_attr of linux/sched/types.h, which glibc's <sched.h> does not go with */
-    struct {
-        uint32_t size, policy;
-        uint64_t flags;
-        int32_t nice;
-        uint32_t priority;
-        uint64_t runtime, deadline, period;
-    } attr = {.size = sizeof attr,
-              .policy = 6 /* SCHED_DEADLINE */,
-              .runtime = 10000000,
-              .deadline = 30000000,
-              .period = 30000000};
-    return syscall(SYS_sched_setattr, 0, &attr, 0) == 0;
-}
-
 /* What children get of the memory in which an object lies: nothing, or again all. */
 static bool keep_from_children(const void *object, int advice)
 {
@@ -514,7 +497,7 @@ int main(int argc, char **argv)
          "would be the first process of the pid namespace", false},
         {"no more processes (RLIMIT_NPROC)", without_processes, EC_SECURITY_ERESOURCE, "clone for the rehearsal failed (EAGAIN",
          false},
-        {"SCHED_DEADLINE", by_deadline, EC_SECURITY_ERESOURCE, "a thread of SCHED_DEADLINE cannot have children", false},
+        {"SCHED_DEADLINE", schedule_by_deadline, EC_SECURITY_ERESOURCE, "a thread of SCHED_DEADLINE cannot have children", false},
         {"a stack that children do not get", without_stack, 0, NULL, false},
         {"a heap that children do not get", without_heap, 0, NULL, false},
     };

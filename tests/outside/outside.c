@@ -1112,6 +1112,23 @@ bool user_namespace_with(const char *uid_map, const char *gid_map, bool deny_set
 
 bool user_namespace(void) { return user_namespace_of(false, false); }
 
+bool schedule_by_deadline(void)
+{
+    /* struct sched_attr of linux/sched/types.h, which glibc's <sched.h> does not go with */
+    struct {
+        uint32_t size, policy;
+        uint64_t flags;
+        int32_t nice;
+        uint32_t priority;
+        uint64_t runtime, deadline, period;
+    } attr = {.size = sizeof attr,
+              .policy = 6 /* SCHED_DEADLINE */,
+              .runtime = 10000000,
+              .deadline = 30000000,
+              .period = 30000000};
+    return syscall(SYS_sched_setattr, 0, &attr, 0) == 0;
+}
+
 static bool maps(const char *name, unsigned id)
 {
     char path[64];

@@ -186,28 +186,11 @@ static void make_sharer_beside(void)
 
 /* --- SCHED_DEADLINE, which a thread cannot hand on ------------------------------------------------------------------------------ */
 
-static bool is_scheduled_by_deadline(void)
-{
-    /* struct sched_attr of linux/sched/types.h, which glibc's <sched.h> does not go with */
-    struct {
-        uint32_t size, policy;
-        uint64_t flags;
-        int32_t nice;
-        uint32_t priority;
-        uint64_t runtime, deadline, period;
-    } attr = {.size = sizeof attr,
-              .policy = 6 /* SCHED_DEADLINE */,
-              .runtime = 10000000,
-              .deadline = 30000000,
-              .period = 30000000};
-    return syscall(SYS_sched_setattr, 0, &attr, 0) == 0;
-}
-
 static const char *no_deadlines(void)
 {
     pid_t pid = fork();
     if (pid == 0)
-        _exit(is_scheduled_by_deadline() ? 0 : 1);
+        _exit(schedule_by_deadline() ? 0 : 1);
     int status = -1;
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
@@ -217,14 +200,14 @@ static const char *no_deadlines(void)
 static void make_deadline(void)
 {
     idle_threads(2);
-    must(is_scheduled_by_deadline(), "sched_setattr");
+    must(schedule_by_deadline(), "sched_setattr");
 }
 
 static void make_deadline_filtered(void)
 {
     idle_threads(2);
     filter(SYS_uname, -1, FAILS_WITH(EPERM), true);
-    must(is_scheduled_by_deadline(), "sched_setattr");
+    must(schedule_by_deadline(), "sched_setattr");
 }
 
 /* --- standard error takes no line ------------------------------------------------------------------------------------------------- */
