@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -59,6 +60,21 @@ static int apply_and_want(unsigned id, const char *list, const unsigned *groups,
 static int becomes_nobody(void) { return apply_and_want(OVERFLOW, NOBODY, nobodys, LEN(nobodys)); }
 static int gets_nobodys_group(void) { return apply_and_want(1000, NOBODY, nobodys, LEN(nobodys)); }
 static int gets_two_groups(void) { return apply_and_want(1000, "+100," NOBODY, two, LEN(two)); }
+
+/* As in a root directory without /proc. */
+static void is_nobody_without_proc(void)
+{
+    shared->want = after_drop(&look(getpid())->threads[0], OVERFLOW, OVERFLOW, NULL, 0, 0, 0, 0);
+    shared->want.groups = (unsigned *)nobodys;
+    shared->want.groups_len = LEN(nobodys);
+    shared->have_want = true;
+    must(private_mounts() && mount("none", "/proc", "tmpfs", 0, NULL) == 0, "mount over /proc");
+    must(syscall(SYS_setgroups, 1, nobodys) == 0 && setresgid(OVERFLOW, OVERFLOW, OVERFLOW) == 0 &&
+             setresuid(OVERFLOW, OVERFLOW, OVERFLOW) == 0,
+         "nobody");
+}
+
+static int stays_nobody(void) { return ec_security_apply(NOBODY, NOBODY, NULL); }
 
 /* The groups are set, and then there is no such user here. */
 static int fails_after_the_groups(void)
@@ -263,6 +279,13 @@ void promise_of_evidence(void)
          .call = becomes_nobody,
          .outcomes = DONE,
          .threads = 4},
+        {.name = "nobody in a root directory without /proc",
+         .cannot = no_whole_map,
+         .needs_ids = true,
+         .make = is_nobody_without_proc,
+         .call = stays_nobody,
+         .outcomes = DONE,
+         .fields = FIELDS_IDS | FIELD_NNP},
         HIDES("a thread's own filter says that there is no seccomp", unknown_and_harmless, .outcomes = DONE, .threads = 4),
         HIDES("a thread's own filter says that there is no seccomp, and pretends to trim the bounding set", unknown_and_bounding,
               .outcomes = GONE, .names_thread = true, .says = {"PR_CAPBSET_DROP"}),
