@@ -262,13 +262,13 @@ bool private_net(void);
  * of the namespace left, one to one; single_id maps root only (what an unprivileged user can have); deny_setgroups is
  * what goes with that. Call it in a child that has no threads. False, with errno, where it cannot be had. */
 bool user_namespace(void);
-
-/* Puts the calling thread under SCHED_DEADLINE, of which it can make no child (sched_setattr(2)). */
-bool schedule_by_deadline(void);
 bool user_namespace_of(bool single_id, bool deny_setgroups);
 
 /* The same with maps of one's own, as user_namespaces(7) has them. */
 bool user_namespace_with(const char *uid_map, const char *gid_map, bool deny_setgroups);
+
+/* Puts the calling thread under SCHED_DEADLINE, of which it can make no child (sched_setattr(2)). */
+bool schedule_by_deadline(void);
 
 /* Whether an id is mapped in this user namespace, so that one can become it. */
 bool has_uid(unsigned uid);
