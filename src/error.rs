@@ -314,7 +314,9 @@ impl Error {
             Error::Apply(ApplyError::EarlierChild { .. }) => Status::Resource,
             Error::Apply(_) => Status::Refused,
             Error::Stop(StopError::System { errno, .. }) | Error::System { errno, .. } => system_status(*errno),
-            Error::Stop(StopError::Thread { .. } | StopError::ThreadsKeepComing { .. }) => Status::Thread,
+            Error::Stop(StopError::Thread { .. } | StopError::ThreadsKeepComing { .. } | StopError::LostDescriptors) => {
+                Status::Thread
+            }
             Error::Stop(StopError::NoTaskDir { errno: Errno(libc::EMFILE | libc::ENFILE | libc::ENOMEM) }) => {
                 Status::Resource
             }

@@ -75,8 +75,8 @@ pub(crate) fn read_status(file: &sys::Fd, mut group: impl FnMut(u32)) -> Result<
 }
 
 /// The number of threads, by the link count of the directory (fs/proc/base.c, proc_task_getattr).
-pub(crate) fn thread_count(dir: &sys::Fd) -> Result<usize, Errno> {
-    Ok((sys::fstat(dir.raw())?.st_nlink as usize).saturating_sub(2))
+pub(crate) fn thread_count(dir: &sys::KeptFd) -> Result<usize, Errno> {
+    Ok((dir.stat()?.st_nlink as usize).saturating_sub(2))
 }
 
 /// Whether a thread has ended, be it only as a leader that stays as a zombie. `dir` may be another's descriptor in this thread, and

@@ -39,8 +39,11 @@ fn once(input: &Input) -> Result<(), Error> {
     }
     let mut list = input.group_buffer(&old)?;
     let buffer = SharedBuffer::new(&mut list);
-    let (ctx, caller) = input.context(input.target, &buffer)?;
-    run_for(input, &ctx, &caller).map_err(|error| explained(error, input, &ctx, &caller, &old))
+    let result = input.context(input.target, &buffer).and_then(|(ctx, caller)| {
+        run_for(input, &ctx, &caller).map_err(|error| explained(error, input, &ctx, &caller, &old))
+    });
+    // What was read may be of another file then.
+    if input.has_lost_descriptors() { Err(StopError::LostDescriptors.into()) } else { result }
 }
 
 fn run_for(input: &Input, ctx: &Context<'_>, caller: &Reading) -> Result<(), Error> {
@@ -57,7 +60,7 @@ fn run_for(input: &Input, ctx: &Context<'_>, caller: &Reading) -> Result<(), Err
     let rehearsal = Rehearsal {
         ctx,
         plan: &plan,
-        proc: input.proc.as_ref(),
+        proc: input.proc.as_deref(),
         memory: Memory::Own,
         limit: input.deadline.max(REHEARSAL_DEADLINE),
         parent_death_signal,
@@ -87,7 +90,7 @@ fn has_no_child(error: &ApplyError) -> bool {
 }
 
 /// Looks at every thread but the calling one.
-fn check_threads(input: &Input, ctx: &Context<'_>, caller: &Credentials, tasks: &sys::Fd) -> Result<(), Error> {
+fn check_threads(input: &Input, ctx: &Context<'_>, caller: &Credentials, tasks: &sys::KeptFd) -> Result<(), Error> {
     let mut names = [0u64; 1024];
     let own = sys::gettid();
     let mut own_seen = false;
@@ -114,12 +117,12 @@ fn check_thread(
     input: &Input,
     ctx: &Context<'_>,
     caller: &Credentials,
-    tasks: &sys::Fd,
+    tasks: &sys::KeptFd,
     tid: i32,
 ) -> Option<ThreadProblem> {
     let start = sys::now();
     loop {
-        match probe_thread(tasks.raw(), tid) {
+        match probe_thread(tasks, tid) {
             ThreadProbe::Gone | ThreadProbe::Ended | ThreadProbe::KernelWorker { per_request_creds: true } => {
                 return None;
             }

@@ -29,11 +29,11 @@ pub(super) struct Input {
     overflow_group: Option<u32>,
     pub(super) deadline: Duration,
     /// Of /proc.
-    pub(super) proc: Option<sys::Fd>,
+    pub(super) proc: Option<sys::KeptFd>,
     /// Of /proc/self/task.
-    pub(super) tasks: Option<sys::Fd>,
+    pub(super) tasks: Option<sys::KeptFd>,
     /// The calling thread's status file.
-    status: Option<sys::Fd>,
+    status: Option<sys::KeptFd>,
     root: Option<Root>,
 }
 
@@ -88,16 +88,16 @@ impl Input {
         let (proc, tasks) = open_proc(policy)?;
         let mut overflow_group = None;
         if target.uid.is_some() {
-            target.overflow_uid = id_map::overflow(proc.as_ref(), Ids::User).map(|overflow| overflow.id);
+            target.overflow_uid = id_map::overflow(proc.as_deref(), Ids::User).map(|overflow| overflow.id);
         }
         if target.gid.is_some() || target.groups {
-            let overflow = id_map::overflow(proc.as_ref(), Ids::Group);
+            let overflow = id_map::overflow(proc.as_deref(), Ids::Group);
             target.overflow_gid = overflow.map(|overflow| overflow.id);
             // Without /proc a list that is shown as wanted counts as it: the ids, which are set all the same, fail where they lack one here.
             overflow_group = overflow.filter(|overflow| overflow.told).map(|overflow| overflow.id);
         }
         let status = match &tasks {
-            Some(tasks) => Some(open_own_status(tasks, proc.as_ref())?),
+            Some(tasks) => Some(open_own_status(tasks, proc.as_deref())?),
             None => None,
         };
         let root = root(policy)?;
@@ -110,8 +110,13 @@ impl Input {
         Ok(try_vec_of(0, self.groups.len().max(old.all.capacity()) + 1)?)
     }
 
+    /// Whether another thread has closed a descriptor of this call. What was read by its number since may be of another file.
+    pub(super) fn has_lost_descriptors(&self) -> bool {
+        [&self.proc, &self.tasks, &self.status].into_iter().flatten().any(sys::KeptFd::is_lost)
+    }
+
     pub(super) fn own_status(&self) -> OwnStatus<'_> {
-        self.status.as_ref().map_or(OwnStatus::Nowhere, OwnStatus::Open)
+        self.status.as_deref().map_or(OwnStatus::Nowhere, OwnStatus::Open)
     }
 
     /// Reads the caller, and completes what is wanted by what it holds.
@@ -169,18 +174,21 @@ impl Input {
 }
 
 /// Opens /proc and the thread list of this process; neither where it has one thread for sure and no /proc.
-fn open_proc(policy: &mut Policy) -> Result<(Option<sys::Fd>, Option<sys::Fd>), Error> {
+fn open_proc(policy: &mut Policy) -> Result<(Option<sys::KeptFd>, Option<sys::KeptFd>), Error> {
     let mut why = Errno(libc::ENOENT);
-    if !policy.proc.as_ref().is_some_and(|proc| proc.is_still_it() == Ok(true)) {
+    if !policy.proc.as_ref().is_some_and(|proc| proc.fd().is_some()) {
         // Before the new one is opened, which may get its number.
         drop(policy.proc.take());
         policy.proc = ProcFolder::open().map_err(|errno| why = errno).ok();
     }
-    let opened = match policy.proc.as_ref().and_then(|proc| proc.fd.as_ref()) {
-        Some(proc) => sys::openat(proc.raw(), c"self/task", libc::O_RDONLY | libc::O_DIRECTORY)
+    let open = |proc: &sys::Fd, path, flags| {
+        sys::openat(proc.raw(), path, flags | libc::O_DIRECTORY).and_then(sys::KeptFd::new)
+    };
+    let opened = match policy.proc.as_ref().and_then(ProcFolder::fd) {
+        Some(proc) => open(proc, c"self/task", libc::O_RDONLY)
             // Another file system may cover it.
             .and_then(|tasks| if sys::is_on_proc(tasks.raw())? { Ok(tasks) } else { Err(why) })
-            .and_then(|tasks| Ok((sys::openat(proc.raw(), c".", libc::O_PATH | libc::O_DIRECTORY)?, tasks))),
+            .and_then(|tasks| Ok((open(proc, c".", libc::O_PATH)?, tasks))),
         None => Err(why),
     };
     match opened {
@@ -190,7 +198,7 @@ fn open_proc(policy: &mut Policy) -> Result<(Option<sys::Fd>, Option<sys::Fd>), 
     }
 }
 
-fn open_own_status(tasks: &sys::Fd, proc: Option<&sys::Fd>) -> Result<sys::Fd, Error> {
+fn open_own_status(tasks: &sys::Fd, proc: Option<&sys::Fd>) -> Result<sys::KeptFd, Error> {
     let path = TaskPath::in_task_dir(sys::gettid(), "status");
     let by_id = sys::openat(tasks.raw(), path.as_c_str(), libc::O_RDONLY);
     match (by_id, proc) {
@@ -199,6 +207,7 @@ fn open_own_status(tasks: &sys::Fd, proc: Option<&sys::Fd>) -> Result<sys::Fd, E
         (Err(_), Some(proc)) => sys::openat(proc.raw(), c"thread-self/status", libc::O_RDONLY),
         (Err(errno), None) => Err(errno),
     }
+    .and_then(sys::KeptFd::new)
     .map_err(|errno| Error::System { call: "opening /proc/thread-self/status", errno })
 }
 
@@ -208,6 +217,7 @@ fn root(policy: &Policy) -> Result<Option<Root>, Error> {
     let Some(path) = &policy.options.chroot else { return Ok(None) };
     let is_inside = policy.entered.is_some_and(|entered| sys::root_id().is_ok_and(|root| root.may_be(&entered)));
     let directory = root_folder(if is_inside { c"/" } else { path.as_c_str() })?;
+    let directory = sys::KeptFd::new(directory).map_err(system("fstat of the directory for chroot"))?;
     let id = sys::file_id(directory.raw()).map_err(system("statx of the directory for chroot"))?;
     Ok(Some(Root { directory, id, caller: sys::gettid() }))
 }
@@ -224,7 +234,7 @@ pub(super) fn explained(error: Error, input: &Input, ctx: &Context<'_>, caller: 
         setgroups: ctx.setgroups,
         groups_held: &old.distinct,
         groups_wanted: &input.groups,
-        proc: input.proc.as_ref(),
+        proc: input.proc.as_deref(),
     };
     let hint = match &error {
         Error::Plan(refusal) => situation.hint_for_refusal(refusal),

@@ -19,7 +19,7 @@ use crate::policy::Policy;
 use crate::sys;
 use crate::sys::Timer;
 use crate::text::Errno;
-use crate::threads::{self, CallLock};
+use crate::threads::{self, CallLock, StopError};
 
 use error::ApplyError;
 use input::{Input, OldGroups, explained, kept, needs_rehearsal};
@@ -83,7 +83,7 @@ fn run(input: &Input) -> Result<(), Error> {
         let buffer = SharedBuffer::new(&mut list);
         // libc's own broadcast, and any handler, could change the caller between the look and the commit.
         let mut mask = 0;
-        let lock = CallLock::take(input.tasks.as_ref(), input.deadline + ANOTHER_CALL, &mut mask)?;
+        let lock = CallLock::take(input.tasks.as_deref(), input.deadline + ANOTHER_CALL, &mut mask)?;
         let outcome = run_locked(input, target, &buffer, &mut old, &lock);
         drop(lock);
         let _ = sys::insist(|| sys::set_signal_mask(mask));
@@ -120,8 +120,11 @@ fn run_locked(
     if !old.read()? {
         return Ok(Outcome::MoreGroups);
     }
-    let (ctx, first) = input.context(target, buffer)?;
-    run_for(input, lock, &ctx, first, old).map_err(|error| explained(error, input, &ctx, &first, old))
+    let outcome = input.context(target, buffer).and_then(|(ctx, first)| {
+        run_for(input, lock, &ctx, first, old).map_err(|error| explained(error, input, &ctx, &first, old))
+    });
+    // Any error may come from that.
+    if outcome.is_err() && input.has_lost_descriptors() { Err(StopError::LostDescriptors.into()) } else { outcome }
 }
 
 fn run_for(
@@ -137,6 +140,10 @@ fn run_for(
     let Some(stopped) = threads::stop_all(lock, ctx, input.tasks.as_ref(), input.deadline)? else {
         return Ok(Outcome::AnotherCopy);
     };
+    // From here on nobody closes them. What was read before may be of another file.
+    if input.has_lost_descriptors() {
+        return Err(StopError::LostDescriptors.into());
+    }
     // What another thread may have done meanwhile (a seccomp filter for all, with no_new_privs) holds from here on.
     let caller = if stopped.is_empty() { first } else { execute::read_caller(ctx, &own, false)? };
     let filtered = !caller.no_filter;
@@ -163,7 +170,7 @@ fn run_for(
         let rehearsal = Rehearsal {
             ctx,
             plan: &plan,
-            proc: input.proc.as_ref(),
+            proc: input.proc.as_deref(),
             memory: Memory::Shared,
             limit: input.deadline.max(REHEARSAL_DEADLINE),
             parent_death_signal: kept_signal,

@@ -5,7 +5,7 @@ use crate::text::Errno;
 
 /// The directory to become the root.
 pub(crate) struct Root {
-    pub(crate) directory: sys::Fd,
+    pub(crate) directory: sys::KeptFd,
     pub(crate) id: sys::FileId,
     /// Whose descriptor this is.
     pub(crate) caller: i32,

@@ -4,37 +4,27 @@ use crate::sys;
 use crate::text::Errno;
 
 /// A descriptor of /proc, opened before the program calls chroot(2) by itself.
-pub(crate) struct ProcFolder {
-    pub(crate) fd: Option<sys::Fd>,
-    inode: u64,
-}
+pub(crate) struct ProcFolder(Option<sys::KeptFd>);
 
 impl ProcFolder {
     pub(crate) fn open() -> Result<ProcFolder, Errno> {
-        let fd = sys::openat(sys::CWD, c"/proc", libc::O_PATH | libc::O_DIRECTORY)?;
-        let inode = sys::fstat(fd.raw())?.st_ino;
-        if !sys::is_on_proc(fd.raw())? {
-            return Err(Errno(libc::ENOENT));
-        }
-        Ok(ProcFolder { fd: Some(fd), inode })
+        let fd = sys::KeptFd::new(sys::openat(sys::CWD, c"/proc", libc::O_PATH | libc::O_DIRECTORY)?)?;
+        if sys::is_on_proc(fd.raw())? { Ok(ProcFolder(Some(fd))) } else { Err(Errno(libc::ENOENT)) }
     }
 
-    /// Whether the descriptor is still that of /proc: a daemon that closes all descriptors closes this one too, and the number may be in
+    /// The descriptor, if it is still that of /proc: a daemon that closes all descriptors closes this one too, and the number may be in
     /// use for another file.
-    pub(crate) fn is_still_it(&self) -> sys::Result<bool> {
-        let Some(fd) = &self.fd else { return Ok(false) };
+    pub(crate) fn fd(&self) -> Option<&sys::Fd> {
+        let fd = self.0.as_ref()?;
         // The program may have opened /proc itself, with the same number; but hardly to do nothing there.
-        Ok(sys::fstat(fd.raw())?.st_ino == self.inode && sys::is_on_proc(fd.raw())? && sys::may_be_path_only(fd.raw()))
+        (fd.stat().is_ok() && sys::may_be_path_only(fd.raw())).then_some(fd)
     }
 }
 
 impl Drop for ProcFolder {
     fn drop(&mut self) {
-        // Not closed if it is invalid or now refers to another file.
-        if matches!(self.is_still_it(), Ok(false) | Err(Errno(libc::EBADF)))
-            && let Some(fd) = self.fd.take()
-        {
-            fd.forget();
+        if self.fd().is_none() {
+            self.0.take().map(sys::KeptFd::forget);
         }
     }
 }

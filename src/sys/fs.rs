@@ -1,7 +1,7 @@
 //! Files and directories.
 
 use core::ffi::{CStr, c_int, c_long};
-use core::mem::MaybeUninit;
+use core::mem::{ManuallyDrop, MaybeUninit};
 use core::time::Duration;
 
 use super::call::{Errno, NOTHING_WRITTEN, Result, call};
@@ -28,11 +28,60 @@ impl Fd {
     pub(crate) fn from_raw(fd: c_int) -> Fd {
         Fd(fd)
     }
+}
 
-    /// Gives the descriptor up without closing it: the number may belong to somebody else by now.
+/// A descriptor that is kept while other threads run: one of them may close it (a close of all descriptors), and open another file,
+/// which gets its number.
+#[derive(Debug)]
+pub(crate) struct KeptFd {
+    fd: ManuallyDrop<Fd>,
+    id: (u64, u64),
+}
+
+impl KeptFd {
+    pub(crate) fn new(fd: Fd) -> Result<KeptFd> {
+        let stat = fstat(fd.raw())?;
+        Ok(KeptFd { fd: ManuallyDrop::new(fd), id: device_and_inode(&stat) })
+    }
+
+    /// fstat(2); EBADF also where the number is another file's by now.
+    pub(crate) fn stat(&self) -> Result<Stat> {
+        let stat = fstat(self.raw())?;
+        if device_and_inode(&stat) == self.id { Ok(stat) } else { Err(Errno(libc::EBADF)) }
+    }
+
+    /// Gives it up without closing it.
     pub(crate) fn forget(self) {
         core::mem::forget(self);
     }
+
+    /// Whether it was closed.
+    pub(crate) fn is_lost(&self) -> bool {
+        matches!(self.stat(), Err(Errno(libc::EBADF)))
+    }
+}
+
+impl core::ops::Deref for KeptFd {
+    type Target = Fd;
+    fn deref(&self) -> &Fd {
+        &self.fd
+    }
+}
+
+impl Drop for KeptFd {
+    fn drop(&mut self) {
+        // The number is not ours to close otherwise.
+        if !self.is_lost() {
+            // SAFETY: not used again.
+            unsafe { ManuallyDrop::drop(&mut self.fd) }
+        }
+    }
+}
+
+// The types differ from one architecture to another.
+#[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
+fn device_and_inode(stat: &Stat) -> (u64, u64) {
+    (stat.st_dev as u64, stat.st_ino as u64)
 }
 
 /// The working directory, for [`openat`].

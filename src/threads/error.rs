@@ -49,6 +49,12 @@ pub enum StopError {
         /// The reason the kernel gave.
         errno: Errno,
     },
+    /// Another thread has closed the descriptors of this call.
+    #[error(
+        "another thread has closed the descriptors of this call, which has /proc open (close_range(2), a loop over all numbers?); call \
+         before or after that"
+    )]
+    LostDescriptors,
     /// Called where it must not be, or while another call is under way.
     #[error("{problem}")]
     Busy {

@@ -34,7 +34,7 @@ pub(crate) struct StoppedThreads<'a> {
 pub(crate) fn stop_all<'a>(
     lock: &'a CallLock,
     ctx: &'a Context<'a>,
-    tasks: Option<&'a sys::Fd>,
+    tasks: Option<&'a sys::KeptFd>,
     deadline: Duration,
 ) -> Result<Option<StoppedThreads<'a>>, StopError> {
     let alone = StoppedThreads { stopper: None };
@@ -147,7 +147,7 @@ impl Drop for StoppedThreads<'_> {
 struct Stopper<'a> {
     lock: &'a CallLock,
     ctx: &'a Context<'a>,
-    tasks: &'a sys::Fd,
+    tasks: &'a sys::KeptFd,
     session: &'static Session,
     names: &'static mut [u64],
     used: usize,
@@ -173,7 +173,7 @@ impl<'a> Stopper<'a> {
     fn new(
         lock: &'a CallLock,
         ctx: &'a Context<'a>,
-        tasks: &'a sys::Fd,
+        tasks: &'a sys::KeptFd,
         capacity: usize,
         deadline: &mut Deadline,
     ) -> Result<Stopper<'a>, StopError> {
@@ -286,7 +286,7 @@ impl<'a> Stopper<'a> {
     fn recheck_skipped(&self) -> bool {
         let mut all = true;
         for slot in self.slots().iter().filter(|slot| slot.is(State::Skipped) && slot.scan.load(Relaxed) == self.scan) {
-            let probe = probe_thread(self.tasks.raw(), slot.tid.load(Relaxed));
+            let probe = probe_thread(self.tasks, slot.tid.load(Relaxed));
             if !matches!(probe, ThreadProbe::Ended | ThreadProbe::KernelWorker { per_request_creds: true }) {
                 slot.set(State::Dead);
                 all = false;
@@ -364,7 +364,7 @@ impl<'a> Stopper<'a> {
         entry.store(index as u32 + 1, SeqCst);
         // One signal is enough: that of an earlier call is as good.
         if self.lock.is_late(tid) {
-            if is_pending(self.tasks.raw(), tid) {
+            if is_pending(self.tasks, tid) {
                 return Ok(true);
             }
             self.lock.forget_late(tid);
@@ -419,6 +419,8 @@ impl<'a> Stopper<'a> {
                 last_stopped = stopped;
                 continue;
             }
+            // Nothing found there would be of this process.
+            self.thread_count()?;
             // A few at a time: reading /proc for thousands would take longer than they need to stop.
             for _ in 0..self.used.min(PROBES_PER_SLICE) {
                 next = if next + 1 < self.used { next + 1 } else { 0 };
@@ -432,7 +434,7 @@ impl<'a> Stopper<'a> {
                     let waits = |slot: &Slot| slot.is(State::Signalled) || slot.is(State::Entered);
                     // One that has `Entered` was stopped in the handler, before it could be counted.
                     if waits(slot)
-                        && let ThreadProbe::Alive(state) = probe_thread(self.tasks.raw(), slot.tid.load(Relaxed))
+                        && let ThreadProbe::Alive(state) = probe_thread(self.tasks, slot.tid.load(Relaxed))
                         && waits(slot)
                     {
                         let problem = match slot.queue_full.load(Relaxed) {
@@ -463,7 +465,7 @@ impl<'a> Stopper<'a> {
             return Ok(());
         }
         let tid = slot.tid.load(Relaxed);
-        match probe_thread(self.tasks.raw(), tid) {
+        match probe_thread(self.tasks, tid) {
             ThreadProbe::Gone => slot.set(State::Dead),
             // Neither comes back to where handlers run, so the signal is never answered.
             ThreadProbe::Ended | ThreadProbe::KernelWorker { per_request_creds: true } => {
@@ -492,7 +494,7 @@ impl<'a> Stopper<'a> {
         let slot = &self.slots()[index];
         let tid = slot.tid.load(Relaxed);
         if slot.is_in_handler()
-            && matches!(probe_thread(self.tasks.raw(), tid), ThreadProbe::Gone | ThreadProbe::Ended)
+            && matches!(probe_thread(self.tasks, tid), ThreadProbe::Gone | ThreadProbe::Ended)
             // It may have left and ended in good order since.
             && slot.is_in_handler()
         {
@@ -526,7 +528,7 @@ impl<'a> Stopper<'a> {
             if deadline.is_over() {
                 let stuck = self.slots().iter().find(|slot| slot.is(State::Stopped));
                 let tid = stuck.map_or(0, |slot| slot.tid.load(Relaxed));
-                if let ThreadProbe::Alive(state) = probe_thread(self.tasks.raw(), tid) {
+                if let ThreadProbe::Alive(state) = probe_thread(self.tasks, tid) {
                     sys::die(format_args!("{WHY} {tid}: it did not finish in time ({state})"))
                 }
                 die_of(tid, Fault { step: Step::ReadBack, error: StepError::Errno(Errno(libc::ETIMEDOUT)) });
@@ -636,9 +638,8 @@ impl<'a> Stopper<'a> {
     /// The end of the session: the handler has nothing to look at any more.
     fn end(&mut self) {
         self.lock.shared.current.store(core::ptr::null_mut(), SeqCst);
-        let tasks = self.tasks.raw();
         for tid in self.lock.late() {
-            if !is_pending(tasks, tid) {
+            if !is_pending(self.tasks, tid) {
                 self.lock.forget_late(tid);
             }
         }
@@ -681,12 +682,17 @@ fn status_of(tasks: c_int, tid: i32) -> Status {
 }
 
 /// Whether a thread may have the signal pending. Where that cannot be read (no descriptor left, say) it may.
-fn is_pending(tasks: c_int, tid: i32) -> bool {
-    let file = task_dir::open(tasks, &TaskPath::in_task_dir(tid, "status"));
+fn is_pending(tasks: &sys::KeptFd, tid: i32) -> bool {
+    let file = task_dir::open(tasks.raw(), &TaskPath::in_task_dir(tid, "status"));
     match file.and_then(|file| task_dir::read_status(&file, |_| {})) {
         Ok(status) => has_signal(status.pending),
-        Err(errno) => !matches!(errno, Errno(libc::ENOENT | libc::ESRCH)),
+        Err(errno) => !is_gone(tasks, errno),
     }
+}
+
+/// Whether the error of a file of a thread says that the thread has ended. In another directory there is no such file either.
+fn is_gone(tasks: &sys::KeptFd, errno: Errno) -> bool {
+    matches!(errno, Errno(libc::ENOENT | libc::ESRCH)) && !tasks.is_lost()
 }
 
 /// What /proc says of a thread.
@@ -701,12 +707,12 @@ pub(crate) enum ThreadProbe {
 }
 
 /// Looks at a thread that has not answered.
-pub(crate) fn probe_thread(tasks: c_int, tid: i32) -> ThreadProbe {
+pub(crate) fn probe_thread(tasks: &sys::KeptFd, tid: i32) -> ThreadProbe {
     let mut buf = [0; 512];
     let unknown = ThreadState { state: 0, blocks_signal: false, pending: true, tracer: 0, wchan: Excerpt::new(b"") };
-    let text = match task_dir::read_start(tasks, &TaskPath::in_task_dir(tid, "stat"), &mut buf) {
+    let text = match task_dir::read_start(tasks.raw(), &TaskPath::in_task_dir(tid, "stat"), &mut buf) {
         Ok(text) => text,
-        Err(Errno(libc::ENOENT | libc::ESRCH)) => return ThreadProbe::Gone,
+        Err(errno) if is_gone(tasks, errno) => return ThreadProbe::Gone,
         // No descriptor left, say: it may be there.
         Err(_) => return ThreadProbe::Alive(unknown),
     };
@@ -716,15 +722,15 @@ pub(crate) fn probe_thread(tasks: c_int, tid: i32) -> ThreadProbe {
     }
     if stat.is_kernel_worker() {
         let mut buf = [0; 64];
-        let wchan = task_dir::read_start(tasks, &TaskPath::in_task_dir(tid, "wchan"), &mut buf).unwrap_or_default();
+        let wchan = task_dir::read_start(tasks.raw(), &TaskPath::in_task_dir(tid, "wchan"), &mut buf).unwrap_or_default();
         return ThreadProbe::KernelWorker { per_request_creds: stat.takes_credentials_of_requests(wchan) };
     }
-    let status = status_of(tasks, tid);
+    let status = status_of(tasks.raw(), tid);
     ThreadProbe::Alive(ThreadState {
         state: stat.state.0,
         blocks_signal: has_signal(status.blocked),
         pending: has_signal(status.pending),
         tracer: status.tracer.unwrap_or(0),
-        wchan: text_of(tasks, tid, "wchan"),
+        wchan: text_of(tasks.raw(), tid, "wchan"),
     })
 }

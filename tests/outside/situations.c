@@ -174,6 +174,7 @@ void *__libc_memalign(size_t, size_t);
 
 volatile long fail_at, allocations;
 volatile pid_t failing_thread;
+void (*instead_of_failing)(void);
 
 static bool runs_out(void)
 {
@@ -181,6 +182,10 @@ static bool runs_out(void)
         return false;
     if (++allocations != fail_at)
         return false;
+    if (instead_of_failing) {
+        instead_of_failing();
+        return false;
+    }
     errno = ENOMEM;
     return true;
 }
@@ -574,6 +579,7 @@ int main(int argc, char **argv)
         {'C', promise_of_callers},    {'V', promise_of_supervisors}, {'R', promise_of_roots},
         {'D', promise_of_dry_runs},   {'S', promise_of_stacks},      {'O', promise_of_others},
         {'P', promise_of_processes},  {'L', promise_of_leaks},       {'E', promise_of_evidence},
+        {'K', promise_of_descriptors},
     };
     /* SITUATIONS_OF=ts: some of the groups only. */
     const char *only_of = getenv("SITUATIONS_OF");

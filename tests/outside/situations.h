@@ -94,6 +94,7 @@ void filter_by(long number, unsigned which, long argument, unsigned action, bool
 extern volatile long fail_at;
 extern volatile long allocations;
 extern volatile pid_t failing_thread;
+extern void (*instead_of_failing)(void); /* is called then, if it is not NULL */
 
 void situations_of_threads(void);
 void situations_of_signals(void);
@@ -110,5 +111,6 @@ void promise_of_others(void);
 void promise_of_processes(void);
 void promise_of_leaks(void);
 void promise_of_evidence(void);
+void promise_of_descriptors(void);
 
 #endif

@@ -1,0 +1,119 @@
+/* Another thread closes all descriptors during the call, as a thread that becomes a daemon does, and opens files that get their numbers:
+ * directories with as many links as the thread list of a process with one thread. The call neither believes what it reads there, nor
+ * closes them. */
+
+#include "situations.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define LEN(array) (sizeof(array) / sizeof *(array))
+
+/* Which numbers were in use before the call: this test's own. And what was opened meanwhile. */
+static bool in_use[1024];
+static int opened[8];
+
+static void remember_descriptors(void)
+{
+    for (int fd = 0; fd < (int)LEN(in_use); fd++)
+        in_use[fd] = fcntl(fd, F_GETFD) >= 0;
+}
+
+static void replace_descriptors(void)
+{
+    char task[64];
+    snprintf(task, sizeof task, "/proc/%d/task", getppid());
+    for (int fd = 0; fd < (int)LEN(in_use); fd++)
+        if (!in_use[fd])
+            close(fd);
+    for (size_t at = 0; at < LEN(opened); at++)
+        opened[at] = open(task, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static void put_away_what_was_opened(void)
+{
+    for (size_t at = 0; at < LEN(opened) && opened[0]; at++)
+        if (close(opened[at]) < 0)
+            complain("the call has closed descriptor %d, which another thread had opened", opened[at]);
+}
+
+static void *closes_all(void *stays_deaf)
+{
+    uint64_t mask = UINT64_MAX;
+    must(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8) == 0, "rt_sigprocmask");
+    shared->flag = 1;
+    for (uint64_t waiting = 0; !waiting;)
+        must(syscall(SYS_rt_sigpending, &waiting, 8) == 0, "rt_sigpending");
+    replace_descriptors();
+    mask = stays_deaf ? mask : 0;
+    must(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8) == 0, "rt_sigprocmask");
+    for (;;)
+        pause();
+    return NULL;
+}
+
+static void make_closer(bool stays_deaf)
+{
+    remember_descriptors();
+    thread(closes_all, stays_deaf ? opened : NULL);
+    wait_for(&shared->flag, 1);
+}
+
+static void make_deaf_closer(void) { make_closer(true); }
+static void make_closer_that_stops(void) { make_closer(false); }
+
+/* At an allocation of the call: that is where it is known to be. */
+static void make_idle(void)
+{
+    remember_descriptors();
+    idle_threads(1);
+}
+
+static int drop_with_descriptors_replaced(void)
+{
+    instead_of_failing = replace_descriptors;
+    fail_at = (long)shared->round + 1;
+    failing_thread = gettid_raw();
+    int status = drop();
+    failing_thread = 0;
+    instead_of_failing = NULL;
+    return status;
+}
+
+void promise_of_descriptors(void)
+{
+    static const struct situation closers[] = {
+        {.name = "another thread closes all descriptors during the call, opens others, and hears no signal",
+         .make = make_deaf_closer,
+         .then = put_away_what_was_opened,
+         .outcomes = REFUSED,
+         .status = EC_SECURITY_ETHREAD,
+         .says = {"another thread has closed the descriptors"},
+         .within = 3000,
+         .keeps_handler = true},
+        {.name = "another thread closes all descriptors during the call, opens others, and stops",
+         .make = make_closer_that_stops,
+         .then = put_away_what_was_opened,
+         .outcomes = REFUSED,
+         .status = EC_SECURITY_ETHREAD,
+         .says = {"another thread has closed the descriptors"},
+         .within = 3000},
+    };
+    static const struct situation at_any_time = {.name = "all descriptors are closed at the n-th allocation, and others opened",
+                                                 .make = make_idle,
+                                                 .call = drop_with_descriptors_replaced,
+                                                 .then = put_away_what_was_opened,
+                                                 .user = "+4711", /* not looked up in a file that was closed */
+                                                 .group = "+4712",
+                                                 .needs_ids = true,
+                                                 .fields = FIELDS_ALL & ~FIELD_GROUPS,
+                                                 .outcomes = DONE | REFUSED,
+                                                 .status = EC_SECURITY_ETHREAD};
+    for (size_t at = 0; at < LEN(closers); at++)
+        situation(&closers[at]);
+    situation_rounds("all descriptors are closed at the n-th allocation, and others opened, 24 times", 60, &at_any_time, 24);
+}
