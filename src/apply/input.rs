@@ -214,9 +214,9 @@ fn open_own_status(tasks: &sys::Fd, proc: Option<&sys::Fd>) -> Result<sys::KeptF
 /// Opens what the chroot needs.
 fn root(policy: &Policy) -> Result<Option<Root>, Error> {
     let system = |call| move |errno| Error::System { call, errno };
-    let Some(path) = &policy.options.chroot else { return Ok(None) };
-    let is_inside = policy.entered.is_some_and(|entered| sys::root_id().is_ok_and(|root| root.may_be(&entered)));
-    let directory = root_folder(if is_inside { c"/" } else { path.as_c_str() })?;
+    let Some(chroot) = &policy.options.chroot else { return Ok(None) };
+    let is_inside = chroot.entered.is_some_and(|entered| sys::root_id().is_ok_and(|root| root.may_be(&entered)));
+    let directory = root_folder(if is_inside { c"/" } else { &chroot.path })?;
     let directory = sys::KeptFd::new(directory).map_err(system("fstat of the directory for chroot"))?;
     let id = sys::file_id(directory.raw()).map_err(system("statx of the directory for chroot"))?;
     Ok(Some(Root { directory, id, caller: sys::gettid() }))

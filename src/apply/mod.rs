@@ -41,8 +41,8 @@ pub fn check(policy: &mut Policy) -> Result<(), Error> {
 pub fn apply(policy: &mut Policy) -> Result<(), Error> {
     not_in_a_handler()?;
     run(&Input::gather(policy)?)?;
-    if policy.options.chroot.is_some() {
-        policy.entered = sys::root_id().ok();
+    if let Some(chroot) = &mut policy.options.chroot {
+        chroot.entered = sys::root_id().ok();
         // Outside of the new root, this descriptor would lead out of it.
         policy.proc = None;
     }

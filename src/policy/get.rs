@@ -79,7 +79,7 @@ impl Options {
                 None if self.caps == TargetCaps::Keep => out.write_str("keep"),
                 None => Ok(()),
             },
-            "chroot" => self.chroot.as_ref().map_or(Ok(()), |path| out.write_bytes(path.as_bytes())),
+            "chroot" => self.chroot.as_ref().map_or(Ok(()), |chroot| out.write_bytes(chroot.path.as_bytes())),
             "no_new_privs" => out.write_str(if self.no_new_privs { "on" } else { "off" }),
             "bounding" => out.write_str(if self.trim_bounding { "trim" } else { "keep" }),
             "securebits" => match self.securebits {

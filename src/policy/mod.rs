@@ -23,14 +23,12 @@ pub(crate) use proc_dir::ProcFolder;
 pub struct Policy {
     pub(crate) options: Options,
     pub(crate) proc: Option<ProcFolder>,
-    /// The directory that became the root directory by `chroot`. Inside it, the path of the option means another directory.
-    pub(crate) entered: Option<sys::FileId>,
 }
 
 impl Policy {
     /// Makes a policy with every option at its default, and opens /proc.
     pub fn new() -> Result<Policy, Error> {
-        Ok(Policy { options: options::DEFAULTS, proc: ProcFolder::open().ok(), entered: None })
+        Ok(Policy { options: options::DEFAULTS, proc: ProcFolder::open().ok() })
     }
 
     /// Sets an option; `None` sets it to its default.

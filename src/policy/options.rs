@@ -97,13 +97,21 @@ pub(super) enum Memberships {
     Later,
 }
 
+/// The directory that is to become the root directory.
+pub(crate) struct Chroot {
+    pub(crate) path: CString,
+    /// What it was when it became that. Inside it, the path means another directory.
+    pub(crate) entered: Option<sys::FileId>,
+}
+
+/// What the options are set to.
 pub(crate) struct Options {
     pub(super) user: Option<User>,
     pub(super) group: Option<Group>,
     pub(crate) caps: TargetCaps,
     pub(super) optional: CapSets,
     pub(super) supplemental_groups: Groups,
-    pub(crate) chroot: Option<CString>,
+    pub(crate) chroot: Option<Chroot>,
     pub(super) no_new_privs: bool,
     pub(super) trim_bounding: bool,
     pub(super) ambient: Option<u64>,
@@ -297,8 +305,12 @@ impl Options {
             ("chroot", None) => self.chroot = None,
             ("chroot", Some(value)) => {
                 let path = nul_free("chroot", not_empty("chroot", value)?)?;
-                root_folder(&path)?;
-                self.chroot = Some(path);
+                let has_entered = |chroot: &Chroot| chroot.entered.is_some() && chroot.path == path;
+                // The same path set again is no other directory.
+                if !self.chroot.as_ref().is_some_and(has_entered) {
+                    root_folder(&path)?;
+                    self.chroot = Some(Chroot { path, entered: None });
+                }
             }
             ("no_new_privs", None) => self.no_new_privs = true,
             ("no_new_privs", Some(value)) => self.no_new_privs = on_or_off("no_new_privs", value)?,
@@ -362,7 +374,9 @@ impl Options {
         };
         let chroot = match &self.chroot {
             None => None,
-            Some(path) => Some(nul_free("chroot", path.as_bytes())?),
+            Some(Chroot { path, entered }) => {
+                Some(Chroot { path: nul_free("chroot", path.as_bytes())?, entered: *entered })
+            }
         };
         Ok(Options { user, group, supplemental_groups, chroot, ..*self })
     }

@@ -373,6 +373,37 @@ static void own_chroot(void *arg)
     expect_roots(child->pid, 1, "/mnt/jail", "/mnt/jail");
 }
 
+/* Two directories, one after the other; and the first set once more in between, which means what it meant then. */
+static void enters_twice(void *unused)
+{
+    (void)unused;
+    policy = ec_security_policy_new();
+    set("capabilities", "cap_sys_chroot+ep");
+    set("chroot", "/mnt/jail");
+    if (ec_security_policy_apply(policy))
+        _exit(86);
+    set("chroot", "/mnt/jail");
+    if (ec_security_policy_apply(policy))
+        _exit(87);
+    set("chroot", "/inner");
+    ready();
+    int status = ec_security_policy_apply(policy);
+    report(status, status ? ec_security_last_error() : "");
+}
+
+static void two_directories(void *unused)
+{
+    (void)unused;
+    struct child *child = start(enters_twice, NULL);
+    if (!child)
+        return;
+    look(child->pid);
+    expect_roots(child->pid, 1, "/mnt/jail", "/mnt/jail");
+    struct answer *answer = go(child);
+    expect(answer->came && answer->status == 0, "%d %s", answer->status, answer->text);
+    expect_roots(child->pid, 1, "/mnt/jail/inner", "/mnt/jail/inner");
+}
+
 /* --- what changes between set and apply ------------------------------------------------------------------------------ */
 
 static void finds_it_open(void *unused)
@@ -404,7 +435,7 @@ static bool room(void)
     if (mount("tmpfs", "/mnt", "tmpfs", 0, "mode=0755") < 0)
         return false;
     umask(022);
-    int made = mkdir("/mnt/jail", 0755) || mkdir("/mnt/work", 0755) || mkdir("/mnt/closed", 0700) ||
+    int made = mkdir("/mnt/jail", 0755) || mkdir("/mnt/jail/inner", 0755) || mkdir("/mnt/work", 0755) || mkdir("/mnt/closed", 0700) ||
                mkdir("/mnt/changes", 0755) || chdir("/");
     for (int at = 0; at < 2; at++) {
         int fd = open(at ? "/mnt/closed/inside" : "/mnt/jail/inside", O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
@@ -473,6 +504,7 @@ int main(int argc, char **argv)
     test("chroot: the daemon's own, policy made after, threads, no /proc inside", 30, own_chroot, &owns[1]);
     test("chroot: the daemon's own, policy made after, one thread", 30, own_chroot, &owns[2]);
     test("chroot: the same policy twice", 30, own_chroot, &owns[3]);
+    test("chroot: one policy, and two directories one after the other", 30, two_directories, NULL);
     test("chroot: a folder opened to others before the apply", 30, changed_meanwhile, NULL);
     return finish();
 }
