@@ -4,7 +4,7 @@
 //! says what was found, where, what was expected and, where that helps, what to do.
 
 use crate::alloc_util::OutOfMemory;
-pub use crate::apply::error::ApplyError;
+pub use crate::apply::error::{ApplyError, NoTimer};
 pub use crate::apply::hint::Hint;
 use crate::caps::CapNames;
 use crate::caps::text::CapTextError;
@@ -311,12 +311,13 @@ impl Error {
             Error::Plan(_) | Error::CannotRaise { .. } => Status::Capability,
             Error::Read(error) => system_status(error.errno),
             Error::Apply(ApplyError::System { errno, .. } | ApplyError::Clone { errno }) => system_status(*errno),
+            Error::Apply(ApplyError::NoTimer(NoTimer { errno: Some(errno) })) => system_status(*errno),
             Error::Apply(ApplyError::EarlierChild { .. }) => Status::Resource,
             Error::Apply(_) => Status::Refused,
             Error::Stop(StopError::System { errno, .. }) | Error::System { errno, .. } => system_status(*errno),
-            Error::Stop(StopError::Thread { .. } | StopError::ThreadsKeepComing { .. } | StopError::LostDescriptors) => {
-                Status::Thread
-            }
+            Error::Stop(
+                StopError::Thread { .. } | StopError::ThreadsKeepComing { .. } | StopError::LostDescriptors,
+            ) => Status::Thread,
             Error::Stop(StopError::NoTaskDir { errno: Errno(libc::EMFILE | libc::ENFILE | libc::ENOMEM) }) => {
                 Status::Resource
             }

@@ -57,16 +57,18 @@ fn run_for(input: &Input, ctx: &Context<'_>, caller: &Reading) -> Result<(), Err
         return Ok(());
     }
     let (parent_death_signal, dumpable) = kept(&ctx.target, true)?;
+    let alone = input.tasks.as_ref().is_none_or(|tasks| task_dir::thread_count(tasks) == Ok(1));
     let rehearsal = Rehearsal {
         ctx,
         plan: &plan,
+        needs_timer: alone && !caller.no_filter && !caller.traced,
         proc: input.proc.as_deref(),
         memory: Memory::Own,
         limit: input.deadline.max(REHEARSAL_DEADLINE),
         parent_death_signal,
         dumpable,
     };
-    match rehearsal.run() {
+    match rehearsal.run(|_| ()) {
         // An apply makes no child then.
         Err(error) if has_no_child(&error) && !needs_rehearsal(!caller.no_filter, &plan) => Ok(()),
         result => Ok(result.map(drop)?),
@@ -84,6 +86,7 @@ fn has_no_child(error: &ApplyError) -> bool {
         | ApplyError::Refused { errno: Errno(libc::EFAULT), .. } => true,
         ApplyError::Refused { .. }
         | ApplyError::NoEffect { .. }
+        | ApplyError::NoTimer(_)
         | ApplyError::Hung { .. }
         | ApplyError::EarlierChild { .. } => false,
     }

@@ -39,6 +39,9 @@ pub enum ApplyError {
         /// The call under way.
         step: Step,
     },
+    /// Nothing could end the call, should it hang.
+    #[error(transparent)]
+    NoTimer(#[from] NoTimer),
     /// A child of an earlier rehearsal has not ended.
     #[error("process {pid}, the child of an earlier rehearsal, was killed and has not ended (see its wchan in /proc)")]
     EarlierChild {
@@ -65,6 +68,30 @@ pub enum ApplyError {
         /// The reason given.
         errno: Errno,
     },
+}
+
+/// Why there is no timer that ends a call which hangs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the timer that ends the call, should it hang, cannot be had ({})", TimerProblem(*.errno))]
+pub struct NoTimer {
+    /// What timer_create(2), timer_settime(2) or timer_delete(2) said; `None`: a filter kills for one of them.
+    pub errno: Option<Errno>,
+}
+
+struct TimerProblem(Option<Errno>);
+
+impl fmt::Display for TimerProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(errno @ Errno(libc::EAGAIN)) => {
+                write!(f, "{errno}; the limit of queued signals, RLIMIT_SIGPENDING, is reached")
+            }
+            Some(errno) => {
+                write!(f, "{errno}; a seccomp filter must allow timer_create, timer_settime and timer_delete")
+            }
+            None => f.write_str("a seccomp filter kills for timer_create, timer_settime or timer_delete"),
+        }
+    }
 }
 
 /// Where the rehearsal's child was.

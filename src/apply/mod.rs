@@ -21,7 +21,7 @@ use crate::sys::Timer;
 use crate::text::Errno;
 use crate::threads::{self, CallLock, StopError};
 
-use error::ApplyError;
+use error::{ApplyError, NoTimer};
 use input::{Input, OldGroups, explained, kept, needs_rehearsal};
 use rehearsal::{Memory, REHEARSAL_DEADLINE, Rehearsal};
 
@@ -70,6 +70,8 @@ enum Outcome {
     AnotherCopy,
     /// The bounding set may not be trimmed; nothing was changed.
     TrimDenied,
+    /// A filter came for all threads while they were being stopped; nothing was changed.
+    FilterCame,
     /// The caller had fewer supplementary groups when memory for them was got; nothing was changed.
     MoreGroups,
 }
@@ -91,6 +93,8 @@ fn run(input: &Input) -> Result<(), Error> {
             Outcome::Done => return Ok(()),
             // With memory for more.
             Outcome::MoreGroups => {}
+            // Once more, with what is known now. It stays.
+            Outcome::FilterCame => {}
             // As without CAP_SETPCAP.
             Outcome::TrimDenied => target.trim_bounding = false,
             Outcome::AnotherCopy if sys::now().saturating_sub(start) > input.deadline => {
@@ -147,36 +151,40 @@ fn run_for(
     // What another thread may have done meanwhile (a seccomp filter for all, with no_new_privs) holds from here on.
     let caller = if stopped.is_empty() { first } else { execute::read_caller(ctx, &own, false)? };
     let filtered = !caller.no_filter;
+    // Then they have prepared for a caller without one.
+    if filtered != ctx.caller_filtered {
+        return Ok(Outcome::FilterCame);
+    }
     let limit = input.deadline.max(COMMIT_DEADLINE);
-    stopped.tell_filter(filtered);
+    stopped.limit_caller(limit);
     stopped.read_for_threads()?;
     if caller.held != first.held {
         plan = plan::plan(&ctx.target, &caller.held, PlanKind::Caller)?;
     }
     let has_work = plan.steps().len() != 0;
     // Other threads watch. With none, a timer ends the process; a thread that is traced may be held by its debugger, for any time.
-    let limit_caller = |timer_allowed: bool| {
-        stopped.limit_caller(Some(limit));
-        if timer_allowed && stopped.is_empty() && !caller.traced { Timer::that_kills(limit).ok() } else { None }
+    let needs_timer = has_work && (filtered || ctx.root.is_some()) && stopped.is_empty() && !caller.traced;
+    let limit_caller = || {
+        stopped.limit_caller(limit);
+        if needs_timer { limit_alone(limit, filtered).map_err(ApplyError::from) } else { Ok(None) }
     };
-    let mut timer_allowed = !filtered && ctx.root.is_some();
-    // The directories may be of a file system that does not answer.
-    let timer = limit_caller(timer_allowed);
+    // The directories may be of a file system that does not answer. Under a filter only a rehearsal may find out whether a timer kills.
+    let timer = if filtered { None } else { limit_caller()? };
     let mut before = snapshot(old, ctx, &caller, &plan)?;
     drop(timer);
-    stopped.limit_caller(None);
     let (kept_signal, kept_dumpable) = kept(&ctx.target, has_work)?;
     if has_work && needs_rehearsal(filtered, &plan) {
         let rehearsal = Rehearsal {
             ctx,
             plan: &plan,
+            needs_timer,
             proc: input.proc.as_deref(),
             memory: Memory::Shared,
             limit: input.deadline.max(REHEARSAL_DEADLINE),
             parent_death_signal: kept_signal,
             dumpable: kept_dumpable,
         };
-        let learned = rehearsal.run();
+        let learned = rehearsal.run(|takes| stopped.limit_caller(takes + limit));
         // Where all goes well, the caller's own change of ids clears it too.
         if !before.restore_dumpable() && learned.is_err() {
             let error = StepError::Errno(Errno(libc::EPERM));
@@ -184,11 +192,10 @@ fn run_for(
         }
         let learned = learned?;
         before.may_set_dumpable = !filtered || learned.dumpable;
-        timer_allowed = if filtered { learned.timer } else { timer_allowed };
     }
 
+    let timer = limit_caller()?;
     lock.begin_commit();
-    let timer = limit_caller(timer_allowed);
     if has_work {
         if let Err(outcome) = commit_caller(ctx, &plan, &before, &own, filtered) {
             drop(timer);
@@ -211,6 +218,14 @@ fn run_for(
     drop(timer);
     lock.end_commit();
     Ok(Outcome::Done)
+}
+
+/// A timer that ends the process after `limit`. A kernel without timers has none; a filter has to allow it.
+fn limit_alone(limit: Duration, filtered: bool) -> Result<Option<Timer>, NoTimer> {
+    match Timer::that_kills(limit) {
+        Err(Errno(libc::ENOSYS)) if !filtered => Ok(None),
+        timer => timer.map(Some).map_err(|errno| NoTimer { errno: Some(errno) }),
+    }
 }
 
 /// What is to be put back after a refusal. All other threads must be stopped.

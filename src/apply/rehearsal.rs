@@ -11,7 +11,7 @@ use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use core::sync::atomic::{AtomicI32, AtomicU32};
 use core::time::Duration;
 
-use super::error::ApplyError;
+use super::error::{ApplyError, NoTimer};
 use crate::execute::{self, Context, Fault, OwnStatus, StepError};
 use crate::plan::{Plan, Step};
 use crate::sys::{self, Timer};
@@ -31,8 +31,6 @@ pub(super) enum Memory {
 
 /// What a rehearsal that succeeds tells besides.
 pub(super) struct Learned {
-    /// Whether a timer can be had, and ended: no filter refuses it or kills for it.
-    pub(super) timer: bool,
     /// Whether the dumpable flag can be set.
     pub(super) dumpable: bool,
 }
@@ -45,11 +43,16 @@ pub(super) struct Rehearsal<'a> {
     /// The child's at first; it may turn out that it must have its own.
     pub(super) memory: Memory,
     pub(super) limit: Duration,
+    /// Whether the commit is to have a timer: one that can be had, and ended.
+    pub(super) needs_timer: bool,
     /// A step beyond the plan: prctl(PR_SET_PDEATHSIG), if not 0.
     pub(super) parent_death_signal: i32,
     /// A step beyond the plan: prctl(PR_SET_DUMPABLE, 1).
     pub(super) dumpable: bool,
 }
+
+/// How much later than the limit a child is killed that its timer has not ended, and how long it may take to end then, in parts.
+const GRACE: Duration = Duration::from_millis(500);
 
 const STACK: usize = 64 << 10;
 
@@ -211,8 +214,9 @@ impl Job<'_> {
 }
 
 impl Rehearsal<'_> {
-    /// Runs the plan in a child. All signals must be blocked, and the call lock taken.
-    pub(super) fn run(&self) -> Result<Learned, ApplyError> {
+    /// Runs the plan in a child, or up to three, one after the other: `begins` is told of each how long it may take. All signals must be
+    /// blocked, and the call lock taken.
+    pub(super) fn run(&self, begins: impl Fn(Duration)) -> Result<Learned, ApplyError> {
         if let Some(proc) = self.proc
             && child_would_be_init(proc)
         {
@@ -231,14 +235,21 @@ impl Rehearsal<'_> {
         let mut before = Before { timer: true, no_core: true, memory };
         loop {
             let job = Job { rehearsal: self, report: page.clear(), before };
+            begins(self.limit + GRACE * 3);
             let status = job.run_child()?;
             let at = job.report.progress.load(Relaxed);
             let outcome = job.report.outcome.load(Acquire);
             match at {
-                ARMING_TIMER if before.timer => before.timer = false,
+                ARMING_TIMER if before.timer => {
+                    if self.needs_timer {
+                        let said = (outcome == REFUSED).then(|| Errno(job.report.errno.load(Relaxed)));
+                        return Err(NoTimer { errno: said }.into());
+                    }
+                    before.timer = false;
+                }
                 DISABLING_CORE if before.no_core => before = Before { no_core: false, memory: Memory::Own, ..before },
                 _ => {
-                    let learned = Learned { timer: before.timer, dumpable: before.memory == Memory::Shared };
+                    let learned = Learned { dumpable: before.memory == Memory::Shared };
                     return job.result(at, outcome, status).map(|()| learned);
                 }
             }
@@ -286,7 +297,6 @@ impl Job<'_> {
 
     /// Waits for the child's end, within limits; `Err`: it was killed, and has not ended.
     fn wait_for(&self, pid: i32) -> Result<Option<c_int>, Step> {
-        const GRACE: Duration = Duration::from_millis(500);
         let start = sys::now();
         let mut pause = Duration::from_micros(20);
         let mut yields = 0;

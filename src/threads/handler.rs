@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use super::deadline::Deadline;
 use super::error::ThreadProblem;
-use super::session::{CallerFilter, Gate, Lent, Phase, Session, Slot, State, WAKE_FANOUT};
+use super::session::{Gate, Lent, Phase, Session, Slot, State, WAKE_FANOUT};
 use super::shared::shared;
 use crate::execute::{self, Context, Fault, PreparedFollower, Problem, StepError};
 use crate::sys::{self, SigInfo};
@@ -129,10 +129,13 @@ fn wait_and_follow(stop: &Stop<'_>, plan: Option<(&Context<'_>, &PreparedFollowe
     if before + 1 == session.target.load(SeqCst) {
         session.wake_caller();
     }
+    let filtered = plan.is_none_or(|(_, prepared)| prepared.is_filtered());
     let mut wait = Wait {
         caller: None,
         polls: before < POLLERS,
-        filtered: plan.is_none_or(|(_, prepared)| prepared.is_filtered()),
+        // A filter may kill for calls that the caller has made, unless the caller has the same one. And a supervisor may hold whoever
+        // looks; the first watches the clock alone.
+        looks: !filtered || (session.caller_filtered && before != 0),
     };
     while session.phase.load(SeqCst) == Phase::WAIT {
         wait.sleep(session, &session.phase, Phase::WAIT);
@@ -150,8 +153,6 @@ fn wait_and_follow(stop: &Stop<'_>, plan: Option<(&Context<'_>, &PreparedFollowe
         if session.done.fetch_add(1, SeqCst) + 1 == session.target.load(SeqCst) {
             sys::futex_wake(&session.done, 1);
         }
-        // The caller has a limit of its own for those that follow, and tells which of them it waits for.
-        wait.caller = None;
         while session.gate.load(SeqCst) == Gate::CLOSED {
             wait.sleep(session, &session.gate, Gate::CLOSED);
         }
@@ -166,10 +167,10 @@ fn wait_and_follow(stop: &Stop<'_>, plan: Option<(&Context<'_>, &PreparedFollowe
 struct Wait {
     /// Whether it wakes up by itself now and then.
     polls: bool,
-    /// Whether a seccomp filter looks at this thread.
-    filtered: bool,
-    /// The time that the caller takes without progress, as this thread counts it, and how many had followed at its beginning.
-    caller: Option<(u32, Deadline)>,
+    /// Whether it looks in /proc then whether the caller has ended.
+    looks: bool,
+    /// The time that the caller takes, as this thread counts it, and how far it and those that follow were at its beginning.
+    caller: Option<((u32, u32), Deadline)>,
 }
 
 impl Wait {
@@ -184,40 +185,41 @@ impl Wait {
             return;
         }
         if overdue {
-            sys::die(format_args!(
-                "{WHY} {}: it is the one that called, and it does not go on (a debugger, or a file system or a seccomp supervisor that \
-                 does not answer?)",
-                session.caller
-            ))
+            die_of_caller(
+                session,
+                "it does not go on (held by a debugger, a file system or a seccomp supervisor, or killed?)",
+            );
         }
-        // A filter may kill for calls that the caller has made, unless the caller has the same one.
-        let may_look = !self.filtered || session.caller_filter.load(SeqCst) != CallerFilter::No as u32;
         // The caller may have ended in good order, having let this thread go.
-        if may_look && task_dir::has_ended(session.tasks, session.pid, session.caller) && word.load(SeqCst) == value {
-            sys::die(format_args!(
-                "{WHY} {}: it is the one that called, and it was killed (by a seccomp filter?)",
-                session.caller
-            ))
+        if self.looks && task_dir::has_ended(session.tasks, session.pid, session.caller) && word.load(SeqCst) == value {
+            die_of_caller(session, "it was killed (by a seccomp filter?)");
         }
     }
 
     /// Waits for a while. Says whether the caller takes longer than it may.
     fn poll(&mut self, session: &Session, word: &AtomicU32, value: u32) -> bool {
-        let wait = |time| sys::futex_wait(word, value, Some(time));
-        let Some(limit) = session.caller_limit() else {
-            self.caller = None;
-            wait(POLL_INTERVAL);
-            return false;
-        };
-        let followed = session.done.load(SeqCst);
-        let limit = if followed == 0 { limit } else { limit * 2 };
-        if self.caller.as_ref().is_none_or(|(before, _)| *before != followed) {
-            self.caller = Some((followed, Deadline::new(limit)));
+        let progress = (session.caller_progress.load(SeqCst), session.done.load(SeqCst));
+        if self.caller.as_ref().is_none_or(|(before, _)| *before != progress) {
+            // The caller has a limit of its own for those that follow, and tells which of them it waits for.
+            let limit = session.caller_limit() * if progress.1 == 0 { 1 } else { 2 };
+            self.caller = Some((progress, Deadline::new(limit)));
         }
         let Some((_, deadline)) = &mut self.caller else { return false };
-        deadline.wait(POLL_INTERVAL, wait);
+        deadline.wait(POLL_INTERVAL, |time| sys::futex_wait(word, value, Some(time)));
         deadline.is_over()
     }
+}
+
+/// The end of the process: the caller does not come back to let this thread go.
+fn die_of_caller(session: &Session, how: &str) -> ! {
+    let caller = session.caller;
+    if shared().is_some_and(|shared| shared.committing.load(SeqCst) != 0) {
+        sys::die(format_args!("{WHY} {caller}: it is the one that called, and {how}"))
+    }
+    sys::die(format_args!(
+        "aborting: all threads are stopped for a change of privileges, and thread {caller} cannot let them go: it is the one that called, \
+         and {how}; nothing was changed"
+    ))
 }
 
 /// The end of the process: something differs after a change that cannot be taken back.

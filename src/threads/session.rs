@@ -131,15 +131,6 @@ impl core::ops::Deref for CacheLine {
     }
 }
 
-/// What the caller knows of its own seccomp filters.
-#[repr(u32)]
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum CallerFilter {
-    Unknown = 0,
-    No = 1,
-    Yes = 2,
-}
-
 #[repr(C)]
 pub(super) struct Session {
     /// The caller's descriptor of /proc/self/task.
@@ -157,9 +148,12 @@ pub(super) struct Session {
     pub(super) target: AtomicU32,
     /// What the caller sleeps on while threads are being stopped.
     pub(super) caller_futex: AtomicU32,
-    pub(super) caller_filter: AtomicU32,
-    /// How long the caller may take without progress, in nanoseconds; 0: no limit.
+    /// Whether a filter may look at the caller.
+    pub(super) caller_filtered: bool,
+    /// How long the caller may take for what it does next, in nanoseconds.
     caller_limit: AtomicU64,
+    /// Counts what it has done so far.
+    pub(super) caller_progress: AtomicU32,
     pub(super) problems: AtomicU32,
     /// The first of them, and whose it is.
     pub(super) problem: UnsafeCell<Option<(i32, ThreadProblem)>>,
@@ -223,15 +217,19 @@ impl Session {
         sys::futex_wake(&self.caller_futex, 1);
     }
 
-    pub(super) fn caller_limit(&self) -> Option<Duration> {
-        match self.caller_limit.load(SeqCst) {
-            0 => None,
-            limit => Some(Duration::from_nanos(limit)),
-        }
+    pub(super) fn caller_limit(&self) -> Duration {
+        Duration::from_nanos(self.caller_limit.load(SeqCst))
     }
 
-    pub(super) fn limit_caller(&self, limit: Option<Duration>) {
-        self.caller_limit.store(limit.map_or(0, |limit| limit.as_nanos() as u64), SeqCst);
+    /// Gives the caller so long from now on.
+    pub(super) fn limit_caller(&self, limit: Duration) {
+        self.caller_limit.store(u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX), SeqCst);
+        self.tell_progress();
+    }
+
+    /// Gives the caller as long once more.
+    pub(super) fn tell_progress(&self) {
+        self.caller_progress.fetch_add(1, SeqCst);
     }
 }
 
@@ -283,6 +281,8 @@ impl Mapping {
         caller: i32,
         tasks: c_int,
         context: *const Context<'static>,
+        caller_filtered: bool,
+        limit: Duration,
     ) -> (&'static Session, &'static mut [u64]) {
         let line = || CacheLine(AtomicU32::new(0));
         // SAFETY: the mapping is large enough for the parts, which do not overlap. Zeros are valid slots and table entries, as those
@@ -300,8 +300,9 @@ impl Mapping {
                 left: line(),
                 target: AtomicU32::new(u32::MAX),
                 caller_futex: AtomicU32::new(0),
-                caller_filter: AtomicU32::new(CallerFilter::Unknown as u32),
-                caller_limit: AtomicU64::new(0),
+                caller_filtered,
+                caller_limit: AtomicU64::new(limit.as_nanos() as u64),
+                caller_progress: AtomicU32::new(0),
                 problems: AtomicU32::new(0),
                 problem: UnsafeCell::new(None),
                 context,

@@ -7,7 +7,7 @@ use core::time::Duration;
 use super::deadline::Deadline;
 use super::error::{StopError, ThreadProblem, ThreadState};
 use super::handler::{WHY, copy_of_library, die_of};
-use super::session::{ALL, CallerFilter, Gate, Lent, Mapping, Phase, Session, Slot, State, WAKE_CHAINS};
+use super::session::{ALL, Gate, Lent, Mapping, Phase, Session, Slot, State, WAKE_CHAINS};
 use super::shared::CallLock;
 use super::signal_action;
 use crate::execute::{self, Context, Fault, Problem, StepError};
@@ -22,8 +22,9 @@ const SLICE: Duration = Duration::from_millis(1);
 const PROBES_PER_SLICE: usize = 64;
 /// Looks that find the signal neither pending nor answered, until it counts as lost.
 const LOST_AFTER: u32 = 50;
-/// How long a stopped thread may take to follow, or to leave. The deadline is for stopping, and may be a millisecond.
-const COMMIT_DEADLINE: Duration = Duration::from_secs(5);
+/// How long a stopped thread may take to follow, or to leave. The deadline is for stopping, and may be a millisecond. Also how long the
+/// caller may take to let them go.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// All threads stopped. When dropped, those that have not been told to commit go on, nothing changed.
 pub(crate) struct StoppedThreads<'a> {
@@ -35,7 +36,7 @@ pub(crate) fn stop_all<'a>(
     lock: &'a CallLock,
     ctx: &'a Context<'a>,
     tasks: Option<&'a sys::KeptFd>,
-    deadline: Duration,
+    limit: Duration,
 ) -> Result<Option<StoppedThreads<'a>>, StopError> {
     let alone = StoppedThreads { stopper: None };
     let Some(tasks) = tasks else { return Ok(Some(alone)) };
@@ -48,10 +49,10 @@ pub(crate) fn stop_all<'a>(
     if !signal_action::install(lock).map_err(system("rt_sigaction"))? {
         return Ok(None);
     }
-    let mut deadline = Deadline::new(deadline);
+    let mut deadline = Deadline::new(limit);
     let mut capacity = threads * 2 + 256;
     loop {
-        let mut stopper = match Stopper::new(lock, ctx, tasks, capacity, &mut deadline) {
+        let mut stopper = match Stopper::new(lock, ctx, tasks, capacity, &mut deadline, limit + PATIENCE) {
             Ok(stopper) => stopper,
             Err(error) => {
                 signal_action::restore(lock.shared, lock.any_late());
@@ -83,6 +84,7 @@ impl StoppedThreads<'_> {
     pub(crate) fn read_for_threads(&self) -> Result<(), StopError> {
         let Some(stopper) = &self.stopper else { return Ok(()) };
         for (slot, lent) in stopper.lent() {
+            stopper.session.tell_progress();
             let tid = slot.tid.load(Relaxed);
             let problem = |problem| stopper.refusal(tid, problem);
             let held = stopper.read(stopper.ctx, tid).map_err(|error| problem(ThreadProblem::Read(error)))?;
@@ -98,17 +100,9 @@ impl StoppedThreads<'_> {
         Ok(())
     }
 
-    /// Tells the watching threads what the caller knows of its own filters.
-    pub(crate) fn tell_filter(&self, filtered: bool) {
-        if let Some(stopper) = &self.stopper {
-            let filter = if filtered { CallerFilter::Yes } else { CallerFilter::No };
-            stopper.session.caller_filter.store(filter as u32, SeqCst);
-        }
-    }
-
-    /// Tells the watching threads how long the caller may take from here on; `None`: it has limits of its own. A debugger may hold it
-    /// alone, and a system call may wait for a supervisor or for the server of a file system.
-    pub(crate) fn limit_caller(&self, limit: Option<Duration>) {
+    /// Tells the watching threads how long the caller may take for what it does next. A debugger may hold it alone, and a system call
+    /// may wait for a supervisor or for the server of a file system.
+    pub(crate) fn limit_caller(&self, limit: Duration) {
         if let Some(stopper) = &self.stopper {
             stopper.session.limit_caller(limit);
         }
@@ -152,8 +146,6 @@ struct Stopper<'a> {
     names: &'static mut [u64],
     used: usize,
     scan: u32,
-    /// What releasing threads may take.
-    patience: Duration,
 }
 
 /// Why threads could not be stopped.
@@ -176,6 +168,7 @@ impl<'a> Stopper<'a> {
         tasks: &'a sys::KeptFd,
         capacity: usize,
         deadline: &mut Deadline,
+        caller_limit: Duration,
     ) -> Result<Stopper<'a>, StopError> {
         let kept = lock.mapping();
         let free = have_all_left(&kept, deadline);
@@ -190,10 +183,11 @@ impl<'a> Stopper<'a> {
         };
         let context = core::ptr::from_ref(ctx).cast::<Context<'static>>();
         // SAFETY: all threads have left the last session, or it is a fresh mapping.
-        let (session, names) = unsafe { mapping.start(lock.pid, lock.tid, tasks.raw(), context) };
+        let (session, names) =
+            unsafe { mapping.start(lock.pid, lock.tid, tasks.raw(), context, ctx.caller_filtered, caller_limit) };
         lock.shared.pid.store(lock.pid, SeqCst);
         lock.shared.current.store(core::ptr::from_ref(session).cast_mut(), SeqCst);
-        Ok(Stopper { lock, ctx, tasks, session, names, used: 0, scan: 0, patience: COMMIT_DEADLINE })
+        Ok(Stopper { lock, ctx, tasks, session, names, used: 0, scan: 0 })
     }
 
     /// Stops every thread there is, or says why not.
@@ -508,7 +502,7 @@ impl<'a> Stopper<'a> {
     fn wait_until_done(&mut self, stopped: u32) {
         let mut last = 0;
         let mut next = 0;
-        let mut deadline = Deadline::new(self.patience);
+        let mut deadline = Deadline::new(PATIENCE);
         loop {
             let done = self.session.done.load(SeqCst);
             if done >= stopped {
@@ -516,7 +510,7 @@ impl<'a> Stopper<'a> {
             }
             if done != last {
                 last = done;
-                deadline = Deadline::new(self.patience);
+                deadline = Deadline::new(PATIENCE);
             }
             let futex = &self.session.done;
             deadline.wait(SLICE * 10, |slice| sys::futex_wait(futex, done, Some(slice)));
@@ -559,6 +553,7 @@ impl<'a> Stopper<'a> {
     /// Compares what /proc says of those threads with where their plans lead.
     fn verify_lent(&self) {
         for (slot, lent) in self.lent() {
+            self.session.tell_progress();
             let tid = slot.tid.load(Relaxed);
             let fault = |step, error| -> ! { die_of(tid, Fault { step, error }) };
             // SAFETY: written by the caller, and only read since.
@@ -581,6 +576,7 @@ impl<'a> Stopper<'a> {
 
     /// Lets all go, nothing changed.
     fn release(&mut self) {
+        self.session.limit_caller(PATIENCE);
         // Those on their way here are waited for a moment: only a signal that was answered cannot come later.
         let on_the_way = |slot: &Slot| {
             slot.is(State::Signalled)
@@ -607,7 +603,7 @@ impl<'a> Stopper<'a> {
         sys::futex_wake(&self.session.phase, ALL);
         // The context is on the caller's stack: whoever has answered must be past reading it before it goes.
         let mut next = 0;
-        let mut deadline = Deadline::new(self.patience);
+        let mut deadline = Deadline::new(PATIENCE);
         loop {
             let futex = &self.session.caller_futex;
             let seen = futex.load(SeqCst);
@@ -722,7 +718,8 @@ pub(crate) fn probe_thread(tasks: &sys::KeptFd, tid: i32) -> ThreadProbe {
     }
     if stat.is_kernel_worker() {
         let mut buf = [0; 64];
-        let wchan = task_dir::read_start(tasks.raw(), &TaskPath::in_task_dir(tid, "wchan"), &mut buf).unwrap_or_default();
+        let wchan =
+            task_dir::read_start(tasks.raw(), &TaskPath::in_task_dir(tid, "wchan"), &mut buf).unwrap_or_default();
         return ThreadProbe::KernelWorker { per_request_creds: stat.takes_credentials_of_requests(wchan) };
     }
     let status = status_of(tasks.raw(), tid);

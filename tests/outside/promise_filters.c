@@ -72,6 +72,26 @@ INSTALLER(pretends_nnp, OF(SYS_prctl, PR_SET_NO_NEW_PRIVS, PRETENDS))
 INSTALLER(pretends_some_drops, {SYS_prctl, {PR_CAPBSET_DROP, AT_LEAST(38), ANY}, SECCOMP_RET_ALLOW},
           OF(SYS_prctl, PR_CAPBSET_DROP, PRETENDS))
 
+/* The caller is as asked already, so that no rehearsal tells. */
+static void make_caller_as_asked(const struct rule *rules, size_t len)
+{
+    make_installer(rules, len);
+    raw_drop(ECUSER_UID, BIT(10));
+    must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "PR_SET_NO_NEW_PRIVS");
+}
+
+static void pretends_drops_to_others(void)
+{
+    static const struct rule rules[] = {OF(SYS_prctl, PR_CAPBSET_DROP, PRETENDS)};
+    make_caller_as_asked(rules, LEN(rules));
+}
+
+static void knows_nothing_of_names(void)
+{
+    static const struct rule rules[] = {ONE(SYS_uname, FAILS_WITH(EPERM))};
+    make_caller_as_asked(rules, LEN(rules));
+}
+
 #define COMES(what, make_) \
     {.name = "a filter that comes for all threads while they are being stopped " what, \
      .make = make_, \
@@ -93,6 +113,17 @@ static const struct situation comes[] = {
     COMES("pretends that capset worked", pretends_capset),
     COMES("pretends that PR_SET_NO_NEW_PRIVS worked", pretends_nnp),
     COMES("pretends that PR_CAPBSET_DROP worked, for all but the last capabilities", pretends_some_drops),
+    {.name = "a filter that comes for all threads while they are being stopped, beside a caller that is as asked already",
+     .make = knows_nothing_of_names,
+     .needs_ids = true,
+     .outcomes = DONE,
+     .fields = FIELDS_ALL & ~FIELD_SECCOMP,
+     .threads = 5},
+    {.name = "the same filter pretends that PR_CAPBSET_DROP worked",
+     .make = pretends_drops_to_others,
+     .needs_ids = true,
+     .outcomes = GONE,
+     .says = {"PR_CAPBSET_DROP"}},
 };
 
 /* At any time, with many threads, so that the stop takes a while. */

@@ -304,6 +304,33 @@ static int beside_refused(bool (*change)(int), bool (*changed)(int, pid_t))
 static int groups_beside_refused(void) { return beside_refused(changes_groups, has_groups); }
 static int moves_beside_refused(void) { return beside_refused(moves, is_moved); }
 
+/* --- a thread that may not read the time-stamp counter ---------------------------------------------------------------------------- */
+
+static const char *no_counter(void)
+{
+#ifdef PR_TSC_SIGSEGV
+    int mode;
+    if (prctl(PR_GET_TSC, &mode, 0, 0, 0) == 0)
+        return NULL;
+#endif
+    return "this architecture has no PR_SET_TSC";
+}
+
+static void *reads_no_counter(void *unused)
+{
+    must(prctl(PR_SET_TSC, PR_TSC_SIGSEGV, 0, 0, 0) == 0, "PR_SET_TSC");
+    shared->count++;
+    for (;;)
+        pause();
+    return unused;
+}
+
+static void make_without_counter(void)
+{
+    thread(reads_no_counter, NULL);
+    wait_for(&shared->count, 1);
+}
+
 /* --- execve ------------------------------------------------------------------------------------------------------------------- */
 
 static void *executes(void *unused)
@@ -391,6 +418,11 @@ static void make_many_deaf(void)
 void promise_of_others(void)
 {
     static const struct situation meanwhile[] = {
+        {.name = "a thread may not read the time-stamp counter (PR_SET_TSC)",
+         .cannot = no_counter,
+         .make = make_without_counter,
+         .outcomes = DONE,
+         .threads = 2},
         DUMPABLE("a dry run", make_idle, dry_runs_and_drop, .outcomes = DONE, .threads = 4),
         DUMPABLE("a call that a filter refuses", make_refused, drops_and_drop, .outcomes = REFUSED,
                  .status = EC_SECURITY_EREFUSED),

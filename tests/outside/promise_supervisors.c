@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -50,6 +51,55 @@ static void make_supervised(void)
     must(seccomp_supervised(&rule, 1, 0, &supervisor) > 0, "a supervisor");
     if (supervised_of[at].threads)
         idle_threads(4);
+}
+
+/* --- a supervisor that stops answering once threads have been stopped ---------------------------------------------------------- */
+
+/* What the caller, its rehearsal, or those that watch it may ask the kernel from then on. */
+static const struct {
+    const char *name;
+    int number;
+} later_calls[] = {
+    {"lseek", SYS_lseek},       {"openat", SYS_openat},       {"read", SYS_read},         {"close", SYS_close},
+    {"fstat", SYS_fstat},       {"newfstatat", SYS_newfstatat}, {"getdents64", SYS_getdents64}, {"prctl", SYS_prctl},
+    {"clone", SYS_clone},       {"wait4", SYS_wait4},         {"mmap", SYS_mmap},         {"munmap", SYS_munmap},
+    {"capget", SYS_capget},     {"capset", SYS_capset},       {"getppid", SYS_getppid},   {"rt_tgsigqueueinfo", SYS_rt_tgsigqueueinfo},
+    {"setresuid", SYS_setresuid}, {"sched_yield", SYS_sched_yield},
+};
+
+static struct {
+    char name[96];
+    unsigned call;
+    bool threads;
+} falls_silent_of[LEN(later_calls) * 2];
+static struct situation falls_silent[LEN(falls_silent_of)];
+
+/* Stops last: by then the caller has begun, and the others have stopped or are about to. */
+static void *silences(void *unused)
+{
+    uint64_t mask = UINT64_C(1) << 32 /* the borrowed signal, 33 */, waiting = 0;
+    must(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
+    shared->count = 1;
+    while (!(waiting & mask))
+        must(syscall(SYS_rt_sigpending, &waiting, 8) == 0, "rt_sigpending");
+    nap(20);
+    shared->flag = 1;
+    must(syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
+    for (;;)
+        pause();
+    return unused;
+}
+
+static void make_falls_silent(void)
+{
+    size_t at = (size_t)(current - falls_silent);
+    struct rule rule = CALLS(later_calls[falls_silent_of[at].call].number, SECCOMP_RET_USER_NOTIF);
+    if (falls_silent_of[at].threads)
+        idle_threads(4);
+    thread(silences, NULL);
+    wait_for(&shared->count, 1);
+    struct supervisor supervisor = {.first = 1, .when = &shared->flag};
+    must(seccomp_supervised(&rule, 1, SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_TSYNC_ESRCH, &supervisor) > 0, "a supervisor");
 }
 
 /* --- debuggers ----------------------------------------------------------------------------------------------------- */
@@ -145,9 +195,29 @@ static const struct situation debugged[] = {
 
 /* --- the timer that ends the process, should the caller not come back --------------------------------------------------- */
 
+static void refuses_create(void) { filter(SYS_timer_create, -1, FAILS_WITH(EPERM), true); }
+static void kills_at_create(void) { filter(SYS_timer_create, -1, SECCOMP_RET_KILL_PROCESS, true); }
 static void refuses_delete(void) { filter(SYS_timer_delete, -1, FAILS_WITH(EPERM), true); }
 static void pretends_delete(void) { filter(SYS_timer_delete, -1, PRETENDS, true); }
 static void kills_at_delete(void) { filter(SYS_timer_delete, -1, SECCOMP_RET_KILL_PROCESS, true); }
+
+static void no_signals_queued(void)
+{
+    struct rlimit none = {0, 0};
+    must(setrlimit(RLIMIT_SIGPENDING, &none) == 0, "RLIMIT_SIGPENDING");
+}
+
+static void filtered_without_queue(void)
+{
+    no_signals_queued();
+    filter(SYS_uname, -1, FAILS_WITH(EPERM), true);
+}
+
+static int drop_with_chroot(void)
+{
+    return apply_of((const char *const[]){"user", ids() ? "ecuser" : NULL, "capabilities", "cap_net_bind_service+ep", "chroot",
+                                          "/proc", NULL});
+}
 
 /* The limit is 5 seconds. */
 static int drop_and_live_on(void)
@@ -160,8 +230,9 @@ static int drop_and_live_on(void)
 static const struct situation timers[] = {
     {.name = "the process's seccomp filter refuses timer_delete",
      .make = refuses_delete,
-     .call = drop_and_live_on,
-     .outcomes = DONE},
+     .outcomes = REFUSED,
+     .status = EC_SECURITY_EREFUSED,
+     .says = {"timer_delete"}},
     {.name = "the process's seccomp filter pretends that timer_delete worked",
      .make = pretends_delete,
      .call = drop_and_live_on,
@@ -169,8 +240,31 @@ static const struct situation timers[] = {
     {.name = "the process's seccomp filter kills it at timer_delete",
      .cannot = dumps_end_callers,
      .make = kills_at_delete,
-     .call = drop_and_live_on,
-     .outcomes = DONE},
+     .outcomes = REFUSED,
+     .status = EC_SECURITY_EREFUSED,
+     .says = {"timer_delete"}},
+    {.name = "the process's seccomp filter refuses timer_create, one thread",
+     .make = refuses_create,
+     .outcomes = REFUSED,
+     .status = EC_SECURITY_EREFUSED,
+     .says = {"timer_create", "EPERM"}},
+    {.name = "the process's seccomp filter kills it at timer_create, one thread",
+     .cannot = dumps_end_callers,
+     .make = kills_at_create,
+     .outcomes = REFUSED,
+     .status = EC_SECURITY_EREFUSED,
+     .says = {"timer_create"}},
+    {.name = "no signal can be queued (RLIMIT_SIGPENDING is 0), one thread under a filter",
+     .make = filtered_without_queue,
+     .outcomes = REFUSED,
+     .status = EC_SECURITY_ERESOURCE,
+     .says = {"RLIMIT_SIGPENDING"}},
+    {.name = "no signal can be queued (RLIMIT_SIGPENDING is 0), one thread, with chroot",
+     .make = no_signals_queued,
+     .call = drop_with_chroot,
+     .outcomes = REFUSED,
+     .status = EC_SECURITY_ERESOURCE,
+     .says = {"RLIMIT_SIGPENDING"}},
 };
 
 void promise_of_supervisors(void)
@@ -194,6 +288,18 @@ void promise_of_supervisors(void)
                                                     .silent_end = !threads};
             }
     situations_unlisted("supervisors that do not answer a step", 120, supervised, LEN(supervised));
+    for (at = 0; at < LEN(falls_silent); at++) {
+        falls_silent_of[at].call = (unsigned)(at / 2);
+        falls_silent_of[at].threads = at % 2;
+        snprintf(falls_silent_of[at].name, sizeof falls_silent_of[at].name, "a supervisor falls silent at %s, %s",
+                 later_calls[at / 2].name, at % 2 ? "six threads" : "two threads");
+        falls_silent[at] = (struct situation){.name = falls_silent_of[at].name,
+                                              .make = make_falls_silent,
+                                              .outcomes = DONE | REFUSED | GONE,
+                                              .status = EC_SECURITY_EREFUSED,
+                                              .threads = at % 2 ? 6 : 2};
+    }
+    situations_unlisted("supervisors that fall silent once threads have been stopped", 120, falls_silent, LEN(falls_silent));
     situations_together("debuggers that hold the caller", 40, debugged, LEN(debugged));
     situations_together("timers that cannot be deleted", 40, timers, LEN(timers));
 }

@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <linux/filter.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -67,7 +69,8 @@ static void supervise(int listener, const struct supervisor *supervisor)
             _exit(0);
         }
         struct seccomp_notif_resp answer = {.id = asked.id};
-        bool counts = !supervisor->only || (pid_t)asked.pid == supervisor->only;
+        bool counts =
+            (!supervisor->only || (pid_t)asked.pid == supervisor->only) && (!supervisor->when || *supervisor->when);
         number += counts;
         if (counts && number >= supervisor->first && (!supervisor->many || number < supervisor->first + supervisor->many)) {
             if (!supervisor->error)
@@ -83,14 +86,31 @@ static void supervise(int listener, const struct supervisor *supervisor)
 
 pid_t seccomp_supervised(const struct rule *rules, size_t len, unsigned flags, const struct supervisor *supervisor)
 {
-    int listener = seccomp_rules(rules, len, flags | SECCOMP_FILTER_FLAG_NEW_LISTENER);
-    if (listener < 0)
+    /* The supervisor is not under the filter. It has the table of descriptors in common with its parent until it has the listener. */
+    enum { NONE = -2 };
+    volatile int *shared_number = mmap(NULL, sizeof *shared_number, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared_number == MAP_FAILED)
         return -1;
-    pid_t pid = fork(); /* under the filter too, of whose calls it makes none */
+    *shared_number = NONE;
+    pid_t pid = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        while (*shared_number == NONE)
+            usleep(100);
+        int listener = *shared_number;
+        if (listener < 0 || unshare(CLONE_FILES) < 0)
+            _exit(1);
+        *shared_number = NONE;
         supervise(listener, supervisor);
     }
+    if (pid < 0)
+        return -1;
+    int listener = seccomp_rules(rules, len, flags | SECCOMP_FILTER_FLAG_NEW_LISTENER);
+    *shared_number = listener;
+    if (listener < 0)
+        return -1;
+    while (*shared_number != NONE)
+        usleep(100);
     close(listener);
     return pid;
 }

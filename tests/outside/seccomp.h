@@ -36,6 +36,7 @@ struct supervisor {
     pid_t only;           /* of this thread; 0: of any. Calls of others are made */
     unsigned first, many; /* from this one on, the first being 1, so many; 0: all. Others are made */
     int error;            /* they get this error; 0: no answer, for ever */
+    volatile int *when;   /* none is counted before this is not 0; NULL: all are */
 };
 
 /* Starts a supervisor, a process beside, for rules with SECCOMP_RET_USER_NOTIF. Its pid, or -1. It ends with the calling thread. */

@@ -585,7 +585,7 @@ static void set_raw_caps(uint64_t effective, uint64_t permitted, uint64_t inheri
     must(syscall(SYS_capset, &caps.header, caps.data) == 0, "capset");
 }
 
-static void raw_drop(unsigned uid, uint64_t keep)
+void raw_drop(unsigned uid, uint64_t keep)
 {
     for (unsigned cap = 0; cap <= last_cap(); cap++)
         if (!(keep & BIT(cap)))
