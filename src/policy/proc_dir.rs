@@ -23,7 +23,8 @@ impl ProcFolder {
 
 impl Drop for ProcFolder {
     fn drop(&mut self) {
-        if self.fd().is_none() {
+        // The program's own, with the same number.
+        if self.0.as_ref().is_some_and(|fd| !sys::may_be_path_only(fd.raw())) {
             self.0.take().map(sys::KeptFd::forget);
         }
     }
