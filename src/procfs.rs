@@ -249,13 +249,28 @@ impl StatusParser {
     }
 
     /// Takes the next piece, and calls `group` for each supplementary group that ends in it.
-    pub fn feed(&mut self, piece: &[u8], mut group: impl FnMut(u32)) {
-        for &byte in piece {
+    pub fn feed(&mut self, mut piece: &[u8], mut group: impl FnMut(u32)) {
+        while let Some((&byte, rest)) = piece.split_first() {
+            let begins_line = self.len == 0 && matches!(self.group, Group::Elsewhere);
+            if begins_line
+                && !piece.starts_with(b"Groups:")
+                && let Some(end) = piece.iter().position(|byte| *byte == b'\n')
+            {
+                self.status.take_line(piece.get(..end).unwrap_or_default());
+                piece = piece.get(end + 1..).unwrap_or_default();
+                continue;
+            }
             match self.group {
                 Group::Elsewhere => self.take_byte(byte),
                 _ => self.take_byte_of_groups(byte, &mut group),
             }
+            piece = rest;
         }
+    }
+
+    /// Whether the rest of the file is of no interest: what follows the line `Seccomp`.
+    pub fn is_done(&self) -> bool {
+        self.status.seccomp.is_some()
     }
 
     /// What was found so far.

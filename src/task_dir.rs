@@ -8,8 +8,8 @@ use crate::sys;
 use crate::text::{BoundedWriter, Errno};
 
 /// No file of a thread is longer: 65,536 groups of eleven bytes, and the rest.
-const MOST_PIECES: usize = 1024;
-const PIECE: usize = 1024;
+const MOST_PIECES: usize = 512;
+const PIECE: usize = 2048;
 
 /// A path to a file of a thread, without the heap.
 pub(crate) struct TaskPath([u8; 64]);
@@ -69,6 +69,9 @@ pub(crate) fn read_status(file: &sys::Fd, mut group: impl FnMut(u32)) -> Result<
             break;
         }
         parser.feed(&piece[..len], &mut group);
+        if parser.is_done() {
+            break;
+        }
     }
     let status = parser.status();
     if status.caps().is_none() { Err(Errno(libc::EIO)) } else { Ok(status) }

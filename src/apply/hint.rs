@@ -6,7 +6,6 @@ use core::fmt;
 
 use super::error::ApplyError;
 use crate::caps::{self, CapNames};
-use crate::execute::SetGroups;
 use crate::id_map::{IdMap, Ids};
 use crate::plan::{Refusal, Step};
 use crate::sys;
@@ -147,7 +146,7 @@ pub(super) struct Situation<'a> {
     pub(super) permitted: u64,
     pub(super) overflow_uid: Option<u32>,
     pub(super) overflow_gid: Option<u32>,
-    pub(super) setgroups: SetGroups,
+    pub(super) setgroups_is_denied: bool,
     pub(super) groups_held: &'a [u32],
     pub(super) groups_wanted: &'a [u32],
     pub(super) proc: Option<&'a sys::Fd>,
@@ -203,9 +202,7 @@ impl Situation<'_> {
             Step::SetResUid(uid) if errno == libc::EINVAL => unmapped("user", Ids::User, &[*uid]),
             Step::SetResGid(gid) if errno == libc::EPERM => in_doubt("group", *gid, self.overflow_gid, caps::SETGID),
             Step::SetResUid(uid) if errno == libc::EPERM => in_doubt("user", *uid, self.overflow_uid, caps::SETUID),
-            Step::SetGroups if errno == libc::EPERM && self.setgroups == SetGroups::Denied => {
-                Some(Hint::SetgroupsDenied)
-            }
+            Step::SetGroups if errno == libc::EPERM && self.setgroups_is_denied => Some(Hint::SetgroupsDenied),
             // EPERM: no map has been written yet.
             Step::SetGroups if matches!(errno, libc::EINVAL | libc::EPERM) => {
                 unmapped("group", Ids::Group, self.groups_wanted)

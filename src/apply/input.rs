@@ -7,9 +7,7 @@ use core::time::Duration;
 use super::hint::Situation;
 use crate::alloc_util::{try_to_vec, try_vec_of, try_with_capacity};
 use crate::error::Error;
-use crate::execute::{
-    self, Context, GroupMatch, OwnStatus, ReadError, Reading, Root, SetGroups, SharedBuffer, Unknown,
-};
+use crate::execute::{self, Context, GroupMatch, OwnStatus, ReadError, Reading, Root, SharedBuffer, Unknown};
 use crate::id_map::Ids;
 use crate::plan::{self, Target};
 use crate::policy::{Policy, ProcFolder, root_folder};
@@ -130,7 +128,6 @@ impl Input {
             groups: &self.groups,
             buffer,
             root: self.root.as_ref(),
-            setgroups: SetGroups::NotAsked,
             caller_filtered: true,
             caller_caps: None,
             caller_bounding: 0,
@@ -140,13 +137,9 @@ impl Input {
         };
         let own = self.own_status();
         let mut caller = execute::read_caller(&ctx, &own, false)?;
-        if !caller.held.groups_as_wanted {
-            ctx.setgroups = self.setgroups();
-        }
         // A list that lacks only the primary group is as good where it cannot be set. Then it is the one that all threads are to have.
-        let cannot_set =
-            ctx.setgroups == SetGroups::Denied || caller.held.caps.permitted & caps::bit(caps::SETGID) == 0;
-        if caller.groups == GroupMatch::LacksPrimary && cannot_set {
+        let can_set = || caller.held.caps.permitted & caps::bit(caps::SETGID) != 0 && !self.setgroups_is_denied();
+        if caller.groups == GroupMatch::LacksPrimary && !can_set() {
             ctx.groups = &self.groups_but_primary;
             ctx.groups_in_doubt &= target.gid != target.overflow_gid;
             caller = execute::read_caller(&ctx, &own, false)?;
@@ -159,16 +152,16 @@ impl Input {
         Ok((ctx, caller))
     }
 
-    /// user_namespaces(7), /proc/PID/setgroups.
-    fn setgroups(&self) -> SetGroups {
+    /// Whether setgroups(2) is denied in this user namespace (user_namespaces(7), /proc/PID/setgroups).
+    fn setgroups_is_denied(&self) -> bool {
         let mut buf = [0; 8];
         let file = self.proc.as_ref().map(|proc| sys::openat(proc.raw(), c"self/setgroups", libc::O_RDONLY));
         match file {
             Some(Ok(file)) => match sys::read(file.raw(), &mut buf) {
-                Ok(len) if buf[..len.min(8)].starts_with(b"deny") => SetGroups::Denied,
-                _ => SetGroups::Allowed,
+                Ok(len) => buf[..len.min(8)].starts_with(b"deny"),
+                Err(_) => false,
             },
-            _ => SetGroups::Allowed,
+            _ => false,
         }
     }
 }
@@ -181,14 +174,11 @@ fn open_proc(policy: &mut Policy) -> Result<(Option<sys::KeptFd>, Option<sys::Ke
         drop(policy.proc.take());
         policy.proc = ProcFolder::open().map_err(|errno| why = errno).ok();
     }
-    let open = |proc: &sys::Fd, path, flags| {
-        sys::openat(proc.raw(), path, flags | libc::O_DIRECTORY).and_then(sys::KeptFd::new)
-    };
     let opened = match policy.proc.as_ref().and_then(ProcFolder::fd) {
-        Some(proc) => open(proc, c"self/task", libc::O_RDONLY)
+        Some(proc) => sys::openat(proc.raw(), c"self/task", libc::O_RDONLY | libc::O_DIRECTORY)
             // Another file system may cover it.
             .and_then(|tasks| if sys::is_on_proc(tasks.raw())? { Ok(tasks) } else { Err(why) })
-            .and_then(|tasks| Ok((open(proc, c".", libc::O_PATH)?, tasks))),
+            .and_then(|tasks| Ok((sys::KeptFd::new(sys::duplicate(proc)?)?, sys::KeptFd::new(tasks)?))),
         None => Err(why),
     };
     match opened {
@@ -231,7 +221,7 @@ pub(super) fn explained(error: Error, input: &Input, ctx: &Context<'_>, caller: 
         permitted: caller.held.caps.permitted,
         overflow_uid: ctx.target.overflow_uid,
         overflow_gid: ctx.target.overflow_gid,
-        setgroups: ctx.setgroups,
+        setgroups_is_denied: input.setgroups_is_denied(),
         groups_held: &old.distinct,
         groups_wanted: &input.groups,
         proc: input.proc.as_deref(),

@@ -1,7 +1,7 @@
 //! What one call wants, which all its threads share.
 
 use super::chroot::Root;
-use super::groups::{SetGroups, SharedBuffer};
+use super::groups::SharedBuffer;
 use crate::caps::CapSets;
 use crate::plan::Target;
 
@@ -13,8 +13,6 @@ pub(crate) struct Context<'a> {
     /// Where lists too long for the stack are read.
     pub(crate) buffer: &'a SharedBuffer<'a>,
     pub(crate) root: Option<&'a Root>,
-    /// Whether setgroups(2) is denied in this user namespace.
-    pub(crate) setgroups: SetGroups,
     /// Whether groups wanted are in doubt where they are held: one of them is the overflow id, which also stands for groups that have
     /// no id in this user namespace.
     pub(crate) groups_in_doubt: bool,

@@ -6,15 +6,6 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use crate::sys;
 use crate::text::Errno;
 
-/// Whether setgroups(2) is denied in this user namespace (/proc/self/setgroups, user_namespaces(7)).
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SetGroups {
-    Allowed,
-    Denied,
-    /// Not asked: the caller's groups are those wanted.
-    NotAsked,
-}
-
 /// How a list compares with the one wanted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum GroupMatch {

@@ -12,7 +12,7 @@ mod steps;
 pub(crate) use chroot::{Directories, Root};
 pub(crate) use context::{Context, Unknown};
 pub(crate) use follower::{PreparedFollower, Problem, Seen, commit_follower, keep_parent_death_signal, prepare};
-pub(crate) use groups::{GroupMatch, SetGroups, SharedBuffer};
+pub(crate) use groups::{GroupMatch, SharedBuffer};
 pub use read::ReadError;
 pub(crate) use read::{OwnStatus, Reading, read_caller, read_other};
 pub(crate) use rollback::{Snapshot, leaves_directories, undo};
