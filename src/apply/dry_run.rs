@@ -32,7 +32,7 @@ pub(super) fn run(policy: &mut Policy) -> Result<(), Error> {
     }
 }
 
-fn once(input: &Input) -> Result<(), Error> {
+fn once(input: &Input<'_>) -> Result<(), Error> {
     let mut old = OldGroups::with_capacity()?;
     while !old.read()? {
         old = OldGroups::with_capacity()?;
@@ -46,7 +46,7 @@ fn once(input: &Input) -> Result<(), Error> {
     if input.has_lost_descriptors() { Err(StopError::LostDescriptors.into()) } else { result }
 }
 
-fn run_for(input: &Input, ctx: &Context<'_>, caller: &Reading) -> Result<(), Error> {
+fn run_for(input: &Input<'_>, ctx: &Context<'_>, caller: &Reading) -> Result<(), Error> {
     let plan = plan::plan(&ctx.target, &caller.held, PlanKind::Caller)?;
     if let Some(tasks) = &input.tasks
         && task_dir::thread_count(tasks) != Ok(1)
@@ -62,7 +62,7 @@ fn run_for(input: &Input, ctx: &Context<'_>, caller: &Reading) -> Result<(), Err
         ctx,
         plan: &plan,
         needs_timer: alone && !caller.no_filter && !caller.traced,
-        proc: input.proc.as_deref(),
+        proc: input.proc.map(|proc| &**proc),
         memory: Memory::Own,
         limit: input.deadline.max(REHEARSAL_DEADLINE),
         parent_death_signal,
@@ -93,7 +93,7 @@ fn has_no_child(error: &ApplyError) -> bool {
 }
 
 /// Looks at every thread but the calling one.
-fn check_threads(input: &Input, ctx: &Context<'_>, caller: &Credentials, tasks: &sys::KeptFd) -> Result<(), Error> {
+fn check_threads(input: &Input<'_>, ctx: &Context<'_>, caller: &Credentials, tasks: &sys::KeptFd) -> Result<(), Error> {
     let mut names = [0u64; 1024];
     let own = sys::gettid();
     let mut own_seen = false;
@@ -117,7 +117,7 @@ fn check_threads(input: &Input, ctx: &Context<'_>, caller: &Credentials, tasks: 
 }
 
 fn check_thread(
-    input: &Input,
+    input: &Input<'_>,
     ctx: &Context<'_>,
     caller: &Credentials,
     tasks: &sys::KeptFd,

@@ -17,7 +17,7 @@ use crate::threads::StopError;
 use crate::{caps, id_map, pin, sys};
 
 /// All that a call allocates, looks up and opens: before anything changes.
-pub(super) struct Input {
+pub(super) struct Input<'p> {
     pub(super) target: Target,
     /// The supplementary groups wanted, sorted, without duplicates.
     groups: Vec<u32>,
@@ -27,7 +27,7 @@ pub(super) struct Input {
     overflow_group: Option<u32>,
     pub(super) deadline: Duration,
     /// Of /proc.
-    pub(super) proc: Option<sys::KeptFd>,
+    pub(super) proc: Option<&'p sys::KeptFd>,
     /// Of /proc/self/task.
     pub(super) tasks: Option<sys::KeptFd>,
     /// The calling thread's status file.
@@ -75,27 +75,30 @@ fn no_groups(errno: Errno) -> Error {
     Error::System { call: "getgroups", errno }
 }
 
-impl Input {
-    pub(super) fn gather(policy: &mut Policy) -> Result<Input, Error> {
+impl Input<'_> {
+    pub(super) fn gather(policy: &mut Policy) -> Result<Input<'_>, Error> {
         // Before a handler is installed.
         pin::pin_object()
             .map_err(|errno| Error::System { call: "dlopen of the object that holds the library", errno })?;
         let (mut target, groups) = policy.options.target()?;
         let mut groups_but_primary = try_to_vec(&groups)?;
         groups_but_primary.retain(|&group| Some(group) != target.gid);
-        let (proc, tasks) = open_proc(policy)?;
+        let found = find_proc(policy);
+        let policy = &*policy;
+        let (proc, tasks) = open_tasks(policy, found)?;
+        let proc_fd = proc.map(|proc| &**proc);
         let mut overflow_group = None;
         if target.uid.is_some() {
-            target.overflow_uid = id_map::overflow(proc.as_deref(), Ids::User).map(|overflow| overflow.id);
+            target.overflow_uid = id_map::overflow(proc_fd, Ids::User).map(|overflow| overflow.id);
         }
         if target.gid.is_some() || target.groups {
-            let overflow = id_map::overflow(proc.as_deref(), Ids::Group);
+            let overflow = id_map::overflow(proc_fd, Ids::Group);
             target.overflow_gid = overflow.map(|overflow| overflow.id);
             // Without /proc a list that is shown as wanted counts as it: the ids, which are set all the same, fail where they lack one here.
             overflow_group = overflow.filter(|overflow| overflow.told).map(|overflow| overflow.id);
         }
         let status = match &tasks {
-            Some(tasks) => Some(open_own_status(tasks, proc.as_deref())?),
+            Some(tasks) => Some(open_own_status(tasks, proc_fd)?),
             None => None,
         };
         let root = root(policy)?;
@@ -110,7 +113,7 @@ impl Input {
 
     /// Whether another thread has closed a descriptor of this call. What was read by its number since may be of another file.
     pub(super) fn has_lost_descriptors(&self) -> bool {
-        [&self.proc, &self.tasks, &self.status].into_iter().flatten().any(sys::KeptFd::is_lost)
+        [self.proc, self.tasks.as_ref(), self.status.as_ref()].into_iter().flatten().any(sys::KeptFd::is_lost)
     }
 
     pub(super) fn own_status(&self) -> OwnStatus<'_> {
@@ -155,7 +158,11 @@ impl Input {
     /// Whether setgroups(2) is denied in this user namespace (user_namespaces(7), /proc/PID/setgroups).
     fn setgroups_is_denied(&self) -> bool {
         let mut buf = [0; 8];
-        let file = self.proc.as_ref().map(|proc| sys::openat(proc.raw(), c"self/setgroups", libc::O_RDONLY));
+        // Only who may not write the map of a user namespace denies it, and then the map is not whole.
+        if self.target.overflow_gid.is_none() {
+            return false;
+        }
+        let file = self.proc.map(|proc| sys::openat(proc.raw(), c"self/setgroups", libc::O_RDONLY));
         match file {
             Some(Ok(file)) => match sys::read(file.raw(), &mut buf) {
                 Ok(len) => buf[..len.min(8)].starts_with(b"deny"),
@@ -166,22 +173,26 @@ impl Input {
     }
 }
 
-/// Opens /proc and the thread list of this process; neither where it has one thread for sure and no /proc.
-fn open_proc(policy: &mut Policy) -> Result<(Option<sys::KeptFd>, Option<sys::KeptFd>), Error> {
-    let mut why = Errno(libc::ENOENT);
-    if !policy.proc.as_ref().is_some_and(|proc| proc.fd().is_some()) {
+/// Opens /proc again where the policy's descriptor of it was closed.
+fn find_proc(policy: &mut Policy) -> Result<(), Errno> {
+    if policy.proc.as_ref().and_then(ProcFolder::fd).is_none() {
         // Before the new one is opened, which may get its number.
         drop(policy.proc.take());
-        policy.proc = ProcFolder::open().map_err(|errno| why = errno).ok();
+        policy.proc = Some(ProcFolder::open()?);
     }
-    let opened = match policy.proc.as_ref().and_then(ProcFolder::fd) {
-        Some(proc) => sys::openat(proc.raw(), c"self/task", libc::O_RDONLY | libc::O_DIRECTORY)
-            // Another file system may cover it.
-            .and_then(|tasks| if sys::is_on_proc(tasks.raw())? { Ok(tasks) } else { Err(why) })
-            .and_then(|tasks| Ok((sys::KeptFd::new(sys::duplicate(proc)?)?, sys::KeptFd::new(tasks)?))),
-        None => Err(why),
+    Ok(())
+}
+
+/// Opens the thread list of this process, below /proc; neither where it has one thread for sure and no /proc.
+fn open_tasks(policy: &Policy, found: Result<(), Errno>) -> Result<(Option<&sys::KeptFd>, Option<sys::KeptFd>), Error> {
+    let open = || {
+        found?;
+        let proc = policy.proc.as_ref().and_then(|proc| proc.0.as_ref()).ok_or(Errno(libc::ENOENT))?;
+        let tasks = sys::openat(proc.raw(), c"self/task", libc::O_RDONLY | libc::O_DIRECTORY)?;
+        // Another file system may cover it.
+        if sys::is_on_proc(tasks.raw())? { Ok((proc, sys::KeptFd::new(tasks)?)) } else { Err(Errno(libc::ENOENT)) }
     };
-    match opened {
+    match open() {
         Ok((proc, tasks)) => Ok((Some(proc), Some(tasks))),
         Err(_) if sys::is_single_threaded_for_sure() => Ok((None, None)),
         Err(errno) => Err(StopError::NoTaskDir { errno }.into()),
@@ -213,7 +224,13 @@ fn root(policy: &Policy) -> Result<Option<Root>, Error> {
 }
 
 /// Says what an operator can do about a refusal.
-pub(super) fn explained(error: Error, input: &Input, ctx: &Context<'_>, caller: &Reading, old: &OldGroups) -> Error {
+pub(super) fn explained(
+    error: Error,
+    input: &Input<'_>,
+    ctx: &Context<'_>,
+    caller: &Reading,
+    old: &OldGroups,
+) -> Error {
     let situation = Situation {
         missing: plan::missing_capabilities(&ctx.target, &caller.held),
         bounding: caller.held.bounding,
@@ -224,7 +241,7 @@ pub(super) fn explained(error: Error, input: &Input, ctx: &Context<'_>, caller: 
         setgroups_is_denied: input.setgroups_is_denied(),
         groups_held: &old.distinct,
         groups_wanted: &input.groups,
-        proc: input.proc.as_deref(),
+        proc: input.proc.map(|proc| &**proc),
     };
     let hint = match &error {
         Error::Plan(refusal) => situation.hint_for_refusal(refusal),

@@ -76,7 +76,7 @@ enum Outcome {
     MoreGroups,
 }
 
-fn run(input: &Input) -> Result<(), Error> {
+fn run(input: &Input<'_>) -> Result<(), Error> {
     let start = sys::now();
     let mut target = input.target;
     loop {
@@ -114,7 +114,7 @@ fn run(input: &Input) -> Result<(), Error> {
 
 /// One try, with the call lock held and all signals blocked.
 fn run_locked(
-    input: &Input,
+    input: &Input<'_>,
     target: Target,
     buffer: &SharedBuffer<'_>,
     old: &mut OldGroups,
@@ -132,7 +132,7 @@ fn run_locked(
 }
 
 fn run_for(
-    input: &Input,
+    input: &Input<'_>,
     lock: &CallLock,
     ctx: &Context<'_>,
     first: Reading,
@@ -178,7 +178,7 @@ fn run_for(
             ctx,
             plan: &plan,
             needs_timer,
-            proc: input.proc.as_deref(),
+            proc: input.proc.map(|proc| &**proc),
             memory: Memory::Shared,
             limit: input.deadline.max(REHEARSAL_DEADLINE),
             parent_death_signal: kept_signal,

@@ -4,7 +4,7 @@ use crate::sys;
 use crate::text::Errno;
 
 /// A descriptor of /proc, opened before the program calls chroot(2) by itself.
-pub(crate) struct ProcFolder(Option<sys::KeptFd>);
+pub(crate) struct ProcFolder(pub(crate) Option<sys::KeptFd>);
 
 impl ProcFolder {
     pub(crate) fn open() -> Result<ProcFolder, Errno> {
@@ -14,7 +14,7 @@ impl ProcFolder {
 
     /// The descriptor, if it is still that of /proc: a daemon that closes all descriptors closes this one too, and the number may be in
     /// use for another file.
-    pub(crate) fn fd(&self) -> Option<&sys::Fd> {
+    pub(crate) fn fd(&self) -> Option<&sys::KeptFd> {
         let fd = self.0.as_ref()?;
         // The program may have opened /proc itself, with the same number; but hardly to do nothing there.
         (fd.stat().is_ok() && sys::may_be_path_only(fd.raw())).then_some(fd)

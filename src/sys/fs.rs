@@ -233,12 +233,6 @@ pub(crate) fn may_be_path_only(fd: c_int) -> bool {
     !matches!(flags, Ok(flags) if flags != 0 && flags as c_int & libc::O_PATH == 0)
 }
 
-/// fcntl(2), F_DUPFD_CLOEXEC: another descriptor of the same open file.
-pub(crate) fn duplicate(fd: &Fd) -> Result<Fd> {
-    // SAFETY: takes numbers.
-    unsafe { call!(libc::SYS_fcntl, fd.raw(), libc::F_DUPFD_CLOEXEC, 3) }.map(|fd| Fd::from_raw(fd as c_int))
-}
-
 /// Whether the descriptor is on a proc file system (fstatfs(2)).
 pub(crate) fn is_on_proc(fd: c_int) -> Result<bool> {
     let mut stat = MaybeUninit::<StatFs>::zeroed();
