@@ -24,8 +24,8 @@ impl ProcFolder {
 impl Drop for ProcFolder {
     fn drop(&mut self) {
         // The program's own, with the same number.
-        if self.0.as_ref().is_some_and(|fd| !sys::may_be_path_only(fd.raw())) {
-            self.0.take().map(sys::KeptFd::forget);
+        if let Some(fd) = self.0.take_if(|fd| !sys::may_be_path_only(fd.raw())) {
+            fd.forget();
         }
     }
 }

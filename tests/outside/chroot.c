@@ -435,8 +435,8 @@ static bool room(void)
     if (mount("tmpfs", "/mnt", "tmpfs", 0, "mode=0755") < 0)
         return false;
     umask(022);
-    int made = mkdir("/mnt/jail", 0755) || mkdir("/mnt/jail/inner", 0755) || mkdir("/mnt/work", 0755) || mkdir("/mnt/closed", 0700) ||
-               mkdir("/mnt/changes", 0755) || chdir("/");
+    int made = mkdir("/mnt/jail", 0755) || mkdir("/mnt/jail/inner", 0755) || mkdir("/mnt/work", 0755) ||
+               mkdir("/mnt/closed", 0700) || mkdir("/mnt/changes", 0755) || chdir("/");
     for (int at = 0; at < 2; at++) {
         int fd = open(at ? "/mnt/closed/inside" : "/mnt/jail/inside", O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
         made |= fd < 0 || close(fd);

@@ -60,11 +60,24 @@ static const struct {
     const char *name;
     int number;
 } later_calls[] = {
-    {"lseek", SYS_lseek},       {"openat", SYS_openat},       {"read", SYS_read},         {"close", SYS_close},
-    {"fstat", SYS_fstat},       {"newfstatat", SYS_newfstatat}, {"getdents64", SYS_getdents64}, {"prctl", SYS_prctl},
-    {"clone", SYS_clone},       {"wait4", SYS_wait4},         {"mmap", SYS_mmap},         {"munmap", SYS_munmap},
-    {"capget", SYS_capget},     {"capset", SYS_capset},       {"getppid", SYS_getppid},   {"rt_tgsigqueueinfo", SYS_rt_tgsigqueueinfo},
-    {"setresuid", SYS_setresuid}, {"sched_yield", SYS_sched_yield},
+    {"lseek", SYS_lseek},
+    {"openat", SYS_openat},
+    {"read", SYS_read},
+    {"close", SYS_close},
+    {"fstat", SYS_fstat},
+    {"newfstatat", SYS_newfstatat},
+    {"getdents64", SYS_getdents64},
+    {"prctl", SYS_prctl},
+    {"clone", SYS_clone},
+    {"wait4", SYS_wait4},
+    {"mmap", SYS_mmap},
+    {"munmap", SYS_munmap},
+    {"capget", SYS_capget},
+    {"capset", SYS_capset},
+    {"getppid", SYS_getppid},
+    {"rt_tgsigqueueinfo", SYS_rt_tgsigqueueinfo},
+    {"setresuid", SYS_setresuid},
+    {"sched_yield", SYS_sched_yield},
 };
 
 static struct {
@@ -99,7 +112,8 @@ static void make_falls_silent(void)
     thread(silences, NULL);
     wait_for(&shared->count, 1);
     struct supervisor supervisor = {.first = 1, .when = &shared->flag};
-    must(seccomp_supervised(&rule, 1, SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_TSYNC_ESRCH, &supervisor) > 0, "a supervisor");
+    must(seccomp_supervised(&rule, 1, SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_TSYNC_ESRCH, &supervisor) > 0,
+         "a supervisor");
 }
 
 /* --- debuggers ----------------------------------------------------------------------------------------------------- */

@@ -69,8 +69,7 @@ static void supervise(int listener, const struct supervisor *supervisor)
             _exit(0);
         }
         struct seccomp_notif_resp answer = {.id = asked.id};
-        bool counts =
-            (!supervisor->only || (pid_t)asked.pid == supervisor->only) && (!supervisor->when || *supervisor->when);
+        bool counts = (!supervisor->only || (pid_t)asked.pid == supervisor->only) && (!supervisor->when || *supervisor->when);
         number += counts;
         if (counts && number >= supervisor->first && (!supervisor->many || number < supervisor->first + supervisor->many)) {
             if (!supervisor->error)

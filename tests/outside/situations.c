@@ -574,11 +574,11 @@ int main(int argc, char **argv)
         char letter;
         void (*run)(void);
     } groups[] = {
-        {'t', situations_of_threads}, {'s', situations_of_signals},  {'p', situations_of_processes},
-        {'l', situations_of_limits},  {'f', situations_of_features}, {'F', promise_of_filters},
-        {'C', promise_of_callers},    {'V', promise_of_supervisors}, {'R', promise_of_roots},
-        {'D', promise_of_dry_runs},   {'S', promise_of_stacks},      {'O', promise_of_others},
-        {'P', promise_of_processes},  {'L', promise_of_leaks},       {'E', promise_of_evidence},
+        {'t', situations_of_threads},  {'s', situations_of_signals},  {'p', situations_of_processes},
+        {'l', situations_of_limits},   {'f', situations_of_features}, {'F', promise_of_filters},
+        {'C', promise_of_callers},     {'V', promise_of_supervisors}, {'R', promise_of_roots},
+        {'D', promise_of_dry_runs},    {'S', promise_of_stacks},      {'O', promise_of_others},
+        {'P', promise_of_processes},   {'L', promise_of_leaks},       {'E', promise_of_evidence},
         {'K', promise_of_descriptors},
     };
     /* SITUATIONS_OF=ts: some of the groups only. */
