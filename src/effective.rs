@@ -3,8 +3,10 @@
 //! All signals are blocked between the read and the write: a call that stops this thread in between would have its work undone by the
 //! write. What is written back is what /proc says is held, because a security module may mask what capget(2) shows.
 
+use crate::apply::error::ApplyError;
 use crate::caps::{CapSets, text};
 use crate::error::Error;
+use crate::plan::Step;
 use crate::text::Errno;
 use crate::{sys, task_dir};
 
@@ -16,26 +18,30 @@ fn effective_only(text: &[u8]) -> Result<u64, Error> {
     Ok(caps.effective)
 }
 
-/// What the calling thread holds. Without /proc, what capget(2) shows has to do.
-fn held() -> Result<CapSets, Error> {
+/// What the calling thread holds, and whether a seccomp filter may pretend a change. Without /proc, what capget(2) shows has to do.
+fn held() -> Result<(CapSets, bool), Error> {
     let status = sys::openat(sys::CWD, c"/proc/thread-self/status", libc::O_RDONLY).and_then(|file| {
         if sys::is_on_proc(file.raw())? { task_dir::read_status(&file, |_| {}) } else { Err(Errno(libc::ENOENT)) }
     });
-    match status.ok().and_then(|status| status.caps()) {
-        Some(caps) => Ok(caps),
-        None => sys::capget().map_err(|errno| Error::System { call: "capget", errno }),
+    match status.ok().and_then(|status| Some((status.caps()?, status.seccomp.is_some_and(|mode| mode != 0)))) {
+        Some(held) => Ok(held),
+        None => sys::capget().map(|caps| (caps, true)).map_err(|errno| Error::System { call: "capget", errno }),
     }
 }
 
 fn set_effective(change: impl FnOnce(&CapSets) -> Result<u64, Error>) -> Result<(), Error> {
     let system = |call| move |errno| Error::System { call, errno };
     let mask = sys::set_signal_mask(u64::MAX).map_err(system("rt_sigprocmask"))?;
-    let done = held().and_then(|now| {
+    let done = held().and_then(|(now, filtered)| {
         let effective = change(&now)?;
         if effective == now.effective {
             return Ok(());
         }
-        sys::capset(&CapSets { effective, ..now }).map_err(system("capset"))
+        sys::capset(&CapSets { effective, ..now }).map_err(system("capset"))?;
+        if filtered && held()?.0.effective != effective {
+            return Err(Error::Apply(ApplyError::NoEffect { step: Step::CapSet(CapSets { effective, ..now }) }));
+        }
+        Ok(())
     });
     let _ = sys::insist(|| sys::set_signal_mask(mask));
     done

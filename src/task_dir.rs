@@ -82,13 +82,13 @@ pub(crate) fn thread_count(dir: &sys::KeptFd) -> Result<usize, Errno> {
     Ok((dir.stat()?.st_nlink as usize).saturating_sub(2))
 }
 
-/// Whether a thread has ended, be it only as a leader that stays as a zombie. `dir` may be another's descriptor in this thread, and
-/// the root directory another's; then only what the kernel says of its number tells.
-pub(crate) fn has_ended(dir: c_int, pid: i32, tid: i32) -> bool {
+/// Whether a thread has ended, be it only as a leader that stays as a zombie. `dir`, if there is one, may be another's descriptor in
+/// this thread, and the root directory another's; then only what the kernel says of its number tells.
+pub(crate) fn has_ended(dir: Option<c_int>, pid: i32, tid: i32) -> bool {
     let mut buf = [0; 512];
-    let paths = [(dir, TaskPath::in_task_dir(tid, "stat")), (sys::CWD, TaskPath::absolute(pid, tid, "stat"))];
-    for (dir, path) in &paths {
-        if let Ok(text) = read_start(*dir, path, &mut buf)
+    let in_dir = dir.map(|dir| (dir, TaskPath::in_task_dir(tid, "stat")));
+    for (dir, path) in in_dir.into_iter().chain([(sys::CWD, TaskPath::absolute(pid, tid, "stat"))]) {
+        if let Ok(text) = read_start(dir, &path, &mut buf)
             && let Some(stat) = Stat::parse(text)
         {
             return stat.state.has_ended();

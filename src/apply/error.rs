@@ -24,11 +24,11 @@ pub enum ApplyError {
         step: Step,
     },
     /// The rehearsal's child was killed at a step, or before the first.
-    #[error("the rehearsal was killed by signal {signal} {} (seccomp filter?)", At(*.step))]
+    #[error("the rehearsal was killed{} {} (seccomp filter?)", By(*.signal), At(*.step))]
     Killed {
         /// The call.
         step: Option<Step>,
-        /// What killed it.
+        /// What killed it; 0: another part of the program has taken its wait status.
         signal: i32,
     },
     /// The rehearsal's child did not end in time.
@@ -103,6 +103,15 @@ impl fmt::Display for At {
             Some(step) => write!(f, "at {step}"),
             None => f.write_str("before its first step"),
         }
+    }
+}
+
+/// What killed it, where that is known.
+struct By(i32);
+
+impl fmt::Display for By {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == 0 { Ok(()) } else { write!(f, " by signal {}", self.0) }
     }
 }
 

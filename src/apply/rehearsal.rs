@@ -236,7 +236,14 @@ impl Rehearsal<'_> {
         loop {
             let job = Job { rehearsal: self, report: page.clear(), before };
             begins(self.limit + GRACE * 3);
-            let status = job.run_child()?;
+            let status = match job.run_child() {
+                // Where children are to have another time namespace, none may share the memory (kernel/fork.c, copy_process).
+                Err(ApplyError::Clone { errno: Errno(libc::EINVAL) }) if before.memory == Memory::Shared => {
+                    before.memory = Memory::Own;
+                    continue;
+                }
+                status => status?,
+            };
             let at = job.report.progress.load(Relaxed);
             let outcome = job.report.outcome.load(Acquire);
             match at {

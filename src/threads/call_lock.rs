@@ -109,7 +109,7 @@ impl Shared {
     /// Whether the thread of a call has ended: a filter of its own may have killed it.
     fn is_dead(&self, owner: u64, tasks: Option<&sys::Fd>) -> bool {
         let (pid, tid) = ((owner >> 32) as c_int, owner as u32 as c_int);
-        task_dir::has_ended(tasks.map_or(sys::CWD, sys::Fd::raw), pid, tid)
+        task_dir::has_ended(tasks.map(sys::Fd::raw), pid, tid)
     }
 
     /// Takes over from a call whose thread has ended.

@@ -191,7 +191,10 @@ impl Wait {
             );
         }
         // The caller may have ended in good order, having let this thread go.
-        if self.looks && task_dir::has_ended(session.tasks, session.pid, session.caller) && word.load(SeqCst) == value {
+        if self.looks
+            && task_dir::has_ended(Some(session.tasks), session.pid, session.caller)
+            && word.load(SeqCst) == value
+        {
             die_of_caller(session, "it was killed (by a seccomp filter?)");
         }
     }

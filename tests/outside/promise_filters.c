@@ -532,8 +532,30 @@ static const struct situation signals[] = {
      .threads = 2},
 };
 
+/* --- a change of the effective set that is pretended ----------------------------------------------------------------------------- */
+
+static void make_pretended_raise(void)
+{
+    must(ec_security_lower("cap_kill+e") == EC_SECURITY_OK, "lower");
+    filter(SYS_capset, -1, PRETENDS, true);
+}
+
+static int raise_and_drop(void)
+{
+    if (ec_security_raise("cap_kill+e") != EC_SECURITY_EREFUSED || !strstr(ec_security_last_error(), "did not take effect"))
+        complain("raise: %s", ec_security_last_error());
+    return drop();
+}
+
+static const struct situation pretended_raise = {.name = "the process's seccomp filter pretends a raise of the effective set",
+                                                 .make = make_pretended_raise,
+                                                 .call = raise_and_drop,
+                                                 .outcomes = REFUSED,
+                                                 .status = EC_SECURITY_EREFUSED};
+
 void promise_of_filters(void)
 {
+    situation(&pretended_raise);
     static const struct situation some_time = {.name = "a filter that comes for all threads some time during the call",
                                                .make = make_some_time,
                                                .call = drop_meanwhile,

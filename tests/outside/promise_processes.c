@@ -27,15 +27,29 @@
 
 #define LEN(array) (sizeof(array) / sizeof *(array))
 
-static const char *no_pid_namespace(void)
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x80
+#endif
+
+static bool can_unshare(int flags)
 {
     pid_t pid = fork();
     if (pid == 0)
-        _exit(unshare(CLONE_NEWPID | CLONE_NEWNS) ? 1 : 0);
+        _exit(unshare(flags) ? 1 : 0);
     int status = -1;
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
-    return status ? "no pid namespace can be made here" : NULL;
+    return status == 0;
+}
+
+static const char *no_pid_namespace(void)
+{
+    return can_unshare(CLONE_NEWPID | CLONE_NEWNS) ? NULL : "no pid namespace can be made here";
+}
+
+static const char *no_time_namespace(void)
+{
+    return can_unshare(CLONE_NEWTIME) ? NULL : "no time namespace can be made here (Linux 5.6)";
 }
 
 /* Runs `body` as process 1 of a namespace; its end becomes the end of this process. */
@@ -112,6 +126,14 @@ static void new_namespace(void)
 }
 
 static void new_namespace_alone(void) { must(unshare(CLONE_NEWPID) == 0, "unshare(CLONE_NEWPID)"); }
+
+/* From then on no child may share the memory. */
+static void new_time_namespace(void)
+{
+    idle_threads(2);
+    must(unshare(CLONE_NEWTIME) == 0, "unshare(CLONE_NEWTIME)");
+    filter(SYS_uname, -1, FAILS_WITH(EPERM), true);
+}
 
 static void new_namespace_filtered(void)
 {
@@ -542,6 +564,11 @@ void promise_of_processes(void)
          .then = forks_still,
          .outcomes = REFUSED,
          .says = {"pid namespace"}},
+        {.name = "children are to be in a new time namespace, under a seccomp filter",
+         .cannot = no_time_namespace,
+         .make = new_time_namespace,
+         .outcomes = DONE,
+         .threads = 3},
         {.name = "a process shares the memory of the caller's", .make = make_sharer_beside, .outcomes = DONE, .threads = 3},
         {.name = "the caller is scheduled by SCHED_DEADLINE",
          .cannot = no_deadlines,
