@@ -1,6 +1,7 @@
 //! Stopping all threads, and letting them follow or go.
 
 use core::ffi::c_int;
+use core::sync::atomic::AtomicU32;
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 use core::time::Duration;
 
@@ -22,6 +23,8 @@ const SLICE: Duration = Duration::from_millis(1);
 const PROBES_PER_SLICE: usize = 64;
 /// Looks that find the signal neither pending nor answered, until it counts as lost.
 const LOST_AFTER: u32 = 50;
+/// After how long without progress all threads are let go for a moment, the first time; then twice as long each time.
+const LET_GO_AFTER: Duration = Duration::from_millis(20);
 /// How long a stopped thread may take to follow, or to leave. The deadline is for stopping, and may be a millisecond. Also how long the
 /// caller may take to let them go.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -51,6 +54,7 @@ pub(crate) fn stop_all<'a>(
     }
     let mut deadline = Deadline::new(limit);
     let mut capacity = threads * 2 + 256;
+    let mut let_go_after = LET_GO_AFTER;
     loop {
         let mut stopper = match Stopper::new(lock, ctx, tasks, capacity, &mut deadline, limit + PATIENCE) {
             Ok(stopper) => stopper,
@@ -59,11 +63,17 @@ pub(crate) fn stop_all<'a>(
                 return Err(error);
             }
         };
-        match stopper.stop(&mut deadline) {
+        match stopper.stop(&mut deadline, let_go_after) {
             Ok(()) => return Ok(Some(StoppedThreads { stopper: Some(stopper) })),
             Err(Failure::TooManyThreads) => {
                 capacity = stopper.session.capacity * 4;
                 stopper.release();
+            }
+            Err(Failure::Interlocked) => {
+                stopper.release();
+                let_go_after *= 2;
+                let word = AtomicU32::new(0);
+                deadline.wait(SLICE * 2, |slice| sys::futex_wait(&word, 0, Some(slice)));
             }
             Err(Failure::Because(error)) => {
                 stopper.release();
@@ -152,6 +162,8 @@ struct Stopper<'a> {
 enum Failure {
     /// There are more than the session has slots for.
     TooManyThreads,
+    /// One that does not stop may wait for one that has: all are to be let go for a moment.
+    Interlocked,
     Because(StopError),
 }
 
@@ -191,14 +203,14 @@ impl<'a> Stopper<'a> {
     }
 
     /// Stops every thread there is, or says why not.
-    fn stop(&mut self, deadline: &mut Deadline) -> Result<(), Failure> {
+    fn stop(&mut self, deadline: &mut Deadline, let_go_after: Duration) -> Result<(), Failure> {
         let mut quiet = 0;
         let mut pause = Duration::from_micros(50);
         let mut guessed = self.signal_consecutive_tids()?;
         loop {
             // What was guessed stands for the first scan; the count tells whether it was enough.
             let new = core::mem::take(&mut guessed) || self.scan_tasks()?;
-            self.wait_until_stopped(deadline)?;
+            self.wait_until_stopped(deadline, let_go_after)?;
             let skipped =
                 self.slots().iter().filter(|slot| slot.is(State::Skipped) && slot.scan.load(Relaxed) == self.scan);
             let known = 1 + self.session.stopped.load(SeqCst) as usize + skipped.count();
@@ -391,9 +403,10 @@ impl<'a> Stopper<'a> {
     }
 
     /// Waits until every thread signalled has stopped, has ended or is known not to take part.
-    fn wait_until_stopped(&mut self, deadline: &mut Deadline) -> Result<(), Failure> {
+    fn wait_until_stopped(&mut self, deadline: &mut Deadline, let_go_after: Duration) -> Result<(), Failure> {
         let mut last_stopped = u32::MAX;
         let mut next = 0;
+        let mut last_progress = sys::now();
         loop {
             let target =
                 self.slots().iter().filter(|slot| slot.is(State::Signalled) || slot.is_in_handler()).count() as u32;
@@ -411,6 +424,7 @@ impl<'a> Stopper<'a> {
             self.send_unsent()?;
             if stopped != last_stopped && !late {
                 last_stopped = stopped;
+                last_progress = sys::now();
                 continue;
             }
             // Nothing found there would be of this process.
@@ -418,7 +432,11 @@ impl<'a> Stopper<'a> {
             // A few at a time: reading /proc for thousands would take longer than they need to stop.
             for _ in 0..self.used.min(PROBES_PER_SLICE) {
                 next = if next + 1 < self.used { next + 1 } else { 0 };
-                self.check_unresponsive(next)?;
+                let may_wait_for_another = self.check_unresponsive(next)?;
+                if may_wait_for_another && !late && sys::now().saturating_sub(last_progress) > let_go_after {
+                    self.remember_all_late();
+                    return Err(Failure::Interlocked);
+                }
             }
             if late {
                 // All of them, since the one that is to blame may not have been looked at yet.
@@ -451,12 +469,19 @@ impl<'a> Stopper<'a> {
         Ok(())
     }
 
-    /// Looks at a thread that has not answered: whether it still can, and whether it has lost its signal.
-    fn check_unresponsive(&mut self, index: usize) -> Result<(), Failure> {
+    /// Remembers those that have a signal pending: it may come when nobody waits for it.
+    fn remember_all_late(&self) {
+        let unanswered = |slot: &&Slot| slot.is(State::Signalled) && slot.queue_full.load(Relaxed) == 0;
+        self.slots().iter().filter(unanswered).for_each(|slot| self.lock.remember_late(slot.tid.load(Relaxed)));
+    }
+
+    /// Looks at a thread that has not answered: whether it still can, and whether it has lost its signal. Says whether it may wait for
+    /// a thread that has stopped: a lock of libc's, say (pthread_create(3) with an affinity).
+    fn check_unresponsive(&mut self, index: usize) -> Result<bool, Failure> {
         self.die_if_killed_in_handler(index);
         let slot = &self.slots()[index];
         if !slot.is(State::Signalled) || slot.queue_full.load(Relaxed) == 1 {
-            return Ok(());
+            return Ok(false);
         }
         let tid = slot.tid.load(Relaxed);
         match probe_thread(self.tasks, tid) {
@@ -475,11 +500,12 @@ impl<'a> Stopper<'a> {
                     slot.missed.store(0, Relaxed);
                     // It may come all the same, and late.
                     self.lock.remember_late(tid);
-                    return self.signal(index);
+                    self.signal(index)?;
                 }
+                return Ok(state.blocks_signal || state.state == b'D');
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// A thread that has ended inside our handler was killed by its own seccomp filter for a call made there. What it held (locks,

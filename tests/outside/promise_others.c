@@ -331,6 +331,82 @@ static void make_without_counter(void)
     wait_for(&shared->count, 1);
 }
 
+/* --- a thread that cannot stop before one goes on that has ------------------------------------------------------------------------ */
+
+/* As pthread_create(3) has it where the new thread is to have an affinity: it is born with all signals blocked, and waits for a lock that
+ * its maker has. */
+static volatile int locked, waits;
+
+static void *holds_lock(void *unused)
+{
+    locked = 1;
+    while (!waits)
+        sched_yield();
+    shared->count++;
+    pause(); /* until a signal was handled */
+    locked = 0;
+    for (;;)
+        pause();
+    return unused;
+}
+
+static void *waits_for_lock(void *unused)
+{
+    uint64_t mask = UINT64_C(1) << (BORROWED - 1);
+    must(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
+    waits = 1;
+    while (locked)
+        nap(1);
+    must(syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
+    for (;;)
+        pause();
+    return unused;
+}
+
+static void make_interlocked(void)
+{
+    idle_threads(2);
+    locked = 1;
+    thread(holds_lock, NULL);
+    thread(waits_for_lock, NULL);
+    wait_for(&shared->count, 1);
+    nap(20);
+}
+
+/* glibc's own, all the time. */
+static void *returns(void *unused) { return unused; }
+
+static void *makes_threads_with_affinity(void *unused)
+{
+    cpu_set_t any;
+    pthread_attr_t attr;
+    must(sched_getaffinity(0, sizeof any, &any) == 0 && pthread_attr_init(&attr) == 0 &&
+             pthread_attr_setaffinity_np(&attr, sizeof any, &any) == 0,
+         "an affinity");
+    for (shared->flag = 1;;) {
+        pthread_t made;
+        if (pthread_create(&made, &attr, returns, NULL) == 0)
+            pthread_join(made, NULL);
+    }
+    return unused;
+}
+
+static void make_maker(void)
+{
+    thread(makes_threads_with_affinity, NULL);
+    wait_for(&shared->flag, 1);
+}
+
+static int many_calls(void)
+{
+    for (int at = 0; at < 400; at++) {
+        int status = stop_all();
+        if (status)
+            return status;
+    }
+    return drop();
+}
+
 /* --- execve ------------------------------------------------------------------------------------------------------------------- */
 
 static void *executes(void *unused)
@@ -418,6 +494,16 @@ static void make_many_deaf(void)
 void promise_of_others(void)
 {
     static const struct situation meanwhile[] = {
+        {.name = "a thread blocks the signal until one goes on that has stopped",
+         .make = make_interlocked,
+         .outcomes = DONE,
+         .within = 2500,
+         .threads = 5},
+        {.name = "another thread calls pthread_create with an affinity all the time",
+         .make = make_maker,
+         .call = many_calls,
+         .outcomes = DONE,
+         .threads = 2},
         {.name = "a thread may not read the time-stamp counter (PR_SET_TSC)",
          .cannot = no_counter,
          .make = make_without_counter,
