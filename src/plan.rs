@@ -257,10 +257,15 @@ impl Plan {
         [bounding, capset, securebits].into_iter().flatten()
     }
 
-    /// Whether a change of ids or groups comes after a step that cannot be undone, or is one: the plan is rehearsed even without a
-    /// seccomp filter.
-    pub fn changes_ids_for_good(&self) -> bool {
-        let is_one = |kind: &Kind| matches!(kind, Kind::SetGroups | Kind::SetResGid | Kind::SetResUid);
+    /// Whether a step that no probe tells of comes after one that cannot be undone, or is one: a change of ids or groups, or of a
+    /// securebit that this kernel may not know (those since Linux 6.14). The plan is rehearsed then even without a seccomp filter.
+    pub fn must_be_rehearsed(&self) -> bool {
+        let new_bits = self.goal.securebits & !self.securebits_at_bar & UNPRIVILEGED;
+        let is_one = |kind: &Kind| match kind {
+            Kind::SetGroups | Kind::SetResGid | Kind::SetResUid => true,
+            Kind::SecureBits => new_bits != 0,
+            _ => false,
+        };
         self.kinds[self.reversible()..usize::from(self.len)].iter().any(is_one)
     }
 

@@ -122,6 +122,8 @@ pub struct Status {
     pub pid: Option<i32>,
     /// `PPid`.
     pub ppid: Option<i32>,
+    /// The last of `NSpid`: the thread, by the number that it has in its own pid namespace. Since Linux 4.1.
+    pub own_tid: Option<i32>,
     /// `TracerPid`, 0 where none traces it.
     pub tracer: Option<i32>,
     /// `Uid`: real, effective, saved, file-system.
@@ -186,6 +188,7 @@ impl Status {
             b"Tgid" => self.tgid = number(words),
             b"Pid" => self.pid = number(words),
             b"PPid" => self.ppid = number(words),
+            b"NSpid" => self.own_tid = words.last().and_then(decimal).and_then(|tid| i32::try_from(tid).ok()),
             b"TracerPid" => self.tracer = number(words),
             b"Uid" => self.uids = four(words),
             b"Gid" => self.gids = four(words),

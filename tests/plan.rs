@@ -702,7 +702,7 @@ fn an_overflow_id_is_no_evidence() {
     let wanted = |uid| Target { uid: Some(uid), gid: Some(uid), groups: true, ..NOTHING };
     let steps_of = |target: &Target, held: &Credentials| {
         let plan = plan(target, held, PlanKind::Caller).expect("a plan");
-        (plan.steps().collect::<Vec<_>>(), plan.reversible(), plan.changes_ids_for_good())
+        (plan.steps().collect::<Vec<_>>(), plan.reversible(), plan.must_be_rehearsed())
     };
     let known = wanted(OVERFLOW);
     assert_eq!(steps_of(&known, &nobody.held()), (vec![], 0, false));

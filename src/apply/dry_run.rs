@@ -150,7 +150,7 @@ fn check_thread(
             return Some(ThreadProblem::Read(execute::ReadError { call: "opening /proc/self/task/TID/status", errno }));
         }
     };
-    match execute::read_other(ctx, &file) {
+    match execute::read_other(ctx, &file, tid) {
         // What only the thread can tell is taken to be as with the caller.
         Ok((held, _)) => {
             let mut held = Credentials { securebits: caller.securebits, ..held };

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::mem::ManuallyDrop;
 use core::time::Duration;
 
 use super::hint::Situation;
@@ -32,6 +33,8 @@ pub(super) struct Input<'p> {
     pub(super) tasks: Option<sys::KeptFd>,
     /// The calling thread's status file.
     status: Option<sys::KeptFd>,
+    /// The calling thread.
+    tid: i32,
     root: Option<Root>,
 }
 
@@ -103,7 +106,18 @@ impl Input<'_> {
         };
         let root = root(policy)?;
         let deadline = policy.options.deadline;
-        Ok(Input { target, groups, groups_but_primary, overflow_group, deadline, proc, tasks, status, root })
+        Ok(Input {
+            target,
+            groups,
+            groups_but_primary,
+            overflow_group,
+            deadline,
+            proc,
+            tasks,
+            status,
+            tid: sys::gettid(),
+            root,
+        })
     }
 
     /// Memory for any list of groups that is to be compared, and one more.
@@ -117,7 +131,7 @@ impl Input<'_> {
     }
 
     pub(super) fn own_status(&self) -> OwnStatus<'_> {
-        self.status.as_deref().map_or(OwnStatus::Nowhere, OwnStatus::Open)
+        self.status.as_deref().map_or(OwnStatus::Nowhere, |file| OwnStatus::Open { file, tid: self.tid })
     }
 
     /// Reads the caller, and completes what is wanted by what it holds.
@@ -139,7 +153,10 @@ impl Input<'_> {
             unknown: Unknown::default(),
         };
         let own = self.own_status();
-        let mut caller = execute::read_caller(&ctx, &own, false)?;
+        let mut caller = match execute::read_caller(&ctx, &own, false) {
+            Err(ReadError { errno: Errno(libc::ESRCH), .. }) => return Err(StopError::FOREIGN_PROC.into()),
+            caller => caller?,
+        };
         // A list that lacks only the primary group is as good where it cannot be set. Then it is the one that all threads are to have.
         let can_set = || caller.held.caps.permitted & caps::bit(caps::SETGID) != 0 && !self.setgroups_is_denied();
         if caller.groups == GroupMatch::LacksPrimary && !can_set() {
@@ -189,8 +206,10 @@ fn open_tasks(policy: &Policy, found: Result<(), Errno>) -> Result<(Option<&sys:
         found?;
         let proc = policy.proc.as_ref().and_then(|proc| proc.0.as_ref()).ok_or(Errno(libc::ENOENT))?;
         let tasks = sys::openat(proc.raw(), c"self/task", libc::O_RDONLY | libc::O_DIRECTORY)?;
+        // From here on it is known; before, another thread may have closed it.
+        let tasks = sys::KeptFd::new(tasks)?;
         // Another file system may cover it.
-        if sys::is_on_proc(tasks.raw())? { Ok((proc, sys::KeptFd::new(tasks)?)) } else { Err(Errno(libc::ENOENT)) }
+        if sys::is_on_proc(tasks.raw())? { Ok((proc, tasks)) } else { Err(Errno(libc::ENOENT)) }
     };
     match open() {
         Ok((proc, tasks)) => Ok((Some(proc), Some(tasks))),
@@ -199,14 +218,18 @@ fn open_tasks(policy: &Policy, found: Result<(), Errno>) -> Result<(Option<&sys:
     }
 }
 
-fn open_own_status(tasks: &sys::Fd, proc: Option<&sys::Fd>) -> Result<sys::KeptFd, Error> {
+fn open_own_status(tasks: &sys::KeptFd, proc: Option<&sys::Fd>) -> Result<sys::KeptFd, Error> {
     let path = TaskPath::in_task_dir(sys::gettid(), "status");
     let by_id = sys::openat(tasks.raw(), path.as_c_str(), libc::O_RDONLY);
     match (by_id, proc) {
         (Ok(status), _) => Ok(status),
-        // A /proc of another pid namespace has another id for this thread.
-        (Err(_), Some(proc)) => sys::openat(proc.raw(), c"thread-self/status", libc::O_RDONLY),
-        (Err(errno), None) => Err(errno),
+        (Err(Errno(libc::ENOENT)), _) if tasks.is_lost() => return Err(StopError::LostDescriptors.into()),
+        // A /proc of another pid namespace has another id for this thread. Or the list is another process's.
+        (Err(Errno(libc::ENOENT)), Some(proc)) if sys::is_single_threaded_for_sure() => {
+            sys::openat(proc.raw(), c"thread-self/status", libc::O_RDONLY)
+        }
+        (Err(Errno(libc::ENOENT)), _) => return Err(StopError::FOREIGN_PROC.into()),
+        (Err(errno), _) => Err(errno),
     }
     .and_then(sys::KeptFd::new)
     .map_err(|errno| Error::System { call: "opening /proc/thread-self/status", errno })
@@ -218,9 +241,8 @@ fn root(policy: &Policy) -> Result<Option<Root>, Error> {
     let Some(chroot) = &policy.options.chroot else { return Ok(None) };
     let is_inside = chroot.entered.is_some_and(|entered| sys::root_id().is_ok_and(|root| root.may_be(&entered)));
     let directory = root_folder(if is_inside { c"/" } else { &chroot.path })?;
-    let directory = sys::KeptFd::new(directory).map_err(system("fstat of the directory for chroot"))?;
     let id = sys::file_id(directory.raw()).map_err(system("statx of the directory for chroot"))?;
-    Ok(Some(Root { directory, id, caller: sys::gettid() }))
+    Ok(Some(Root { directory: ManuallyDrop::new(directory), id, caller: sys::gettid() }))
 }
 
 /// Says what an operator can do about a refusal.
@@ -256,7 +278,7 @@ pub(super) fn explained(
 
 /// Whether the plan must be seen to work before the caller makes it.
 pub(super) fn needs_rehearsal(filtered: bool, plan: &plan::Plan) -> bool {
-    filtered || plan.changes_ids_for_good()
+    filtered || plan.must_be_rehearsed()
 }
 
 /// What the kernel clears when ids change, and is to be set again after the plan: the parent-death signal or 0, and whether the

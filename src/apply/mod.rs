@@ -163,7 +163,7 @@ fn run_for(
     }
     let has_work = plan.steps().len() != 0;
     // Other threads watch. With none, a timer ends the process; a thread that is traced may be held by its debugger, for any time.
-    let needs_timer = has_work && (filtered || ctx.root.is_some()) && stopped.is_empty() && !caller.traced;
+    let needs_timer = has_work && (filtered || ctx.root.is_some()) && !stopped.watch() && !caller.traced;
     let limit_caller = || {
         stopped.limit_caller(limit);
         if needs_timer { limit_alone(limit, filtered).map_err(ApplyError::from) } else { Ok(None) }

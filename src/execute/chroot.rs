@@ -1,14 +1,26 @@
 //! The directory that becomes the root.
 
+use core::mem::ManuallyDrop;
+
 use crate::sys;
 use crate::text::Errno;
 
 /// The directory to become the root.
 pub(crate) struct Root {
-    pub(crate) directory: sys::KeptFd,
+    pub(crate) directory: ManuallyDrop<sys::Fd>,
     pub(crate) id: sys::FileId,
     /// Whose descriptor this is.
     pub(crate) caller: i32,
+}
+
+impl Drop for Root {
+    fn drop(&mut self) {
+        // Another thread may have closed it, and opened another file with its number. The server of its file system is not asked.
+        if self.has_directory() {
+            // SAFETY: not used again.
+            unsafe { ManuallyDrop::drop(&mut self.directory) }
+        }
+    }
 }
 
 impl Root {

@@ -31,7 +31,12 @@ pub(super) const READING_DIRECTORIES: &str = "statx of the root and the working 
 /// Where the calling thread finds its own status file.
 pub(crate) enum OwnStatus<'a> {
     /// Opened by the thread.
-    Open(&'a sys::Fd),
+    Open {
+        /// The file.
+        file: &'a sys::Fd,
+        /// The thread.
+        tid: i32,
+    },
     /// A child finds its own below this descriptor of /proc. Descriptors are shared with the parent: `open` is the number of the one
     /// that is open, or -1, should the child be killed meanwhile.
     InProc {
@@ -63,7 +68,13 @@ pub(crate) struct Reading {
 pub(crate) fn read_caller(ctx: &Context<'_>, own: &OwnStatus<'_>, after: bool) -> Result<Reading, ReadError> {
     let mut groups = comparison(ctx);
     let status = match own {
-        OwnStatus::Open(file) => task_dir::read_status(file, |group| groups.take(group)),
+        OwnStatus::Open { file, tid } => {
+            let status = task_dir::read_status(file, |group| groups.take(group));
+            if let Ok(status) = &status {
+                is_of(*tid, status)?;
+            }
+            status
+        }
         OwnStatus::InProc { proc, open } => sys::openat(proc.raw(), c"self/status", libc::O_RDONLY).and_then(|file| {
             open.store(file.raw(), Ordering::Relaxed);
             let status = task_dir::read_status(&file, |group| groups.take(group));
@@ -83,6 +94,17 @@ pub(crate) fn read_caller(ctx: &Context<'_>, own: &OwnStatus<'_>, after: bool) -
         (held.root_as_wanted, held.cwd_as_wanted) = root.read(after).map_err(by(READING_DIRECTORIES))?;
     }
     Ok(reading)
+}
+
+/// Refuses a status file of another thread: one may be mounted over the one that was opened.
+fn is_of(tid: i32, status: &Status) -> Result<(), ReadError> {
+    match status.own_tid {
+        Some(other) if other != tid => Err(ReadError {
+            call: "reading /proc/self/task/TID/status, over which that of another is mounted,",
+            errno: Errno(libc::ESRCH),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// What a status file says; what it lacks is asked of the kernel, about the calling thread. Securebits and directories are not there.
@@ -156,10 +178,11 @@ fn as_wanted(ctx: &Context<'_>, groups: GroupMatch) -> bool {
 }
 
 /// What another thread holds that has been stopped, or runs (a dry run). Its securebits are not in there.
-pub(crate) fn read_other(ctx: &Context<'_>, file: &sys::Fd) -> Result<(Credentials, Status), ReadError> {
+pub(crate) fn read_other(ctx: &Context<'_>, file: &sys::Fd, tid: i32) -> Result<(Credentials, Status), ReadError> {
     let mut groups = comparison(ctx);
     let status =
         task_dir::read_status(file, |group| groups.take(group)).map_err(by("reading /proc/self/task/TID/status"))?;
+    is_of(tid, &status)?;
     // What would be asked of the calling thread instead must not count for another.
     if status.uids.is_none() || status.gids.is_none() || status.bounding.is_none() || status.groups.is_none() {
         return Err(ReadError { call: "reading /proc/self/task/TID/status", errno: Errno(libc::EIO) });

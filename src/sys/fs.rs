@@ -30,7 +30,7 @@ impl Fd {
     }
 }
 
-/// A descriptor that is kept while other threads run: one of them may close it (a close of all descriptors), and open another file,
+/// A descriptor of /proc that is kept while other threads run: one of them may close it (a close of all descriptors), and open another file,
 /// which gets its number.
 #[derive(Debug)]
 pub(crate) struct KeptFd {

@@ -9,18 +9,26 @@ use crate::sys;
 /// processor, and no thread could answer.
 pub(super) struct Deadline {
     limit: Duration,
+    /// What counts at most of a time in which the process was stopped.
+    at_most: Duration,
     spent: Duration,
     last: Duration,
 }
 
 impl Deadline {
     pub(super) fn new(limit: Duration) -> Deadline {
-        Deadline { limit, spent: Duration::ZERO, last: sys::now() }
+        Deadline { limit, at_most: limit / 4, spent: Duration::ZERO, last: sys::now() }
+    }
+
+    /// One for which such a time counts as so much at most, so that who has a shorter limit comes first, however often the process is
+    /// stopped.
+    pub(super) fn with_stops_of(at_most: Duration, limit: Duration) -> Deadline {
+        Deadline { at_most, ..Deadline::new(limit) }
     }
 
     fn advance(&mut self, expected: Duration) {
         let now = sys::now();
-        self.spent += now.saturating_sub(self.last).min(expected + self.limit / 4);
+        self.spent += now.saturating_sub(self.last).min(expected + self.at_most);
         self.last = now;
     }
 

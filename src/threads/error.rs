@@ -158,6 +158,6 @@ impl fmt::Display for Named<'_> {
 
 impl StopError {
     pub(crate) const FOREIGN_PROC: StopError = StopError::Proc {
-        problem: "it shows another pid namespace, and not the ids this process has; mount this one's",
+        problem: "it shows another pid namespace, or another process's file is mounted there; mount this pid namespace's",
     };
 }

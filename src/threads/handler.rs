@@ -205,7 +205,7 @@ impl Wait {
         if self.caller.as_ref().is_none_or(|(before, _)| *before != progress) {
             // The caller has a limit of its own for those that follow, and tells which of them it waits for.
             let limit = session.caller_limit() * if progress.1 == 0 { 1 } else { 2 };
-            self.caller = Some((progress, Deadline::new(limit)));
+            self.caller = Some((progress, Deadline::with_stops_of(POLL_INTERVAL, limit)));
         }
         let Some((_, deadline)) = &mut self.caller else { return false };
         deadline.wait(POLL_INTERVAL, |time| sys::futex_wait(word, value, Some(time)));

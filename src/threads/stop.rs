@@ -85,9 +85,14 @@ pub(crate) fn stop_all<'a>(
 }
 
 impl StoppedThreads<'_> {
-    /// Whether the caller is the only thread.
+    /// Whether there was no other thread when the call began to stop them.
     pub(crate) fn is_empty(&self) -> bool {
         self.stopper.is_none()
+    }
+
+    /// Whether any thread watches the caller: those that have ended, and workers of the kernel, do not.
+    pub(crate) fn watch(&self) -> bool {
+        self.stopper.as_ref().is_some_and(|stopper| stopper.session.stopped.load(SeqCst) != 0)
     }
 
     /// Reads what threads hold that cannot tell by themselves, and plans for them.
@@ -573,7 +578,7 @@ impl<'a> Stopper<'a> {
         let path = TaskPath::in_task_dir(tid, "status");
         let file = task_dir::open(self.tasks.raw(), &path)
             .map_err(|errno| execute::ReadError { call: "opening /proc/self/task/TID/status", errno })?;
-        execute::read_other(ctx, &file).map(|(held, _)| held)
+        execute::read_other(ctx, &file, tid).map(|(held, _)| held)
     }
 
     /// Compares what /proc says of those threads with where their plans lead.

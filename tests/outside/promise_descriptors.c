@@ -7,7 +7,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -84,8 +86,48 @@ static int drop_with_descriptors_replaced(void)
     return status;
 }
 
+#if defined SYS_newfstatat && UINTPTR_MAX > UINT32_MAX
+#define HAS_FSTAT
+/* The call that the library makes, by libc's name, so that this test knows when. */
+static long replace_at;
+
+int fstat(int fd, struct stat *out)
+{
+    if (replace_at && failing_thread == gettid_raw() && --replace_at == 0)
+        replace_descriptors();
+    return (int)syscall(SYS_newfstatat, fd, "", out, AT_EMPTY_PATH);
+}
+
+/* What is replaced before it is known counts as the call's own. */
+static void close_what_is_left(void)
+{
+    for (size_t at = 0; at < LEN(opened); at++)
+        close(opened[at]);
+}
+
+static int drop_with_descriptors_replaced_at_fstat(void)
+{
+    replace_at = (long)shared->round + 1;
+    failing_thread = gettid_raw();
+    int status = drop();
+    failing_thread = 0;
+    return status;
+}
+#endif
+
 void promise_of_descriptors(void)
 {
+#ifdef HAS_FSTAT
+    static const struct situation at_fstat = {.name = "all descriptors are closed before the n-th fstat, and others opened",
+                                              .make = make_idle,
+                                              .call = drop_with_descriptors_replaced_at_fstat,
+                                              .then = close_what_is_left,
+                                              .user = "+4711", /* not looked up in a file that was closed */
+                                              .group = "+4712",
+                                              .needs_ids = true,
+                                              .fields = FIELDS_ALL & ~FIELD_GROUPS,
+                                              .outcomes = DONE | REFUSED};
+#endif
     static const struct situation closers[] = {
         {.name = "another thread closes all descriptors during the call, opens others, and hears no signal",
          .make = make_deaf_closer,
@@ -115,5 +157,8 @@ void promise_of_descriptors(void)
                                                  .status = EC_SECURITY_ETHREAD};
     for (size_t at = 0; at < LEN(closers); at++)
         situation(&closers[at]);
+#ifdef HAS_FSTAT
+    situation_rounds("all descriptors are closed before the n-th fstat, and others opened, 24 times", 60, &at_fstat, 24);
+#endif
     situation_rounds("all descriptors are closed at the n-th allocation, and others opened, 24 times", 60, &at_any_time, 24);
 }

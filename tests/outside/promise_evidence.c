@@ -99,6 +99,27 @@ static const char *no_whole_map(void)
     return has_uid(UINT32_MAX - 1) && has_gid(UINT32_MAX - 1) ? NULL : "not every id is one here";
 }
 
+/* --- a status file of another process, mounted over the caller's ------------------------------------------------------------------ */
+
+static void make_status_of_another(void)
+{
+    char path[2][64];
+    pid_t other = fork();
+    if (other == 0) {
+        raw_drop(ECUSER_UID, BIT(10));
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        shared->flag = 1;
+        for (;;)
+            pause();
+    }
+    wait_for(&shared->flag, 1);
+    snprintf(path[0], sizeof path[0], "/proc/%d/status", other);
+    snprintf(path[1], sizeof path[1], "/proc/%d/task/%d/status", getpid(), getpid());
+    must(private_mounts() && mount(path[0], path[1], NULL, MS_BIND, NULL) == 0, "a mount over the status file");
+    idle_threads(2);
+}
+
 /* --- filters that answer for the kernel ------------------------------------------------------------------------------------- */
 
 static const struct rule *rules;
@@ -286,6 +307,12 @@ void promise_of_evidence(void)
          .call = stays_nobody,
          .outcomes = DONE,
          .fields = FIELDS_IDS | FIELD_NNP},
+        {.name = "the status file of another process is mounted over the caller's",
+         .needs_ids = true,
+         .make = make_status_of_another,
+         .outcomes = REFUSED,
+         .status = EC_SECURITY_EPROC,
+         .says = {"file is mounted there"}},
         HIDES("a thread's own filter says that there is no seccomp", unknown_and_harmless, .outcomes = DONE, .threads = 4),
         HIDES("a thread's own filter says that there is no seccomp, and pretends to trim the bounding set", unknown_and_bounding,
               .outcomes = GONE, .names_thread = true, .says = {"PR_CAPBSET_DROP"}),

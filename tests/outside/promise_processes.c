@@ -263,7 +263,8 @@ static void process_1_with_full_stderr(void) { as_process_1(fill_standard_error)
 /* Takes no request any more once this is not 0. */
 static volatile int *silent;
 static bool answers_flush;
-static unsigned attributes_hold; /* seconds */
+static unsigned attributes_hold;   /* seconds */
+static unsigned accesses_answered; /* 0: all */
 
 /* Answers what opening a file takes, and nothing when it is closed (FLUSH): as a network file system whose network is gone. */
 static void serve(int device)
@@ -318,6 +319,11 @@ static void serve(int device)
             len = sizeof out.u.open;
             break;
         case FUSE_ACCESS:
+            if (accesses_answered && --accesses_answered == 0) {
+                *silent = 1;
+                continue;
+            }
+            break;
         case FUSE_RELEASE:
             break;
         case FUSE_FLUSH:
@@ -445,6 +451,18 @@ static void make_silent_root(void)
 static void make_silent_root_filtered(void)
 {
     make_silent_root();
+    filter(SYS_uname, -1, FAILS_WITH(EPERM), true);
+}
+
+/* In the rehearsal; by its end, what is known of the directory is out of date. */
+static void make_root_that_falls_silent(void)
+{
+    pid_t server;
+    struct stat known;
+    attributes_hold = 1;
+    accesses_answered = 1;
+    must(mount_of_silence(&server) && stat("/mnt", &known) == 0, "a directory of a FUSE file system");
+    idle_threads(2);
     filter(SYS_uname, -1, FAILS_WITH(EPERM), true);
 }
 
@@ -641,6 +659,14 @@ void promise_of_processes(void)
          .call = enters_silence,
          .outcomes = GONE,
          .silent_end = true},
+        {.name = "chroot to a directory of a file system that falls silent in the rehearsal",
+         .cannot = no_fuse,
+         .make = make_root_that_falls_silent,
+         .call = enters_silence,
+         .needs_ids = true,
+         .outcomes = REFUSED,
+         .status = EC_SECURITY_EREFUSED,
+         .says = {"chroot"}},
         {.name = "chroot to a directory of a file system that does not answer, and there is a filter",
          .cannot = no_fuse,
          .make = make_silent_root_filtered,

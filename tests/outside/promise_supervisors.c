@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <linux/ptrace.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -95,7 +96,6 @@ static void *silences(void *unused)
     shared->count = 1;
     while (!(waiting & mask))
         must(syscall(SYS_rt_sigpending, &waiting, 8) == 0, "rt_sigpending");
-    nap(20);
     shared->flag = 1;
     must(syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
     for (;;)
@@ -115,6 +115,30 @@ static void make_falls_silent(void)
     must(seccomp_supervised(&rule, 1, SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_TSYNC_ESRCH, &supervisor) > 0,
          "a supervisor");
 }
+
+/* --- the only thread that can do anything, beside one that has ended ------------------------------------------------------------- */
+
+static void *is_last(void *unused)
+{
+    while (state_of(getpid(), getpid()) != 'Z')
+        nap(1);
+    struct rule rule = CALLS(SYS_capset, SECCOMP_RET_USER_NOTIF);
+    struct supervisor supervisor = {.only = gettid_raw(), .first = 1};
+    must(seccomp_supervised(&rule, 1, 0, &supervisor) > 0, "a supervisor");
+    go_through();
+    return unused;
+}
+
+static void leader_ends(void)
+{
+    thread(is_last, NULL);
+    pthread_exit(NULL);
+}
+
+static const struct situation last = {.name = "a supervisor answers the rehearsal only, and the only other thread has ended",
+                                      .body = leader_ends,
+                                      .outcomes = GONE,
+                                      .silent_end = true};
 
 /* --- debuggers ----------------------------------------------------------------------------------------------------- */
 
@@ -314,6 +338,7 @@ void promise_of_supervisors(void)
                                               .threads = at % 2 ? 6 : 2};
     }
     situations_unlisted("supervisors that fall silent once threads have been stopped", 120, falls_silent, LEN(falls_silent));
+    situation(&last);
     situations_together("debuggers that hold the caller", 40, debugged, LEN(debugged));
     situations_together("timers that cannot be deleted", 40, timers, LEN(timers));
 }

@@ -1,5 +1,6 @@
 /* Kernels that lack something, as far as a seccomp filter can play one: see docs/kernel-features.md. */
 
+#include "policy_of.h"
 #include "seccomp.h"
 #include "situations.h"
 
@@ -58,6 +59,21 @@ static void no_new_calls(void)
     lacks(SYS_prctl, PR_GET_SECCOMP, EINVAL);
 }
 
+/* Since Linux 6.14. An older one refuses it, before anything has changed. */
+static int drop_with_new_securebit(void)
+{
+    return apply_of((const char *const[]){"user", ids() ? "ecuser" : NULL, "capabilities", "cap_net_bind_service+ep",
+                                          "securebits", "exec_restrict_file", NULL});
+}
+
+static void has_new_securebit(void)
+{
+    if (!kernel_before(6, 14) && prctl(PR_GET_SECUREBITS, 0, 0, 0, 0) != 0x100)
+        complain("securebits %#x", (unsigned)prctl(PR_GET_SECUREBITS, 0, 0, 0, 0));
+}
+
+static void make_idle(void) { idle_threads(2); }
+
 static void no_timers(void)
 {
     idle_threads(2);
@@ -109,6 +125,14 @@ static void remove_root(pid_t pid)
 
 void situations_of_features(void)
 {
+    const struct situation securebit = {.name = "a securebit that not every kernel knows",
+                                        .make = make_idle,
+                                        .call = drop_with_new_securebit,
+                                        .then = has_new_securebit,
+                                        .outcomes = kernel_before(6, 14) ? REFUSED : DONE,
+                                        .status = EC_SECURITY_EREFUSED,
+                                        .threads = 3};
+    situations_unlisted(securebit.name, 60, &securebit, 1);
     static const struct situation all[] = {
         {.name = "a kernel without the ambient set", .make = no_ambient, .outcomes = DONE, .threads = 3},
         {.name = "a kernel without the ambient set, and an ambient capability wanted",
