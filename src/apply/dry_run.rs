@@ -33,8 +33,12 @@ pub(super) fn run(policy: &mut Policy) -> Result<(), Error> {
 }
 
 fn once(input: &Input<'_>) -> Result<(), Error> {
+    let start = sys::now();
     let mut old = OldGroups::with_capacity()?;
     while !old.read()? {
+        if sys::now().saturating_sub(start) > input.deadline {
+            return Err(Error::System { call: "getgroups", errno: Errno(libc::EINVAL) });
+        }
         old = OldGroups::with_capacity()?;
     }
     let mut list = input.group_buffer(&old)?;
@@ -58,6 +62,9 @@ fn run_for(input: &Input<'_>, ctx: &Context<'_>, caller: &Reading) -> Result<(),
     }
     let (parent_death_signal, dumpable) = kept(&ctx.target, true)?;
     let alone = input.tasks.as_ref().is_none_or(|tasks| task_dir::thread_count(tasks) == Ok(1));
+    if alone && caller.no_filter && ctx.root.is_some() && !caller.traced {
+        drop(super::limit_alone(input.deadline, false).map_err(ApplyError::from)?);
+    }
     let rehearsal = Rehearsal {
         ctx,
         plan: &plan,

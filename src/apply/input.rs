@@ -175,10 +175,6 @@ impl Input<'_> {
     /// Whether setgroups(2) is denied in this user namespace (user_namespaces(7), /proc/PID/setgroups).
     fn setgroups_is_denied(&self) -> bool {
         let mut buf = [0; 8];
-        // Only who may not write the map of a user namespace denies it, and then the map is not whole.
-        if self.target.overflow_gid.is_none() {
-            return false;
-        }
         let file = self.proc.map(|proc| sys::openat(proc.raw(), c"self/setgroups", libc::O_RDONLY));
         match file {
             Some(Ok(file)) => match sys::read(file.raw(), &mut buf) {

@@ -91,6 +91,10 @@ fn run(input: &Input<'_>) -> Result<(), Error> {
         let _ = sys::insist(|| sys::set_signal_mask(mask));
         match outcome? {
             Outcome::Done => return Ok(()),
+            // A list that changes all the time, or a filter that says so.
+            Outcome::MoreGroups if sys::now().saturating_sub(start) > input.deadline => {
+                return Err(Error::System { call: "getgroups", errno: Errno(libc::EINVAL) });
+            }
             // With memory for more.
             Outcome::MoreGroups => {}
             // Once more, with what is known now. It stays.

@@ -56,7 +56,7 @@ pub(crate) fn stop_all<'a>(
     let mut capacity = threads * 2 + 256;
     let mut let_go_after = LET_GO_AFTER;
     loop {
-        let mut stopper = match Stopper::new(lock, ctx, tasks, capacity, &mut deadline, limit + PATIENCE) {
+        let mut stopper = match Stopper::new(lock, ctx, tasks, capacity, &mut deadline) {
             Ok(stopper) => stopper,
             Err(error) => {
                 signal_action::restore(lock.shared, lock.any_late());
@@ -185,7 +185,6 @@ impl<'a> Stopper<'a> {
         tasks: &'a sys::KeptFd,
         capacity: usize,
         deadline: &mut Deadline,
-        caller_limit: Duration,
     ) -> Result<Stopper<'a>, StopError> {
         let kept = lock.mapping();
         let free = have_all_left(&kept, deadline);
@@ -201,7 +200,7 @@ impl<'a> Stopper<'a> {
         let context = core::ptr::from_ref(ctx).cast::<Context<'static>>();
         // SAFETY: all threads have left the last session, or it is a fresh mapping.
         let (session, names) =
-            unsafe { mapping.start(lock.pid, lock.tid, tasks.raw(), context, ctx.caller_filtered, caller_limit) };
+            unsafe { mapping.start(lock.pid, lock.tid, tasks.raw(), context, ctx.caller_filtered, PATIENCE) };
         lock.shared.pid.store(lock.pid, SeqCst);
         lock.shared.current.store(core::ptr::from_ref(session).cast_mut(), SeqCst);
         Ok(Stopper { lock, ctx, tasks, session, names, used: 0, scan: 0 })
@@ -213,6 +212,8 @@ impl<'a> Stopper<'a> {
         let mut pause = Duration::from_micros(50);
         let mut guessed = self.signal_consecutive_tids()?;
         loop {
+            // The deadline bounds this.
+            self.session.tell_progress();
             // What was guessed stands for the first scan; the count tells whether it was enough.
             let new = core::mem::take(&mut guessed) || self.scan_tasks()?;
             self.wait_until_stopped(deadline, let_go_after)?;
@@ -413,6 +414,7 @@ impl<'a> Stopper<'a> {
         let mut next = 0;
         let mut last_progress = sys::now();
         loop {
+            self.session.tell_progress();
             let target =
                 self.slots().iter().filter(|slot| slot.is(State::Signalled) || slot.is_in_handler()).count() as u32;
             self.session.target.store(target, SeqCst);
@@ -446,14 +448,17 @@ impl<'a> Stopper<'a> {
             if late {
                 // All of them, since the one that is to blame may not have been looked at yet.
                 for index in 0..self.used {
+                    self.session.tell_progress();
                     self.check_unresponsive(index)?;
                     let slot = &self.slots()[index];
                     let waits = |slot: &Slot| slot.is(State::Signalled) || slot.is(State::Entered);
                     // One that has `Entered` was stopped in the handler, before it could be counted.
                     if waits(slot)
-                        && let ThreadProbe::Alive(state) = probe_thread(self.tasks, slot.tid.load(Relaxed))
+                        && let ThreadProbe::Alive(mut state) = probe_thread(self.tasks, slot.tid.load(Relaxed))
                         && waits(slot)
                     {
+                        // In the handler it blocks every signal.
+                        state.blocks_signal &= slot.is(State::Signalled);
                         let problem = match slot.queue_full.load(Relaxed) {
                             1 => ThreadProblem::Signal(Errno(libc::EAGAIN)),
                             _ => ThreadProblem::Deadline(state),
@@ -519,7 +524,7 @@ impl<'a> Stopper<'a> {
         let slot = &self.slots()[index];
         let tid = slot.tid.load(Relaxed);
         if slot.is_in_handler()
-            && matches!(probe_thread(self.tasks, tid), ThreadProbe::Gone | ThreadProbe::Ended)
+            && matches!(stat_of(self.tasks, tid, |stat| stat.state.has_ended()), StatOf::Gone | StatOf::Read(true))
             // It may have left and ended in good order since.
             && slot.is_in_handler()
         {
@@ -616,6 +621,7 @@ impl<'a> Stopper<'a> {
         };
         let mut deadline = Deadline::new(SLICE * 50);
         while self.slots().iter().any(on_the_way) && !deadline.is_over() {
+            self.session.tell_progress();
             let futex = &self.session.caller_futex;
             deadline.wait(SLICE, |slice| sys::futex_wait(futex, futex.load(SeqCst), Some(slice)));
         }
@@ -634,12 +640,20 @@ impl<'a> Stopper<'a> {
         sys::futex_wake(&self.session.phase, ALL);
         // The context is on the caller's stack: whoever has answered must be past reading it before it goes.
         let mut next = 0;
+        let mut last = 0;
         let mut deadline = Deadline::new(PATIENCE);
         loop {
+            self.session.tell_progress();
             let futex = &self.session.caller_futex;
             let seen = futex.load(SeqCst);
-            if self.session.stopped.load(SeqCst) >= answered {
+            let stopped = self.session.stopped.load(SeqCst);
+            if stopped >= answered {
                 break;
+            }
+            // Long lists of groups are compared by one thread after the other.
+            if stopped != last {
+                last = stopped;
+                deadline = Deadline::new(PATIENCE);
             }
             deadline.wait(SLICE, |slice| sys::futex_wait(futex, seen, Some(slice)));
             if deadline.is_over() {
@@ -733,29 +747,48 @@ pub(crate) enum ThreadProbe {
     Alive(ThreadState),
 }
 
+/// What the file `stat` of a thread says.
+enum StatOf<T> {
+    /// There is no such thread.
+    Gone,
+    /// It may be there: no descriptor is left, say.
+    Unknown,
+    Read(T),
+}
+
+fn stat_of<T>(tasks: &sys::KeptFd, tid: i32, look: impl FnOnce(&Stat<'_>) -> T) -> StatOf<T> {
+    let mut buf = [0; 512];
+    match task_dir::read_start(tasks.raw(), &TaskPath::in_task_dir(tid, "stat"), &mut buf) {
+        Ok(text) => Stat::parse(text).map_or(StatOf::Unknown, |stat| StatOf::Read(look(&stat))),
+        Err(errno) if is_gone(tasks, errno) => StatOf::Gone,
+        Err(_) => StatOf::Unknown,
+    }
+}
+
 /// Looks at a thread that has not answered.
 pub(crate) fn probe_thread(tasks: &sys::KeptFd, tid: i32) -> ThreadProbe {
-    let mut buf = [0; 512];
-    let unknown = ThreadState { state: 0, blocks_signal: false, pending: true, tracer: 0, wchan: Excerpt::new(b"") };
-    let text = match task_dir::read_start(tasks.raw(), &TaskPath::in_task_dir(tid, "stat"), &mut buf) {
-        Ok(text) => text,
-        Err(errno) if is_gone(tasks, errno) => return ThreadProbe::Gone,
-        // No descriptor left, say: it may be there.
-        Err(_) => return ThreadProbe::Alive(unknown),
-    };
-    let Some(stat) = Stat::parse(text) else { return ThreadProbe::Alive(unknown) };
-    if stat.state.has_ended() {
-        return ThreadProbe::Ended;
-    }
-    if stat.is_kernel_worker() {
+    let read_wchan = |stat: &Stat<'_>| {
         let mut buf = [0; 64];
-        let wchan =
-            task_dir::read_start(tasks.raw(), &TaskPath::in_task_dir(tid, "wchan"), &mut buf).unwrap_or_default();
-        return ThreadProbe::KernelWorker { per_request_creds: stat.takes_credentials_of_requests(wchan) };
-    }
+        let wchan = task_dir::read_start(tasks.raw(), &TaskPath::in_task_dir(tid, "wchan"), &mut buf);
+        stat.takes_credentials_of_requests(wchan.unwrap_or_default())
+    };
+    let look = |stat: &Stat<'_>| match stat.state {
+        state if state.has_ended() => Err(ThreadProbe::Ended),
+        _ if stat.is_kernel_worker() => Err(ThreadProbe::KernelWorker { per_request_creds: read_wchan(stat) }),
+        state => Ok(state.0),
+    };
+    let state = match stat_of(tasks, tid, look) {
+        StatOf::Gone => return ThreadProbe::Gone,
+        StatOf::Read(Err(probe)) => return probe,
+        StatOf::Read(Ok(state)) => state,
+        StatOf::Unknown => {
+            let wchan = Excerpt::new(b"");
+            return ThreadProbe::Alive(ThreadState { state: 0, blocks_signal: false, pending: true, tracer: 0, wchan });
+        }
+    };
     let status = status_of(tasks.raw(), tid);
     ThreadProbe::Alive(ThreadState {
-        state: stat.state.0,
+        state,
         blocks_signal: has_signal(status.blocked),
         pending: has_signal(status.pending),
         tracer: status.tracer.unwrap_or(0),

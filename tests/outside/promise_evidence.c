@@ -99,6 +99,36 @@ static const char *no_whole_map(void)
     return has_uid(UINT32_MAX - 1) && has_gid(UINT32_MAX - 1) ? NULL : "not every id is one here";
 }
 
+/* --- a list of groups that nobody tells ------------------------------------------------------------------------------------------- */
+
+static void make_groups_untold(void)
+{
+    const struct rule rules_of_groups[] = {{SYS_getgroups, {AT_LEAST(1), ANY, ANY}, FAILS_WITH(EINVAL)}};
+    must(syscall(SYS_setgroups, LEN(some), some) == 0, "setgroups");
+    must(seccomp_rules(rules_of_groups, LEN(rules_of_groups), SECCOMP_FILTER_FLAG_TSYNC) == 0, "seccomp");
+}
+
+static int dry_run_and_call(void)
+{
+    const char *const options[] = {"user", ids() ? "ecuser" : NULL, "deadline", "0.3", NULL};
+    if (check_of(options) == EC_SECURITY_OK)
+        complain("check: done");
+    return apply_of(options);
+}
+
+/* Whoever has made the map of all ids could, and has denied setgroups all the same. */
+static void make_whole_map_denied(void)
+{
+    must(syscall(SYS_setgroups, 0, NULL) == 0, "setgroups");
+    must(user_namespace_with("0 0 4294967295\n", "0 0 4294967295\n", true), "a user namespace with all ids");
+}
+
+static int keeps_no_groups(void)
+{
+    return apply_of(
+        (const char *const[]){"group", "+4712", "supplemental_groups", "+4712", "capabilities", "cap_net_bind_service+ep", NULL});
+}
+
 /* --- a status file of another process, mounted over the caller's ------------------------------------------------------------------ */
 
 static void make_status_of_another(void)
@@ -307,6 +337,19 @@ void promise_of_evidence(void)
          .call = stays_nobody,
          .outcomes = DONE,
          .fields = FIELDS_IDS | FIELD_NNP},
+        {.name = "the process's seccomp filter says EINVAL for each list of groups",
+         .make = make_groups_untold,
+         .call = dry_run_and_call,
+         .outcomes = REFUSED,
+         .status = EC_SECURITY_EREFUSED,
+         .says = {"getgroups"},
+         .within = 3000},
+        {.name = "a user namespace of all ids that denies setgroups, and a list that lacks just the primary group",
+         .cannot = no_namespace,
+         .make = make_whole_map_denied,
+         .call = keeps_no_groups,
+         .outcomes = DONE,
+         .fields = FIELDS_CAPS | FIELD_NNP},
         {.name = "the status file of another process is mounted over the caller's",
          .needs_ids = true,
          .make = make_status_of_another,

@@ -444,6 +444,31 @@ static int within_a_millisecond(void) { return drop_within("0.001"); }
 static int within_a_tenth(void) { return drop_within("0.1"); }
 static int within_a_second(void) { return drop_within("1"); }
 
+/* The process is stopped as a whole five times, each for longer than any limit has a quarter. */
+static void make_deaf_and_stopped(void)
+{
+    make_deaf();
+    pid_t self = getpid(), pid = fork();
+    must(pid >= 0, "fork");
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        wait_for(&shared->flag, 1);
+        for (int at = 0; at < 5; at++) {
+            nap(at ? 1 : 100);
+            kill(self, SIGSTOP);
+            nap(1600);
+            kill(self, SIGCONT);
+        }
+        _exit(0);
+    }
+}
+
+static int drop_and_be_stopped(void)
+{
+    shared->flag = 1;
+    return drop_within("0.3");
+}
+
 /* Each would stop in time after the one before it, and all together far too late. */
 static void *stops_in_turn(void *turn)
 {
@@ -534,6 +559,11 @@ void promise_of_others(void)
     };
     /* What a call may take, beside what the machine withholds: a second and a half more than the deadline. */
     static const struct situation in_time[] = {
+        {.name = "a thread that blocks the signal, and the process is stopped again and again",
+         .make = make_deaf_and_stopped,
+         .call = drop_and_be_stopped,
+         .outcomes = REFUSED,
+         .status = EC_SECURITY_ETHREAD},
         IN_TIME("a millisecond, and a thread that blocks the signal", make_deaf, within_a_millisecond, 1500),
         IN_TIME("a tenth of a second, and a thread that blocks the signal", make_deaf, within_a_tenth, 1600),
         IN_TIME("a second, and a thread that blocks the signal", make_deaf, within_a_second, 2500),
