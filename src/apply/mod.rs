@@ -172,10 +172,7 @@ fn run_for(
         stopped.limit_caller(limit);
         if needs_timer { limit_alone(limit, filtered).map_err(ApplyError::from) } else { Ok(None) }
     };
-    // The directories may be of a file system that does not answer. Under a filter only a rehearsal may find out whether a timer kills.
-    let timer = if filtered { None } else { limit_caller()? };
-    let mut before = snapshot(old, ctx, &caller, &plan)?;
-    drop(timer);
+    let mut before = snapshot(old, ctx, &caller, has_work);
     let (kept_signal, kept_dumpable) = kept(&ctx.target, has_work)?;
     if has_work && needs_rehearsal(filtered, &plan) {
         let rehearsal = Rehearsal {
@@ -199,6 +196,11 @@ fn run_for(
     }
 
     let timer = limit_caller()?;
+    if plan.steps().any(execute::leaves_directories) {
+        // They may be of a file system that does not answer.
+        let no_directories = |errno| ReadError { call: "opening / and the working directory", errno };
+        before.directories = Some(Directories::of_caller().map_err(no_directories)?);
+    }
     lock.begin_commit();
     if has_work {
         if let Err(outcome) = commit_caller(ctx, &plan, &before, &own, filtered) {
@@ -233,34 +235,18 @@ fn limit_alone(limit: Duration, filtered: bool) -> Result<Option<Timer>, NoTimer
 }
 
 /// What is to be put back after a refusal. All other threads must be stopped.
-fn snapshot<'a>(
-    old: &'a OldGroups,
-    ctx: &Context<'_>,
-    caller: &Reading,
-    plan: &plan::Plan,
-) -> Result<Snapshot<'a>, ReadError> {
-    let has_work = plan.steps().len() != 0;
-    let leaves = plan.steps().any(execute::leaves_directories);
-    let no_directories = |errno| ReadError { call: "opening / and the working directory", errno };
-    let mut snapshot = Snapshot {
+fn snapshot<'a>(old: &'a OldGroups, ctx: &Context<'_>, caller: &Reading, has_work: bool) -> Snapshot<'a> {
+    // Where there is nothing to do, no call is made that a filter may kill for.
+    Snapshot {
         held: caller.held,
         groups: &old.all,
         distinct_groups: &old.distinct,
-        directories: if leaves { Some(Directories::of_caller().map_err(no_directories)?) } else { None },
-        parent_death_signal: 0,
-        parent: 0,
-        dumpable: None,
+        directories: None,
+        parent_death_signal: if has_work { sys::parent_death_signal().unwrap_or(0) } else { 0 },
+        parent: if has_work { sys::getppid() } else { 0 },
+        dumpable: if has_work || ctx.target.keep_dumpable { sys::dumpable().ok() } else { None },
         may_set_dumpable: true,
-    };
-    // Where there is nothing to do, no call is made that a filter may kill for.
-    if has_work {
-        snapshot.parent_death_signal = sys::parent_death_signal().unwrap_or(0);
-        snapshot.parent = sys::getppid();
     }
-    if has_work || ctx.target.keep_dumpable {
-        snapshot.dumpable = sys::dumpable().ok();
-    }
-    Ok(snapshot)
 }
 
 /// Makes the caller's plan. `Err`: it was refused, and all was undone; what cannot be undone ends the process.

@@ -418,6 +418,15 @@ static void make_silent_directory(void)
     fall_silent();
 }
 
+/* With one thread. */
+static void make_silent_directory_alone(void)
+{
+    pid_t server;
+    must(mount_of_silence_with(",default_permissions", &server) && chdir("/mnt") == 0, "a directory of a FUSE file system");
+    filter(SYS_uname, -1, FAILS_WITH(EPERM), true);
+    fall_silent();
+}
+
 static void make_silent_directory_filtered(void)
 {
     make_silent_directory();
@@ -647,6 +656,12 @@ void promise_of_processes(void)
          .call = leaves_silence,
          .outcomes = GONE,
          .says = {"it does not go on"}},
+        {.name = "chroot, the working directory is of a file system that does not answer, there is a filter, one thread",
+         .cannot = no_fuse,
+         .make = make_silent_directory_alone,
+         .call = leaves_silence,
+         .outcomes = GONE,
+         .silent_end = true},
         {.name = "chroot to a directory of a file system that does not answer",
          .cannot = no_fuse,
          .make = make_silent_root,

@@ -31,21 +31,18 @@ pub(crate) unsafe fn clone_call(
     child_tid: *mut i32,
 ) -> Outcome {
     let result;
-    // Where a function finds its argument, when its caller's stack was aligned, and what it is.
-    let stack = (top - 16) as *mut usize;
-    // SAFETY: the caller's promise about the stack.
-    unsafe {
-        stack.write(argument as usize);
-        stack.add(1).write(body as usize);
-    }
-    let registers = [libc::SYS_clone as usize, flags, stack as usize, child_tid as usize];
+    // The last two by registers that clone(2) ignores without CLONE_PARENT_SETTID and CLONE_SETTLS: another thread may have a copy of
+    // this stack made for a child of its own.
+    let registers = [libc::SYS_clone as usize, flags, top, child_tid as usize, body as usize, argument as usize];
     // SAFETY: as above; the new process has the stack given, and does not leave the block.
     unsafe {
         asm!("push ebx", "push esi", "push ebp",
-            "mov ebx, [eax + 4]", "mov ecx, [eax + 8]", "xor edx, edx", "xor esi, esi", "mov edi, [eax + 12]",
+            "mov ebx, [eax + 4]", "mov ecx, [eax + 8]", "mov edi, [eax + 12]", "mov edx, [eax + 16]", "mov esi, [eax + 20]",
             "mov eax, [eax]",
             "int 0x80",
-            "test eax, eax", "jnz 2f", "cmp esp, ecx", "jne 2f", "xor ebp, ebp", "call [esp + 4]", "ud2", "2:",
+            "test eax, eax", "jnz 2f", "cmp esp, ecx", "jne 2f", "xor ebp, ebp",
+            // A function finds its argument on a stack that was aligned there.
+            "sub esp, 12", "push esi", "call edx", "ud2", "2:",
             "pop ebp", "pop esi", "pop ebx",
             inlateout("eax") registers.as_ptr() => result, lateout("ecx") _, lateout("edx") _, lateout("edi") _);
     }
