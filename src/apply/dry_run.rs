@@ -52,8 +52,9 @@ fn once(input: &Input<'_>) -> Result<(), Error> {
 
 fn run_for(input: &Input<'_>, ctx: &Context<'_>, caller: &Reading) -> Result<(), Error> {
     let plan = plan::plan(&ctx.target, &caller.held, PlanKind::Caller)?;
+    let alone = input.is_alone();
     if let Some(tasks) = &input.tasks
-        && task_dir::thread_count(tasks) != Ok(1)
+        && !alone
     {
         check_threads(input, ctx, &caller.held, tasks)?;
     }
@@ -61,7 +62,6 @@ fn run_for(input: &Input<'_>, ctx: &Context<'_>, caller: &Reading) -> Result<(),
         return Ok(());
     }
     let (parent_death_signal, dumpable) = kept(&ctx.target, true)?;
-    let alone = input.tasks.as_ref().is_none_or(|tasks| task_dir::thread_count(tasks) == Ok(1));
     if alone && caller.no_filter && ctx.root.is_some() && !caller.traced {
         drop(super::limit_alone(input.deadline, false).map_err(ApplyError::from)?);
     }

@@ -12,7 +12,7 @@ use crate::execute::{self, Context, GroupMatch, OwnStatus, ReadError, Reading, R
 use crate::id_map::Ids;
 use crate::plan::{self, Target};
 use crate::policy::{Policy, ProcFolder, root_folder};
-use crate::task_dir::TaskPath;
+use crate::task_dir::{self, TaskPath};
 use crate::text::Errno;
 use crate::threads::StopError;
 use crate::{caps, id_map, pin, sys};
@@ -128,6 +128,11 @@ impl Input<'_> {
     /// Whether another thread has closed a descriptor of this call. What was read by its number since may be of another file.
     pub(super) fn has_lost_descriptors(&self) -> bool {
         [self.proc, self.tasks.as_ref(), self.status.as_ref()].into_iter().flatten().any(sys::KeptFd::is_lost)
+    }
+
+    /// Whether there is no other thread: then none comes.
+    pub(super) fn is_alone(&self) -> bool {
+        self.tasks.as_ref().is_none_or(|tasks| task_dir::thread_count(tasks) == Ok(1))
     }
 
     pub(super) fn own_status(&self) -> OwnStatus<'_> {

@@ -128,8 +128,10 @@ fn run_locked(
     if !old.read()? {
         return Ok(Outcome::MoreGroups);
     }
+    // Whoever ends after this count may have brought a filter before.
+    let was_alone = input.is_alone();
     let outcome = input.context(target, buffer).and_then(|(ctx, first)| {
-        run_for(input, lock, &ctx, first, old).map_err(|error| explained(error, input, &ctx, &first, old))
+        run_for(input, lock, &ctx, first, was_alone, old).map_err(|error| explained(error, input, &ctx, &first, old))
     });
     // Any error may come from that.
     if outcome.is_err() && input.has_lost_descriptors() { Err(StopError::LostDescriptors.into()) } else { outcome }
@@ -140,6 +142,7 @@ fn run_for(
     lock: &CallLock,
     ctx: &Context<'_>,
     first: Reading,
+    was_alone: bool,
     old: &OldGroups,
 ) -> Result<Outcome, Error> {
     let own = input.own_status();
@@ -153,7 +156,7 @@ fn run_for(
         return Err(StopError::LostDescriptors.into());
     }
     // What another thread may have done meanwhile (a seccomp filter for all, with no_new_privs) holds from here on.
-    let caller = if stopped.is_empty() { first } else { execute::read_caller(ctx, &own, false)? };
+    let caller = if was_alone { first } else { execute::read_caller(ctx, &own, false)? };
     let filtered = !caller.no_filter;
     // Then they have prepared for a caller without one.
     if filtered != ctx.caller_filtered {

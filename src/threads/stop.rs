@@ -85,11 +85,6 @@ pub(crate) fn stop_all<'a>(
 }
 
 impl StoppedThreads<'_> {
-    /// Whether there was no other thread when the call began to stop them.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.stopper.is_none()
-    }
-
     /// Whether any thread watches the caller: those that have ended, and workers of the kernel, do not.
     pub(crate) fn watch(&self) -> bool {
         self.stopper.as_ref().is_some_and(|stopper| stopper.session.stopped.load(SeqCst) != 0)
