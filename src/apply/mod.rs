@@ -261,8 +261,8 @@ fn commit_caller(
     filtered: bool,
 ) -> Result<(), Result<Outcome, Error>> {
     let progress = AtomicU32::new(0);
-    let make = if filtered { execute::make } else { execute::make_in_place };
-    let made = make(ctx, plan, &progress).and_then(|()| execute::verify(ctx, plan, own));
+    let run_plan = if filtered { execute::run_plan } else { execute::run_plan_probing };
+    let made = run_plan(ctx, plan, &progress).and_then(|()| execute::verify(ctx, plan, own));
     let Err(fault) = made else { return Ok(()) };
     if !execute::undo(ctx, plan, progress.load(Relaxed) as usize, before, own) {
         threads::die_of(sys::gettid(), fault);

@@ -195,7 +195,7 @@ impl Job<'_> {
                 return Err(Fault { step: Step::Dumpable, error: StepError::NoEffect });
             }
         }
-        execute::make(ctx, plan, &report.progress)?;
+        execute::run_plan(ctx, plan, &report.progress)?;
         if parent_death_signal != 0 {
             report.progress.store(KEEPING_SIGNAL, Relaxed);
             execute::set_parent_death_signal(parent_death_signal)?;

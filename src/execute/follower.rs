@@ -7,7 +7,7 @@ use core::sync::atomic::AtomicU32;
 
 use super::context::Context;
 use super::read::{READING_DIRECTORIES, ReadError, Scope, credentials_of, securebits};
-use super::steps::{Fault, StepError, make, set_parent_death_signal, verify_follower};
+use super::steps::{Fault, StepError, run_plan, set_parent_death_signal, verify_follower};
 use crate::caps;
 use crate::plan::{self, Credentials, Plan, PlanKind, Refusal, Step, TargetCaps};
 use crate::sys;
@@ -170,7 +170,7 @@ pub(crate) fn commit_follower(
         (Some((held, plan)), _) => {
             let replanned = replan(ctx, seen, *held, PlanKind::Follower)?;
             let plan = replanned.as_ref().unwrap_or(plan);
-            make(ctx, plan, &done)?;
+            run_plan(ctx, plan, &done)?;
             verify_follower(ctx, plan)?;
         }
         (None, Some(held)) => {
@@ -179,7 +179,7 @@ pub(crate) fn commit_follower(
                 None => plan::plan(&ctx.target, &seen.complete(held), PlanKind::FilteredFollower)
                     .map_err(|_| Fault::new(Step::ReadBack, Errno(libc::EPERM)))?,
             };
-            make(ctx, &plan, &done)?;
+            run_plan(ctx, &plan, &done)?;
             verify_seen(ctx, &plan)?;
         }
         (None, None) => return Err(Fault::new(Step::ReadBack, Errno(libc::EINVAL))),

@@ -16,4 +16,4 @@ pub(crate) use groups::{GroupMatch, SharedBuffer};
 pub use read::ReadError;
 pub(crate) use read::{OwnStatus, Reading, read_caller, read_other};
 pub(crate) use rollback::{Snapshot, leaves_directories, undo};
-pub(crate) use steps::{Fault, StepError, make, make_in_place, set_dumpable, set_parent_death_signal, verify};
+pub(crate) use steps::{Fault, StepError, run_plan, run_plan_probing, set_dumpable, set_parent_death_signal, verify};

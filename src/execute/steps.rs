@@ -1,4 +1,4 @@
-//! Making the steps of a plan, and reading back.
+//! Running the steps of a plan, and reading back.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -33,17 +33,17 @@ impl Fault {
     }
 }
 
-/// Makes the steps of a plan in order. `progress` is told the number of the step under way.
-pub(crate) fn make(ctx: &Context<'_>, plan: &Plan, progress: &AtomicU32) -> Result<(), Fault> {
-    run(ctx, plan, progress, false)
+/// Runs the steps of a plan in order. `progress` is told the number of the step under way.
+pub(crate) fn run_plan(ctx: &Context<'_>, plan: &Plan, progress: &AtomicU32) -> Result<(), Fault> {
+    run_steps(ctx, plan, progress, false)
 }
 
-/// As [`make`], with the probes before the first step that cannot be undone: for a thread without a seccomp filter.
-pub(crate) fn make_in_place(ctx: &Context<'_>, plan: &Plan, progress: &AtomicU32) -> Result<(), Fault> {
-    run(ctx, plan, progress, true)
+/// As [`run_plan`], with the probes before the first step that cannot be undone: for a thread without a seccomp filter.
+pub(crate) fn run_plan_probing(ctx: &Context<'_>, plan: &Plan, progress: &AtomicU32) -> Result<(), Fault> {
+    run_steps(ctx, plan, progress, true)
 }
 
-fn run(ctx: &Context<'_>, plan: &Plan, progress: &AtomicU32, probes: bool) -> Result<(), Fault> {
+fn run_steps(ctx: &Context<'_>, plan: &Plan, progress: &AtomicU32, probes: bool) -> Result<(), Fault> {
     let mut caps = ctx.caller_caps;
     for (at, step) in plan.steps().enumerate() {
         progress.store(at as u32, Ordering::Relaxed);
@@ -58,7 +58,7 @@ fn run(ctx: &Context<'_>, plan: &Plan, progress: &AtomicU32, probes: bool) -> Re
             Step::RaiseEffective(raised) => caps = Some(raised),
             _ => (),
         }
-        execute(ctx, step)?;
+        run_step(ctx, step)?;
     }
     progress.store(plan.steps().len() as u32, Ordering::Relaxed);
     Ok(())
@@ -83,7 +83,7 @@ fn per_capability(mask: u64, call: fn(u8) -> sys::Result<()>, step: fn(u64) -> S
     caps::each(mask).try_for_each(|cap| call(cap).map_err(|errno| Fault::new(step(caps::bit(cap)), errno)))
 }
 
-fn execute(ctx: &Context<'_>, step: Step) -> Result<(), Fault> {
+fn run_step(ctx: &Context<'_>, step: Step) -> Result<(), Fault> {
     let done = match step {
         Step::DropBounding(mask) => return per_capability(mask, sys::bounding_drop, Step::DropBounding),
         Step::LowerAmbient(mask) => return per_capability(mask, sys::ambient_lower, Step::LowerAmbient),
