@@ -212,8 +212,8 @@ pub struct Plan {
     ambient_lowered: u64,
     ambient_raised: u64,
     reversible: u8,
-    caps_at_bar: CapSets,
-    securebits_at_bar: u32,
+    caps_after_reversible: CapSets,
+    securebits_after_reversible: u32,
     /// The state the steps lead to.
     pub goal: Credentials,
 }
@@ -248,11 +248,11 @@ impl Plan {
     /// What to ask before the first step that cannot be undone, so that none of those after it is refused.
     pub fn probes(&self) -> impl Iterator<Item = Probe> {
         let has = |wanted: fn(&Kind) -> bool| self.kinds[self.reversible()..usize::from(self.len)].iter().any(wanted);
-        let setpcap = self.caps_at_bar.effective & bit(caps::SETPCAP) != 0;
-        let capset =
-            has(|kind| matches!(kind, Kind::WorkingSets | Kind::CapSet)).then_some(Probe::CapSet(self.caps_at_bar));
-        let securebits =
-            (setpcap && has(|kind| *kind == Kind::SecureBits)).then_some(Probe::SecureBits(self.securebits_at_bar));
+        let setpcap = self.caps_after_reversible.effective & bit(caps::SETPCAP) != 0;
+        let capset = has(|kind| matches!(kind, Kind::WorkingSets | Kind::CapSet))
+            .then_some(Probe::CapSet(self.caps_after_reversible));
+        let securebits = (setpcap && has(|kind| *kind == Kind::SecureBits))
+            .then_some(Probe::SecureBits(self.securebits_after_reversible));
         let bounding = (setpcap && has(|kind| *kind == Kind::DropBounding)).then_some(Probe::DropBounding);
         [bounding, capset, securebits].into_iter().flatten()
     }
@@ -260,7 +260,7 @@ impl Plan {
     /// Whether a step that no probe tells of comes after one that cannot be undone, or is one: a change of ids or groups, or of a
     /// securebit that this kernel may not know (those since Linux 6.14). The plan is rehearsed then even without a seccomp filter.
     pub fn must_be_rehearsed(&self) -> bool {
-        let new_bits = self.goal.securebits & !self.securebits_at_bar & UNPRIVILEGED;
+        let new_bits = self.goal.securebits & !self.securebits_after_reversible & UNPRIVILEGED;
         let is_one = |kind: &Kind| match kind {
             Kind::SetGroups | Kind::SetResGid | Kind::SetResUid => true,
             Kind::SecureBits => new_bits != 0,
@@ -570,8 +570,8 @@ impl Planner {
             if self.can_be_undone(kind) {
                 self.plan.reversible += 1;
             }
-            self.plan.caps_at_bar = self.now.caps;
-            self.plan.securebits_at_bar = self.now.securebits;
+            self.plan.caps_after_reversible = self.now.caps;
+            self.plan.securebits_after_reversible = self.now.securebits;
         }
         let now = &mut self.now;
         match self.plan.step(kind) {
@@ -718,8 +718,8 @@ pub fn plan(target: &Target, held: &Credentials, kind: PlanKind) -> Result<Plan,
             ambient_lowered: 0,
             ambient_raised: 0,
             reversible: 0,
-            caps_at_bar: held.caps,
-            securebits_at_bar: held.securebits,
+            caps_after_reversible: held.caps,
+            securebits_after_reversible: held.securebits,
             goal,
         },
     };
