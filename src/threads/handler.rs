@@ -126,7 +126,7 @@ fn wait_and_follow(stop: &Stop<'_>, plan: Option<(&Context<'_>, &PreparedFollowe
     }
     slot.set(State::Stopped);
     let before = session.stopped.fetch_add(1, SeqCst);
-    if before + 1 == session.target.load(SeqCst) {
+    if before + 1 == session.awaited.load(SeqCst) {
         session.wake_caller();
     }
     let filtered = plan.is_none_or(|(_, prepared)| prepared.is_filtered());
@@ -150,7 +150,7 @@ fn wait_and_follow(stop: &Stop<'_>, plan: Option<(&Context<'_>, &PreparedFollowe
             die_of(tid, fault);
         }
         slot.set(State::Committed);
-        if session.done.fetch_add(1, SeqCst) + 1 == session.target.load(SeqCst) {
+        if session.done.fetch_add(1, SeqCst) + 1 == session.awaited.load(SeqCst) {
             sys::futex_wake(&session.done, 1);
         }
         while session.gate.load(SeqCst) == Gate::CLOSED {

@@ -145,7 +145,7 @@ pub(super) struct Session {
     pub(super) done: CacheLine,
     pub(super) left: CacheLine,
     /// The count of stopped threads that the caller waits for.
-    pub(super) target: AtomicU32,
+    pub(super) awaited: AtomicU32,
     /// What the caller sleeps on while threads are being stopped.
     pub(super) caller_futex: AtomicU32,
     /// Whether a filter may look at the caller.
@@ -298,7 +298,7 @@ impl Mapping {
                 stopped: line(),
                 done: line(),
                 left: line(),
-                target: AtomicU32::new(u32::MAX),
+                awaited: AtomicU32::new(u32::MAX),
                 caller_futex: AtomicU32::new(0),
                 caller_filtered,
                 caller_limit: AtomicU64::new(limit.as_nanos() as u64),

@@ -125,7 +125,7 @@ impl StoppedThreads<'_> {
             return;
         };
         let stopped = stopper.session.stopped.load(SeqCst);
-        stopper.session.target.store(stopped, SeqCst);
+        stopper.session.awaited.store(stopped, SeqCst);
         stopper.session.phase.store(Phase::COMMIT, SeqCst);
         sys::futex_wake(&stopper.session.phase, WAKE_CHAINS);
         stopper.wait_until_done(stopped);
@@ -410,12 +410,12 @@ impl<'a> Stopper<'a> {
         let mut last_progress = sys::now();
         loop {
             self.session.tell_progress();
-            let target =
+            let awaited =
                 self.slots().iter().filter(|slot| slot.is(State::Signalled) || slot.is_in_handler()).count() as u32;
-            self.session.target.store(target, SeqCst);
+            self.session.awaited.store(awaited, SeqCst);
             let futex = &self.session.caller_futex;
             let seen = futex.load(SeqCst);
-            if self.session.stopped.load(SeqCst) >= target {
+            if self.session.stopped.load(SeqCst) >= awaited {
                 return Ok(());
             }
             let late = deadline.is_over();
@@ -630,7 +630,7 @@ impl<'a> Stopper<'a> {
                 answered += 1;
             }
         }
-        self.session.target.store(answered, SeqCst);
+        self.session.awaited.store(answered, SeqCst);
         self.session.phase.store(Phase::RELEASE, SeqCst);
         sys::futex_wake(&self.session.phase, ALL);
         // The context is on the caller's stack: whoever has answered must be past reading it before it goes.
@@ -686,11 +686,11 @@ impl<'a> Stopper<'a> {
 /// Whether all threads have left the session of an earlier call; those on their way are waited for.
 fn have_all_left(mapping: &Mapping, deadline: &mut Deadline) -> bool {
     let Some(session) = mapping.session() else { return true };
-    let target = session.target.load(SeqCst);
+    let awaited = session.awaited.load(SeqCst);
     loop {
         let left = session.left.load(SeqCst);
-        // A session that was called off before all threads were counted has no target.
-        if left >= target || session.used.load(SeqCst) == 0 {
+        // A session that was called off before all threads were counted has no count to wait for.
+        if left >= awaited || session.used.load(SeqCst) == 0 {
             return true;
         }
         if deadline.is_over() {
