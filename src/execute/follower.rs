@@ -156,17 +156,17 @@ impl PreparedFollower {
     }
 }
 
-/// What a stopped thread does once the caller has committed: its plan, and a look at whether it is where that leads. `lent` is what
-/// the caller has read of it, who looks again afterwards.
+/// What a stopped thread does once the caller has committed: its plan, and a look at whether it is where that leads.
+/// `read_by_caller` is what the caller has read of it, who looks again afterwards.
 #[inline(never)]
 pub(crate) fn commit_follower(
     ctx: &Context<'_>,
     prepared: &PreparedFollower,
-    lent: Option<Credentials>,
+    read_by_caller: Option<Credentials>,
 ) -> Result<(), Fault> {
     let seen = &prepared.seen;
     let done = AtomicU32::new(0);
-    match (&prepared.own, lent) {
+    match (&prepared.own, read_by_caller) {
         (Some((held, plan)), _) => {
             let replanned = replan(ctx, seen, *held, PlanKind::Follower)?;
             let plan = replanned.as_ref().unwrap_or(plan);

@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use super::deadline::Deadline;
 use super::error::ThreadProblem;
-use super::session::{Gate, Lent, Phase, Session, Slot, State, WAKE_FANOUT};
+use super::session::{Gate, Phase, ReadByCaller, Session, Slot, State, WAKE_FANOUT};
 use super::shared::shared;
 use crate::execute::{self, Context, Fault, PreparedFollower, Problem, StepError};
 use crate::sys::{self, SigInfo};
@@ -120,9 +120,9 @@ fn report(session: &Session, tid: i32, problem: ThreadProblem) {
 /// Waits until the caller has committed, and follows, or until it lets all go.
 fn wait_and_follow(stop: &Stop<'_>, plan: Option<(&Context<'_>, &PreparedFollower)>) {
     let Stop { session, slot, tid } = *stop;
-    let lent = plan.and_then(|(_, prepared)| prepared.needs_caller()).map(Lent::new);
-    if let Some(lent) = &lent {
-        slot.lent.store(core::ptr::from_ref(lent).cast_mut(), SeqCst);
+    let read_by_caller = plan.and_then(|(_, prepared)| prepared.needs_caller()).map(ReadByCaller::new);
+    if let Some(read) = &read_by_caller {
+        slot.read_by_caller.store(core::ptr::from_ref(read).cast_mut(), SeqCst);
     }
     slot.set(State::Stopped);
     let before = session.stopped.fetch_add(1, SeqCst);
@@ -145,7 +145,7 @@ fn wait_and_follow(stop: &Stop<'_>, plan: Option<(&Context<'_>, &PreparedFollowe
         && let Some((ctx, prepared)) = plan
     {
         // SAFETY: the caller has written it before it changed the phase, and reads it only.
-        let held = lent.as_ref().and_then(|lent| unsafe { *lent.held.get() });
+        let held = read_by_caller.as_ref().and_then(|read| unsafe { *read.held.get() });
         if let Err(fault) = execute::commit_follower(ctx, prepared, held) {
             die_of(tid, fault);
         }

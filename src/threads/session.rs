@@ -72,18 +72,18 @@ pub(super) struct Slot {
     /// How often its signal was found to be neither pending nor answered.
     pub(super) missed: AtomicU32,
     /// Where the caller reads its state.
-    pub(super) lent: AtomicPtr<Lent>,
+    pub(super) read_by_caller: AtomicPtr<ReadByCaller>,
 }
 
 /// What a thread has seen of itself, and what the caller has read of it.
-pub(super) struct Lent {
+pub(super) struct ReadByCaller {
     pub(super) seen: Seen,
     pub(super) held: UnsafeCell<Option<Credentials>>,
 }
 
-impl Lent {
-    pub(super) fn new(seen: Seen) -> Lent {
-        Lent { seen, held: UnsafeCell::new(None) }
+impl ReadByCaller {
+    pub(super) fn new(seen: Seen) -> ReadByCaller {
+        ReadByCaller { seen, held: UnsafeCell::new(None) }
     }
 }
 
@@ -116,7 +116,7 @@ impl Slot {
         self.scan.store(0, Relaxed);
         self.queue_full.store(0, Relaxed);
         self.missed.store(0, Relaxed);
-        self.lent.store(core::ptr::null_mut(), Relaxed);
+        self.read_by_caller.store(core::ptr::null_mut(), Relaxed);
     }
 }
 

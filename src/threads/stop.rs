@@ -8,7 +8,7 @@ use core::time::Duration;
 use super::deadline::Deadline;
 use super::error::{StopError, ThreadProblem, ThreadState};
 use super::handler::{WHY, copy_of_library, die_of};
-use super::session::{ALL, Gate, Lent, Mapping, Phase, Session, Slot, State, WAKE_CHAINS};
+use super::session::{ALL, Gate, Mapping, Phase, ReadByCaller, Session, Slot, State, WAKE_CHAINS};
 use super::shared::CallLock;
 use super::signal_action;
 use crate::execute::{self, Context, Fault, Problem, StepError};
@@ -93,19 +93,19 @@ impl StoppedThreads<'_> {
     /// Reads what threads hold that cannot tell by themselves, and plans for them.
     pub(crate) fn read_for_threads(&self) -> Result<(), StopError> {
         let Some(stopper) = &self.stopper else { return Ok(()) };
-        for (slot, lent) in stopper.lent() {
+        for (slot, read) in stopper.read_by_caller() {
             stopper.session.tell_progress();
             let tid = slot.tid.load(Relaxed);
             let problem = |problem| stopper.refusal(tid, problem);
             let held = stopper.read(stopper.ctx, tid).map_err(|error| problem(ThreadProblem::Read(error)))?;
-            match lent.seen.plan(stopper.ctx, held, PlanKind::FilteredFollower) {
+            match read.seen.plan(stopper.ctx, held, PlanKind::FilteredFollower) {
                 Ok(_) => {}
                 Err(Problem::Read(error)) => return Err(problem(ThreadProblem::Read(error))),
                 Err(Problem::Plan(refusal)) => return Err(problem(ThreadProblem::Plan(refusal))),
                 Err(Problem::PrivateRoot) => return Err(problem(ThreadProblem::PrivateRoot)),
             }
             // SAFETY: its thread reads that only after the phase has changed.
-            unsafe { *lent.held.get() = Some(held) };
+            unsafe { *read.held.get() = Some(held) };
         }
         Ok(())
     }
@@ -129,7 +129,7 @@ impl StoppedThreads<'_> {
         stopper.session.phase.store(Phase::COMMIT, SeqCst);
         sys::futex_wake(&stopper.session.phase, WAKE_CHAINS);
         stopper.wait_until_done(stopped);
-        stopper.verify_lent();
+        stopper.verify_read_by_caller();
         last();
         stopper.session.gate.store(Gate::OPEN, SeqCst);
         sys::futex_wake(&stopper.session.gate, WAKE_CHAINS);
@@ -566,11 +566,11 @@ impl<'a> Stopper<'a> {
     }
 
     /// The threads of which the caller reads the state, and what they have seen of themselves.
-    fn lent(&self) -> impl Iterator<Item = (&'static Slot, &Lent)> {
+    fn read_by_caller(&self) -> impl Iterator<Item = (&'static Slot, &ReadByCaller)> {
         self.slots().iter().filter_map(|slot| {
             // SAFETY: NULL, or on the stack of a thread that is stopped.
-            let lent = unsafe { slot.lent.load(SeqCst).as_ref() }?;
-            (slot.is(State::Stopped) || slot.is(State::Committed)).then_some((slot, lent))
+            let read = unsafe { slot.read_by_caller.load(SeqCst).as_ref() }?;
+            (slot.is(State::Stopped) || slot.is(State::Committed)).then_some((slot, read))
         })
     }
 
@@ -582,14 +582,14 @@ impl<'a> Stopper<'a> {
     }
 
     /// Compares what /proc says of those threads with where their plans lead.
-    fn verify_lent(&self) {
-        for (slot, lent) in self.lent() {
+    fn verify_read_by_caller(&self) {
+        for (slot, read) in self.read_by_caller() {
             self.session.tell_progress();
             let tid = slot.tid.load(Relaxed);
             let fault = |step, error| -> ! { die_of(tid, Fault { step, error }) };
             // SAFETY: written by the caller, and only read since.
-            let Some(held) = (unsafe { *lent.held.get() }) else { continue };
-            let Ok(plan) = lent.seen.plan(self.ctx, held, PlanKind::FilteredFollower) else {
+            let Some(held) = (unsafe { *read.held.get() }) else { continue };
+            let Ok(plan) = read.seen.plan(self.ctx, held, PlanKind::FilteredFollower) else {
                 fault(Step::ReadBack, StepError::Errno(Errno(libc::EPERM)))
             };
             match self.read(&self.ctx.after(), tid) {
@@ -665,7 +665,7 @@ impl<'a> Stopper<'a> {
             }
         }
         // One with a filter may have been killed since it was counted.
-        let filtered = |slot: &Slot| !slot.lent.load(SeqCst).is_null();
+        let filtered = |slot: &Slot| !slot.read_by_caller.load(SeqCst).is_null();
         for index in (0..self.used).filter(|&index| filtered(&self.slots()[index])) {
             self.die_if_killed_in_handler(index);
         }
