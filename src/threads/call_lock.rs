@@ -115,7 +115,11 @@ impl Shared {
     /// Takes over from a call whose thread has ended.
     fn clear_after(&self, owner: u64, left_by_parent: bool, lock: &CallLock) {
         if !left_by_parent && self.committing.load(SeqCst) != 0 {
-            sys::die(format_args!("{} {}: it is the one that called, and it has ended", handler::WHY, owner as u32))
+            sys::die(format_args!(
+                "{} {}: it is the one that called, and it has ended",
+                handler::ABORT_PREFIX,
+                owner as u32
+            ))
         }
         self.committing.store(0, SeqCst);
         // Threads that it has stopped have seen its end, and have ended the process; so there are none.

@@ -217,7 +217,7 @@ impl Wait {
 fn die_of_caller(session: &Session, how: &str) -> ! {
     let caller = session.caller;
     if shared().is_some_and(|shared| shared.committing.load(SeqCst) != 0) {
-        sys::die(format_args!("{WHY} {caller}: it is the one that called, and {how}"))
+        sys::die(format_args!("{ABORT_PREFIX} {caller}: it is the one that called, and {how}"))
     }
     sys::die(format_args!(
         "aborting: all threads are stopped for a change of privileges, and thread {caller} cannot let them go: it is the one that called, \
@@ -230,10 +230,10 @@ pub(crate) fn die_of(tid: i32, fault: Fault) -> ! {
     let Fault { step, error } = fault;
     // The step comes last: it may be a list of forty names, and the line may be cut.
     match error {
-        StepError::NoEffect => sys::die(format_args!("{WHY} {tid}: no effect of {step}")),
-        StepError::Errno(errno) => sys::die(format_args!("{WHY} {tid}: {errno}, from {step}")),
-        StepError::TrimDenied => sys::die(format_args!("{WHY} {tid}: {}, from {step}", Errno(libc::EPERM))),
+        StepError::NoEffect => sys::die(format_args!("{ABORT_PREFIX} {tid}: no effect of {step}")),
+        StepError::Errno(errno) => sys::die(format_args!("{ABORT_PREFIX} {tid}: {errno}, from {step}")),
+        StepError::TrimDenied => sys::die(format_args!("{ABORT_PREFIX} {tid}: {}, from {step}", Errno(libc::EPERM))),
     }
 }
 
-pub(crate) const WHY: &str = "aborting: the change of privileges that has begun cannot be completed on thread";
+pub(crate) const ABORT_PREFIX: &str = "aborting: the change of privileges that has begun cannot be completed on thread";

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use super::deadline::Deadline;
 use super::error::{StopError, ThreadProblem, ThreadState};
-use super::handler::{WHY, copy_of_library, die_of};
+use super::handler::{ABORT_PREFIX, copy_of_library, die_of};
 use super::session::{ALL, Gate, Mapping, Phase, ReadByCaller, Session, Slot, State, WAKE_CHAINS};
 use super::shared::CallLock;
 use super::signal_action;
@@ -554,7 +554,7 @@ impl<'a> Stopper<'a> {
                 let stuck = self.slots().iter().find(|slot| slot.is(State::Stopped));
                 let tid = stuck.map_or(0, |slot| slot.tid.load(Relaxed));
                 if let ThreadProbe::Alive(state) = probe_thread(self.tasks, tid) {
-                    sys::die(format_args!("{WHY} {tid}: it did not finish in time ({state})"))
+                    sys::die(format_args!("{ABORT_PREFIX} {tid}: it did not finish in time ({state})"))
                 }
                 die_of(tid, Fault { step: Step::ReadBack, error: StepError::Errno(Errno(libc::ETIMEDOUT)) });
             }
