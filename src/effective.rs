@@ -43,7 +43,7 @@ fn set_effective(change: impl FnOnce(&CapSets) -> Result<u64, Error>) -> Result<
         }
         Ok(())
     });
-    let _ = sys::insist(|| sys::set_signal_mask(mask));
+    let _ = sys::retry_restore(|| sys::set_signal_mask(mask));
     done
 }
 

@@ -17,7 +17,7 @@ use crate::text::Errno;
 use crate::threads::{CallsSeen, StopError, ThreadProbe, ThreadProblem, probe_thread, text_of};
 
 /// How long a thread that blocks the signal is watched before that is told: libc blocks it for a moment in pthread_create(3).
-const LOOK_AGAIN: Duration = Duration::from_millis(2);
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
 /// What is read beside a call of another thread may be half of before and half of after it: a refusal found so is no refusal.
 pub(super) fn run(policy: &mut Policy) -> Result<(), Error> {
@@ -146,7 +146,7 @@ fn check_thread(
                     return Some(ThreadProblem::Deadline(state));
                 }
                 let word = core::sync::atomic::AtomicU32::new(0);
-                sys::futex_wait(&word, 0, Some(LOOK_AGAIN));
+                sys::futex_wait(&word, 0, Some(POLL_INTERVAL));
             }
         }
     }

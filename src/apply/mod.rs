@@ -88,7 +88,7 @@ fn run(input: &Input<'_>) -> Result<(), Error> {
         let lock = CallLock::take(input.tasks.as_deref(), input.deadline + ANOTHER_CALL, &mut mask)?;
         let outcome = run_locked(input, target, &buffer, &mut old, &lock);
         drop(lock);
-        let _ = sys::insist(|| sys::set_signal_mask(mask));
+        let _ = sys::retry_restore(|| sys::set_signal_mask(mask));
         match outcome? {
             Outcome::Done => return Ok(()),
             // A list that changes all the time, or a filter that says so.

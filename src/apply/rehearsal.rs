@@ -283,7 +283,7 @@ impl Job<'_> {
             let top = CHILD_STACK.0.get().cast::<u8>().add(STACK);
             sys::clone_call(flags, top, child, argument, word)
         };
-        let _ = sys::insist(|| sys::set_signal_mask(mask));
+        let _ = sys::retry_restore(|| sys::set_signal_mask(mask));
         let pid = cloned.map_err(|errno| ApplyError::Clone { errno })?;
         let ended = self.wait_for(pid);
         let open = self.report.open.swap(-1, SeqCst);

@@ -36,7 +36,9 @@ impl Snapshot<'_> {
             Some(dumpable @ 0..2) => {
                 let as_before = || sys::dumpable() == Ok(dumpable);
                 as_before()
-                    || self.may_set_dumpable && sys::insist(|| sys::set_dumpable(dumpable)).is_ok() && as_before()
+                    || self.may_set_dumpable
+                        && sys::retry_restore(|| sys::set_dumpable(dumpable)).is_ok()
+                        && as_before()
             }
             _ => true,
         }

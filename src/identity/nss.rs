@@ -215,7 +215,7 @@ fn look_up<E: PlainEntry, T>(
 /// Whether the file is the only source, and missing, as in a container with one program: then there are no entries, and that is no
 /// failure.
 fn is_missing_only_source(file: &CStr, database: &[u8]) -> Result<bool, Failure> {
-    match sys::uninterrupted(|| sys::openat(sys::CWD, file, libc::O_PATH)) {
+    match sys::retry_eintr(|| sys::openat(sys::CWD, file, libc::O_PATH)) {
         Err(Errno(libc::ENOENT)) => {}
         _ => return Ok(false),
     }
@@ -224,12 +224,12 @@ fn is_missing_only_source(file: &CStr, database: &[u8]) -> Result<bool, Failure>
         return Ok(true);
     }
     let mut text = Vec::new();
-    match sys::uninterrupted(|| sys::openat(sys::CWD, c"/etc/nsswitch.conf", libc::O_RDONLY)) {
+    match sys::retry_eintr(|| sys::openat(sys::CWD, c"/etc/nsswitch.conf", libc::O_RDONLY)) {
         Ok(fd) => {
             let mut part = [0; 4096];
             // A longer file is not a real one.
             while text.len() < 1 << 20 {
-                match sys::uninterrupted(|| sys::read(fd.raw(), &mut part)) {
+                match sys::retry_eintr(|| sys::read(fd.raw(), &mut part)) {
                     Ok(0) => return Ok(!names_other_source(&text, database)),
                     Ok(len) => {
                         text.try_reserve(len).map_err(|_| Failure::OutOfMemory)?;
@@ -262,7 +262,7 @@ fn names_other_source(text: &[u8], database: &[u8]) -> bool {
 
 /// An error if the file exists but cannot be read: "no such entry" means nothing then.
 fn readable(file: &CStr) -> Result<(), Failure> {
-    match sys::uninterrupted(|| sys::openat(sys::CWD, file, libc::O_RDONLY)) {
+    match sys::retry_eintr(|| sys::openat(sys::CWD, file, libc::O_RDONLY)) {
         Ok(fd) => read_through(&fd),
         Err(Errno(libc::ENOENT | libc::ENOTDIR)) => Ok(()),
         Err(errno) => Err(errno),
@@ -277,7 +277,7 @@ fn read_through(fd: &sys::Fd) -> Result<(), Errno> {
     for _ in 0..3 {
         let mut room = [0; 4096];
         loop {
-            match sys::uninterrupted(|| sys::read(fd.raw(), &mut room))? {
+            match sys::retry_eintr(|| sys::read(fd.raw(), &mut room))? {
                 0 => break,
                 len => read += len as u64,
             }

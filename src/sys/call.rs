@@ -17,7 +17,7 @@ pub(super) const NOTHING_WRITTEN: Errno = Errno(libc::EIO);
 pub(crate) const INTERRUPTIONS: u32 = 1000;
 
 /// Makes a call again when it says EINTR, within reason: who is interrupted for ever has a filter that says so.
-pub(crate) fn uninterrupted<T>(mut call: impl FnMut() -> Result<T>) -> Result<T> {
+pub(crate) fn retry_eintr<T>(mut call: impl FnMut() -> Result<T>) -> Result<T> {
     let mut interruptions = 0;
     loop {
         match call() {
@@ -28,7 +28,7 @@ pub(crate) fn uninterrupted<T>(mut call: impl FnMut() -> Result<T>) -> Result<T>
 }
 
 /// Makes a call that puts something back a few times, if need be: to give up at once would be worse than a call too many.
-pub(crate) fn insist<T>(mut call: impl FnMut() -> Result<T>) -> Result<T> {
+pub(crate) fn retry_restore<T>(mut call: impl FnMut() -> Result<T>) -> Result<T> {
     for _ in 0..3 {
         if let Ok(done) = call() {
             return Ok(done);

@@ -40,10 +40,10 @@ pub(crate) fn die(why: core::fmt::Arguments<'_>) -> ! {
     const ABOUT_TO_WRITE: u32 = 1;
     const WRITTEN: u32 = 2;
     static DYING: AtomicU32 = AtomicU32::new(NOBODY);
-    const A_MOMENT: Duration = Duration::from_secs(1);
+    const ABORT_TIMEOUT: Duration = Duration::from_secs(1);
     if DYING.compare_exchange(NOBODY, ABOUT_TO_WRITE, SeqCst, SeqCst).is_err() {
         // Another thread is about to end the process, and one line is enough; but its own filter may kill it before it has written one.
-        futex_wait(&DYING, ABOUT_TO_WRITE, Some(A_MOMENT * 3));
+        futex_wait(&DYING, ABOUT_TO_WRITE, Some(ABORT_TIMEOUT * 3));
         if DYING.load(SeqCst) == WRITTEN {
             abort();
         }
@@ -60,10 +60,10 @@ pub(crate) fn die(why: core::fmt::Arguments<'_>) -> ! {
     line.0[end] = b'\n';
     // A write that waits for a file system that does not answer (FUSE, NFS) is interrupted by SIGKILL alone. After the time another thread
     // waits for a line, and has for its own. Process 1 is not killed by a timer of its own (kernel/signal.c, sig_task_ignored).
-    let timer = Timer::that_kills(A_MOMENT * 5);
+    let timer = Timer::that_kills(ABORT_TIMEOUT * 5);
     // Nobody may read standard error, and a full pipe must not keep the process alive.
-    interrupted_after(A_MOMENT, || {
-        if wait_until_writable(2, A_MOMENT) {
+    interrupted_after(ABORT_TIMEOUT, || {
+        if wait_until_writable(2, ABORT_TIMEOUT) {
             let _ = write(2, &line.0[..=end]);
         }
         DYING.store(WRITTEN, SeqCst);

@@ -13,7 +13,7 @@ mod signal;
 
 pub(crate) use arch::{SignalMask, handler_entry, is_under_valgrind};
 pub use call::Result;
-pub(crate) use call::{INTERRUPTIONS, clone_call, insist, uninterrupted};
+pub(crate) use call::{INTERRUPTIONS, clone_call, retry_eintr, retry_restore};
 pub(crate) use creds::{
     ambient_clear, ambient_has, ambient_lower, ambient_raise, bounding_drop, bounding_has, capget, capset, dumpable,
     getfsgid, getfsuid, getgroups, getresgid, has_no_filter, parent_death_signal, set_dumpable, set_keep_caps,

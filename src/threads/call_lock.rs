@@ -17,7 +17,7 @@ impl CallLock {
     ///
     /// Gives up after `limit`: the id of an owner that has ended may be another thread's by now.
     pub(crate) fn take(tasks: Option<&sys::Fd>, limit: Duration, mask: &mut u64) -> Result<CallLock, StopError> {
-        const LOOK_AGAIN: Duration = Duration::from_millis(100);
+        const POLL_INTERVAL: Duration = Duration::from_millis(100);
         let system = |call| move |errno| StopError::System { call, errno };
         let (pid, tid) = (sys::getpid(), sys::gettid());
         if pid == 0 || tid == 0 {
@@ -43,14 +43,14 @@ impl CallLock {
                 shared.clear_after(owner, left_by_parent, &lock);
                 return Ok(lock);
             }
-            sys::insist(|| sys::set_signal_mask(*mask)).map_err(system("rt_sigprocmask"))?;
+            sys::retry_restore(|| sys::set_signal_mask(*mask)).map_err(system("rt_sigprocmask"))?;
             if owner == mine {
                 return Err(StopError::Busy { problem: "called while a call is under way in this thread" });
             }
             if sys::now().saturating_sub(start) > limit {
                 return Err(StopError::Busy { problem: "the call of another thread has not ended in time" });
             }
-            sys::futex_wait(&shared.calls, seen, Some(LOOK_AGAIN));
+            sys::futex_wait(&shared.calls, seen, Some(POLL_INTERVAL));
         }
     }
 }
@@ -79,7 +79,7 @@ impl CallsSeen {
 
     /// Whether a call was under way at any time since. Waits for the end of the one that is, but no longer than `limit`.
     pub(crate) fn disturbed(&self, limit: Duration) -> bool {
-        const LOOK_AGAIN: Duration = Duration::from_millis(10);
+        const POLL_INTERVAL: Duration = Duration::from_millis(10);
         let Some(shared) = shared() else { return false };
         let start = sys::now();
         loop {
@@ -90,7 +90,7 @@ impl CallsSeen {
             if sys::now().saturating_sub(start) >= limit {
                 return true;
             }
-            sys::futex_wait(&shared.calls, seen, Some(LOOK_AGAIN));
+            sys::futex_wait(&shared.calls, seen, Some(POLL_INTERVAL));
         }
     }
 }

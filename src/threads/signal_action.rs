@@ -46,7 +46,7 @@ pub(super) fn install(lock: &CallLock) -> sys::Result<bool> {
     let replaced = sys::sigaction(SIGNAL, Some(&ours))?;
     if is_another_call(&replaced) {
         // It came in between the look and the change.
-        let _ = sys::insist(|| sys::sigaction(SIGNAL, Some(&replaced)));
+        let _ = sys::retry_restore(|| sys::sigaction(SIGNAL, Some(&replaced)));
         return Ok(false);
     }
     lock.shared.installed.store(1, SeqCst);
@@ -60,7 +60,7 @@ pub(super) fn restore(shared: &Shared, keep_ours: bool) {
         return;
     }
     // Ours only: with the first pthread_create(3), libc puts its own in place.
-    let now = sys::insist(|| sys::sigaction(SIGNAL, None));
+    let now = sys::retry_restore(|| sys::sigaction(SIGNAL, None));
     if now.is_ok_and(|now| now.handler != ours().handler) {
         return;
     }
@@ -68,5 +68,5 @@ pub(super) fn restore(shared: &Shared, keep_ours: bool) {
     let previous = unsafe { *PREVIOUS.0.get() };
     let has_handler = previous.handler != libc::SIG_DFL;
     let action = if keep_ours && !has_handler { ours() } else { previous };
-    let _ = sys::insist(|| sys::sigaction(SIGNAL, Some(&action)));
+    let _ = sys::retry_restore(|| sys::sigaction(SIGNAL, Some(&action)));
 }
