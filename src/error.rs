@@ -11,7 +11,7 @@ use crate::caps::text::CapTextError;
 use crate::config::{FileProblem, Place, StanzaError};
 pub use crate::execute::ReadError;
 use crate::plan::Refusal;
-use crate::text::Nearest;
+use crate::text::Suggestion;
 pub use crate::text::{Errno, Excerpt};
 pub use crate::threads::{StopError, ThreadProblem, ThreadState};
 pub use crate::trusted_path::{PathError, PathProblem};
@@ -127,7 +127,7 @@ pub enum Error {
         problem: &'static str,
     },
     /// An option's name that is not known.
-    #[error("unknown option {word}{}", Nearest(*.nearest))]
+    #[error("unknown option {word}{}", Suggestion(*.nearest))]
     UnknownOption {
         /// As it was written.
         word: Excerpt,

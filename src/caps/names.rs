@@ -56,7 +56,7 @@ pub fn name(cap: u8) -> Option<&'static str> {
 
 /// The number of the capability with this name. Case does not count.
 pub fn by_name(word: &[u8]) -> Option<u8> {
-    let name = Name::before(word).filter(|name| name.len == word.len())?;
+    let name = Name::parse_prefix(word).filter(|name| name.len == word.len())?;
     Some(name.mask().trailing_zeros() as u8)
 }
 
@@ -99,7 +99,7 @@ const WORD_BYTES: [bool; 256] = {
 /// A name found in a text.
 #[derive(Clone, Copy)]
 pub(crate) struct Name {
-    known: &'static Known,
+    entry: &'static NameEntry,
     /// The name's length.
     pub(crate) len: usize,
 }
@@ -108,14 +108,14 @@ impl Name {
     /// The capability's mask.
     #[inline(always)]
     pub(crate) fn mask(self) -> u64 {
-        self.known.mask
+        self.entry.mask
     }
 
     /// The name at the start of a text, in any case. May miss a name that an invalid byte such as `|` follows: use [`by_name`] for an
     /// isolated word.
     #[inline]
-    pub(crate) fn before(text: &[u8]) -> Option<Name> {
-        match text.first_chunk::<ROOM>() {
+    pub(crate) fn parse_prefix(text: &[u8]) -> Option<Name> {
+        match text.first_chunk::<WINDOW>() {
             Some(window) => {
                 let (parts, _) = window.as_chunks();
                 Name::find(core::array::from_fn(|at| u64::from_le_bytes(parts[at])), window)
@@ -124,13 +124,13 @@ impl Name {
         }
     }
 
-    /// As [`Name::before`], for a text shorter than [`ROOM`].
+    /// As [`Name::parse_prefix`], for a text shorter than [`WINDOW`].
     #[inline(never)]
     fn near_end(text: &[u8]) -> Option<Name> {
         Name::find(core::array::from_fn(|at| eight_bytes(text, at * 8)), text)
     }
 
-    /// As [`Name::before`]; `parts` are the first bytes of `text`. The length is computed without the table, because the caller's next
+    /// As [`Name::parse_prefix`]; `parts` are the first bytes of `text`. The length is computed without the table, because the caller's next
     /// step depends on it.
     #[inline(always)]
     fn find(parts: [u64; PARTS], text: &[u8]) -> Option<Name> {
@@ -139,16 +139,17 @@ impl Name {
             return None;
         }
         let len = bits / 8;
-        let known = &KNOWN[slot(text.get(..len)?)];
-        let differs = (0..PARTS).fold(0, |differs, at| differs | (parts[at] ^ known.parts[at]) & known.cared_for[at]);
+        let entry = &KNOWN[slot(text.get(..len)?)];
+        let differs =
+            (0..PARTS).fold(0, |differs, at| differs | (parts[at] ^ entry.parts[at]) & entry.compare_mask[at]);
         // A digit may follow the letters; then the word is longer.
         let ends = text.get(len).is_none_or(|byte| !byte.is_ascii_digit());
-        (differs == 0 && ends).then_some(Name { known, len })
+        (differs == 0 && ends).then_some(Name { entry, len })
     }
 }
 
 const PARTS: usize = 3;
-const ROOM: usize = 8 * PARTS;
+const WINDOW: usize = 8 * PARTS;
 const SHORTEST: usize = "cap_bpf".len();
 const LONGEST: usize = "cap_checkpoint_restore".len();
 const ONES: u64 = u64::from_ne_bytes([1; 8]);
@@ -160,33 +161,33 @@ const LETTER: u8 = 0x40;
 /// A name, compared eight bytes at a time.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-struct Known {
+struct NameEntry {
     /// The first byte is the lowest.
     parts: [u64; PARTS],
     /// The bits to compare: all of the name but the case of letters, and the [`LETTER`] bit of the byte after it.
-    cared_for: [u64; PARTS],
+    compare_mask: [u64; PARTS],
     mask: u64,
 }
 
 /// The names, each at its [`slot`].
-static KNOWN: [Known; 64] = {
+static KNOWN: [NameEntry; 64] = {
     // Equal to no word: not even the first letter is right.
-    let nothing = Known { parts: [0; PARTS], cared_for: [u64::MAX; PARTS], mask: 0 };
+    let nothing = NameEntry { parts: [0; PARTS], compare_mask: [u64::MAX; PARTS], mask: 0 };
     let mut known = [nothing; 64];
     let mut cap = 0;
     while cap < NAMES.len() {
         let name = NAMES[cap].as_bytes();
         let len = name.len();
         assert!(SHORTEST <= len && len <= LONGEST);
-        let mut this = Known { parts: [0; PARTS], cared_for: [0; PARTS], mask: bit(cap as u8) };
+        let mut this = NameEntry { parts: [0; PARTS], compare_mask: [0; PARTS], mask: bit(cap as u8) };
         let mut at = 0;
         while at < len {
-            let cared_for = if name[at] == b'_' { u8::MAX } else { !CASE };
+            let compare_mask = if name[at] == b'_' { u8::MAX } else { !CASE };
             this.parts[at / 8] |= (name[at] as u64) << (at % 8 * 8);
-            this.cared_for[at / 8] |= (cared_for as u64) << (at % 8 * 8);
+            this.compare_mask[at / 8] |= (compare_mask as u64) << (at % 8 * 8);
             at += 1;
         }
-        this.cared_for[len / 8] |= (LETTER as u64) << (len % 8 * 8);
+        this.compare_mask[len / 8] |= (LETTER as u64) << (len % 8 * 8);
         let slot = slot(name);
         assert!(known[slot].mask == 0, "two names in one slot: try another multiplier");
         known[slot] = this;
@@ -290,17 +291,17 @@ mod tests {
                     let mut text = name.as_bytes().to_vec();
                     text.push(byte);
                     text.extend(vec![b'y'; after]);
-                    let found = Name::before(&text).map(|name| (name.mask(), name.len));
+                    let found = Name::parse_prefix(&text).map(|name| (name.mask(), name.len));
                     let ends = byte & LETTER == 0 && !byte.is_ascii_digit();
                     assert_eq!(found, ends.then_some((mask, name.len())), "{text:?}");
                     assert!(!(ends && is_word(byte)), "{text:?}");
                 }
             }
-            let found = Name::before(name.as_bytes()).map(|name| (name.mask(), name.len));
+            let found = Name::parse_prefix(name.as_bytes()).map(|name| (name.mask(), name.len));
             assert_eq!(found, Some((mask, name.len())));
         }
-        assert!(Name::before(b"").is_none());
-        assert!(Name::before(&[0; 30]).is_none());
-        assert!(Name::before(&[b'c'; 30]).is_none());
+        assert!(Name::parse_prefix(b"").is_none());
+        assert!(Name::parse_prefix(&[0; 30]).is_none());
+        assert!(Name::parse_prefix(&[b'c'; 30]).is_none());
     }
 }

@@ -14,7 +14,7 @@
 use core::fmt;
 
 use super::{CapSets, NAMES, Name, bit, is_word, up_to};
-use crate::text::{Excerpt, Nearest, nearest};
+use crate::text::{Excerpt, Suggestion, nearest};
 
 /// Why a text does not parse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +102,7 @@ impl fmt::Display for CapTextError {
         match &self.problem {
             CapTextProblem::UnknownName { word } => {
                 // Not done by the parser: many callers only ask whether a text parses.
-                let nearest = Nearest(nearest_name(word.bytes()));
+                let nearest = Suggestion(nearest_name(word.bytes()));
                 write!(f, "unknown name {word}{} at column {column}{nearest}", NotAscii(word))
             }
             CapTextProblem::MalformedNumber { word } => {
@@ -210,7 +210,7 @@ struct Repeated {
     /// Their bytes and the blank after them, the first one lowest.
     bytes: u128,
     /// The bits to compare.
-    cared_for: u128,
+    compare_mask: u128,
     len: usize,
     change: Change,
 }
@@ -219,7 +219,7 @@ impl Repeated {
     /// How many bytes are long.
     const LONG: usize = 6;
     /// Equal to no text.
-    const NONE: Repeated = Repeated { bytes: 1, cared_for: 0, len: 0, change: Change { take: 0, give: 0 } };
+    const NONE: Repeated = Repeated { bytes: 1, compare_mask: 0, len: 0, change: Change { take: 0, give: 0 } };
 }
 
 /// Parses a text. `last_cap` is the last capability of the running kernel: `all`, and `=` without names, mean 0 to `last_cap`. A single
@@ -306,7 +306,7 @@ impl<'a> Reader<'a> {
     #[inline(always)]
     fn actions(&mut self, repeated: &mut Repeated) -> Result<Change, CapTextError> {
         let next = self.rest.first_chunk().map(|next| u128::from_le_bytes(*next));
-        if next.is_some_and(|next| next & repeated.cared_for == repeated.bytes) {
+        if next.is_some_and(|next| next & repeated.compare_mask == repeated.bytes) {
             self.skip(repeated.len);
             return Ok(repeated.change);
         }
@@ -314,8 +314,8 @@ impl<'a> Reader<'a> {
             return Err(Reader::wrong_actions(self.len, self.rest));
         };
         if let (Some(next), Repeated::LONG..16) = (next, len) {
-            let cared_for = u128::MAX >> (120 - len * 8);
-            *repeated = Repeated { bytes: next & cared_for, cared_for, len, change };
+            let compare_mask = u128::MAX >> (120 - len * 8);
+            *repeated = Repeated { bytes: next & compare_mask, compare_mask, len, change };
         }
         self.skip(len);
         Ok(change)
@@ -406,7 +406,7 @@ impl<'a> Reader<'a> {
     /// A name, a number or `all`. Moves past it only on success.
     #[inline(always)]
     fn name(&mut self) -> Result<Named, CapTextError> {
-        if let Some(name) = Name::before(self.rest) {
+        if let Some(name) = Name::parse_prefix(self.rest) {
             self.skip(name.len);
             return Ok(Named::One(name.mask()));
         }

@@ -10,5 +10,5 @@ mod suggest;
 pub(crate) use bounded::BoundedWriter;
 pub use errno::Errno;
 pub use excerpt::{Excerpt, write_escaped, write_path};
-pub(crate) use suggest::Nearest;
+pub(crate) use suggest::Suggestion;
 pub use suggest::nearest;

@@ -7,12 +7,12 @@ use ec_security::identity::nss;
 
 use crate::terminal::clean;
 
-type Known = RefCell<HashMap<u32, Option<String>>>;
+type NameCache = RefCell<HashMap<u32, Option<String>>>;
 
 thread_local! {
     /// A list of processes asks for the same few again and again, and a directory service may be far away.
-    static USERS: Known = RefCell::default();
-    static GROUPS: Known = RefCell::default();
+    static USERS: NameCache = RefCell::default();
+    static GROUPS: NameCache = RefCell::default();
 }
 
 /// The name of a user, if the database has one and can be read.
