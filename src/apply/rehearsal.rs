@@ -135,7 +135,7 @@ const KEEPING_DUMPABLE: u32 = u32::MAX - 4;
 
 /// What comes before the plan. A filter that kills for that need not kill for the plan, and then the child goes without.
 #[derive(Clone, Copy)]
-struct Before {
+struct Preparation {
     /// The caller may be killed, or not be allowed to signal a child with other ids.
     timer: bool,
     /// No core dump: it would be of the caller's memory, and before Linux 5.16 it ends all processes that share the memory, the
@@ -144,15 +144,15 @@ struct Before {
     memory: Memory,
 }
 
-struct Job<'a> {
+struct RehearsalJob<'a> {
     rehearsal: &'a Rehearsal<'a>,
     report: &'a Report,
-    before: Before,
+    preparation: Preparation,
 }
 
 extern "C" fn child(argument: *mut c_void) -> c_int {
-    // SAFETY: `run_child` passes a Job that outlives the child, which it waits for; a child that it gives up has been killed.
-    let job = unsafe { &*argument.cast::<Job<'_>>() };
+    // SAFETY: `run_child` passes a RehearsalJob that outlives the child, which it waits for; a child that it gives up has been killed.
+    let job = unsafe { &*argument.cast::<RehearsalJob<'_>>() };
     let report = job.report;
     let code = match job.run() {
         Ok(()) => DONE,
@@ -173,20 +173,20 @@ extern "C" fn child(argument: *mut c_void) -> c_int {
     sys::exit(0)
 }
 
-impl Job<'_> {
+impl RehearsalJob<'_> {
     fn run(&self) -> Result<(), Fault> {
         let Rehearsal { ctx, plan, proc, limit, parent_death_signal, dumpable, .. } = *self.rehearsal;
         let report = self.report;
         let errno = |step| move |errno| Fault { step, error: StepError::Errno(errno) };
-        if self.before.timer {
+        if self.preparation.timer {
             report.progress.store(ARMING_TIMER, Relaxed);
             // The caller's is to be ended when the commit is done; then it is too late to learn that it cannot be.
             let tried = Timer::that_kills(limit).and_then(Timer::end).and_then(|()| Timer::that_kills(limit));
             core::mem::forget(tried.map_err(errno(Step::ReadBack))?);
         }
-        if self.before.no_core {
+        if self.preparation.no_core {
             report.progress.store(DISABLING_CORE, Relaxed);
-            if self.before.memory == Memory::Shared {
+            if self.preparation.memory == Memory::Shared {
                 // What it is, and is to be put back to: a filter may refuse that alone.
                 sys::set_dumpable(1).map_err(errno(Step::Dumpable))?;
             }
@@ -232,14 +232,14 @@ impl Rehearsal<'_> {
             }
         }
         let page = ReportPage::new()?;
-        let mut before = Before { timer: true, no_core: true, memory };
+        let mut preparation = Preparation { timer: true, no_core: true, memory };
         loop {
-            let job = Job { rehearsal: self, report: page.clear(), before };
+            let job = RehearsalJob { rehearsal: self, report: page.clear(), preparation };
             begins(self.limit + GRACE * 3);
             let status = match job.run_child() {
                 // Where children are to have another time namespace, none may share the memory (kernel/fork.c, copy_process).
-                Err(ApplyError::Clone { errno: Errno(libc::EINVAL) }) if before.memory == Memory::Shared => {
-                    before.memory = Memory::Own;
+                Err(ApplyError::Clone { errno: Errno(libc::EINVAL) }) if preparation.memory == Memory::Shared => {
+                    preparation.memory = Memory::Own;
                     continue;
                 }
                 status => status?,
@@ -247,16 +247,18 @@ impl Rehearsal<'_> {
             let at = job.report.progress.load(Relaxed);
             let outcome = job.report.outcome.load(Acquire);
             match at {
-                ARMING_TIMER if before.timer => {
+                ARMING_TIMER if preparation.timer => {
                     if self.needs_timer {
                         let said = (outcome == REFUSED).then(|| Errno(job.report.errno.load(Relaxed)));
                         return Err(NoTimer { errno: said }.into());
                     }
-                    before.timer = false;
+                    preparation.timer = false;
                 }
-                DISABLING_CORE if before.no_core => before = Before { no_core: false, memory: Memory::Own, ..before },
+                DISABLING_CORE if preparation.no_core => {
+                    preparation = Preparation { no_core: false, memory: Memory::Own, ..preparation }
+                }
                 _ => {
-                    let learned = Learned { dumpable: before.memory == Memory::Shared };
+                    let learned = Learned { dumpable: preparation.memory == Memory::Shared };
                     return job.result(at, outcome, status).map(|()| learned);
                 }
             }
@@ -264,10 +266,10 @@ impl Rehearsal<'_> {
     }
 }
 
-impl Job<'_> {
+impl RehearsalJob<'_> {
     /// Has a child do the job, and waits for its end. Its wait status, or `None` where somebody's waitpid(-1, __WALL) has taken it.
     fn run_child(&self) -> Result<Option<c_int>, ApplyError> {
-        let flags = match self.before.memory {
+        let flags = match self.preparation.memory {
             // It knows a plain fork, and ends the process for what it does not know.
             _ if sys::is_under_valgrind() => 0,
             Memory::Shared => libc::CLONE_FILES | libc::CLONE_VM | libc::CLONE_CHILD_CLEARTID,
@@ -294,7 +296,7 @@ impl Job<'_> {
         match ended {
             Ok(status) => Ok(status),
             Err(step) => {
-                if self.before.memory == Memory::Shared {
+                if self.preparation.memory == Memory::Shared {
                     STUCK.store(pid, SeqCst);
                 }
                 Err(ApplyError::Hung { step })
@@ -324,7 +326,7 @@ impl Job<'_> {
             if passed > limit + GRACE * 3 {
                 return Err(self.step_under_way());
             }
-            let shares = self.before.memory == Memory::Shared;
+            let shares = self.preparation.memory == Memory::Shared;
             if shares && self.report.running.load(SeqCst) != 0 {
                 // The kernel wakes this thread when the child has ended.
                 sys::futex_wait_for_child(&self.report.running, 1, Some(Duration::from_millis(5)));
