@@ -616,8 +616,8 @@ impl Planner {
             Step::ReadBack | Step::ParentDeathSignal(_) | Step::Dumpable => {}
         }
         // There is room for all that one plan can have, each kind once.
-        if let Some(room) = self.plan.kinds.get_mut(usize::from(self.plan.len)) {
-            *room = kind;
+        if let Some(slot) = self.plan.kinds.get_mut(usize::from(self.plan.len)) {
+            *slot = kind;
             self.plan.len += 1;
         }
     }

@@ -85,7 +85,7 @@ pub(super) unsafe fn write_to_buffer(
         }
         // Outputs are untouched on failure, so what does not fit is counted, and what fits is written when all went well:
         // a first pass would see another state than a second one.
-        let room: &mut [u8] = if len == 0 {
+        let bytes: &mut [u8] = if len == 0 {
             &mut []
         } else {
             // A caller may pass SIZE_MAX, but no slice is so long, and no text is longer than INT_MAX.
@@ -93,8 +93,8 @@ pub(super) unsafe fn write_to_buffer(
             // SAFETY: not NULL here, and the caller vouches for `len` bytes.
             unsafe { slice::from_raw_parts_mut(buf.cast::<u8>(), len) }
         };
-        let keep = room.first().copied();
-        let (text, end) = room.split_at_mut(room.len().saturating_sub(1));
+        let keep = bytes.first().copied();
+        let (text, end) = bytes.split_at_mut(bytes.len().saturating_sub(1));
         let mut out = BoundedWriter::new(text);
         let result = body(&mut out);
         match result {
@@ -109,7 +109,7 @@ pub(super) unsafe fn write_to_buffer(
                 Ok(())
             }
             Err(error) => {
-                if let (Some(first), Some(keep)) = (room.first_mut(), keep) {
+                if let (Some(first), Some(keep)) = (bytes.first_mut(), keep) {
                     *first = keep;
                 }
                 Err(error)

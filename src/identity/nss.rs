@@ -65,9 +65,9 @@ impl From<OutOfMemory> for Failure {
     }
 }
 
-const FIRST_ROOM: usize = 1 << 10;
+const FIRST_CAPACITY: usize = 1 << 10;
 /// The largest buffer tried. Only as much of it is touched as the entry needs.
-const MOST_ROOM: usize = 512 << 20;
+const MOST_CAPACITY: usize = 512 << 20;
 /// The longest list tried; no kernel takes so many groups.
 const MOST_GROUPS: usize = 1 << 24;
 
@@ -141,12 +141,12 @@ pub fn group_by_id(gid: u32) -> Result<Option<Group>, Failure> {
 /// getgrouplist(3): the groups that `name` is a member of, and `gid`, in any order, perhaps with duplicates.
 pub fn group_list(name: &CStr, gid: u32) -> Result<Vec<u32>, Failure> {
     readable(GROUP.0)?;
-    let mut room: usize = 64;
+    let mut capacity: usize = 64;
     let mut interruptions = 0;
     loop {
         let mut list = Vec::<u32>::new();
-        list.try_reserve_exact(room).map_err(|_| Failure::OutOfMemory)?;
-        let mut count = c_int::try_from(room).map_err(|_| Failure::OutOfMemory)?;
+        list.try_reserve_exact(capacity).map_err(|_| Failure::OutOfMemory)?;
+        let mut count = c_int::try_from(capacity).map_err(|_| Failure::OutOfMemory)?;
         sys::set_errno(0);
         // SAFETY: `name` ends in NUL; there is room for `count` ids at the list's pointer; `count` is ours to be written.
         let returned = unsafe { libc::getgrouplist(name.as_ptr(), gid, list.as_mut_ptr(), &mut count) };
@@ -164,17 +164,17 @@ pub fn group_list(name: &CStr, gid: u32) -> Result<Vec<u32>, Failure> {
             libc::ENOMEM => return Err(Failure::OutOfMemory),
             _ => {}
         }
-        if returned >= 0 && count <= room {
+        if returned >= 0 && count <= capacity {
             // SAFETY: getgrouplist has written `count` ids, which is within the capacity.
             unsafe { list.set_len(count) };
             return Ok(list);
         }
-        if count <= room && errno != 0 && errno != libc::ERANGE {
+        if count <= capacity && errno != 0 && errno != libc::ERANGE {
             return Err(Failure::Errno(errno));
         }
         // The list was too short. glibc returns the length needed; musl and old versions do not, so the buffer also doubles.
-        room = room.saturating_mul(2).max(count);
-        if room > MOST_GROUPS {
+        capacity = capacity.saturating_mul(2).max(count);
+        if capacity > MOST_GROUPS {
             return Err(Failure::Errno(libc::ERANGE));
         }
     }
@@ -187,16 +187,16 @@ fn look_up<E: PlainEntry, T>(
     call: impl Fn(*mut E, *mut c_char, usize, *mut *mut E) -> c_int,
     take: impl Fn(&E) -> Result<T, Failure>,
 ) -> Result<Option<T>, Failure> {
-    let mut room = FIRST_ROOM;
+    let mut capacity = FIRST_CAPACITY;
     let mut interruptions = 0;
     let mut missed = false;
     loop {
         let mut buf = Vec::<u8>::new();
-        buf.try_reserve_exact(room).map_err(|_| Failure::OutOfMemory)?;
+        buf.try_reserve_exact(capacity).map_err(|_| Failure::OutOfMemory)?;
         // SAFETY: see `E` above; `PlainEntry` is implemented for those two only.
         let mut entry: E = unsafe { mem::zeroed() };
         let mut result = ptr::null_mut();
-        let error = call(&mut entry, buf.as_mut_ptr().cast(), room, &mut result);
+        let error = call(&mut entry, buf.as_mut_ptr().cast(), capacity, &mut result);
         match error {
             0 if !result.is_null() => return take(&entry).map(Some),
             // Accepted only after two equal answers: glibc also answers "no such entry" if one source fails for a moment and the
@@ -205,7 +205,7 @@ fn look_up<E: PlainEntry, T>(
             0 => return readable(file).map(|()| None),
             libc::ENOENT if is_missing_only_source(file, database)? => return Ok(None),
             libc::EINTR if interruptions < INTERRUPTIONS => interruptions += 1,
-            libc::ERANGE if room < MOST_ROOM => room *= 2,
+            libc::ERANGE if capacity < MOST_CAPACITY => capacity *= 2,
             libc::ENOMEM => return Err(Failure::OutOfMemory),
             errno => return Err(Failure::Errno(errno)),
         }
@@ -275,9 +275,9 @@ fn read_through(fd: &sys::Fd) -> Result<(), Errno> {
     let mut read = 0;
     // The file may change meanwhile.
     for _ in 0..3 {
-        let mut room = [0; 4096];
+        let mut buf = [0; 4096];
         loop {
-            match sys::retry_eintr(|| sys::read(fd.raw(), &mut room))? {
+            match sys::retry_eintr(|| sys::read(fd.raw(), &mut buf))? {
                 0 => break,
                 len => read += len as u64,
             }

@@ -86,9 +86,9 @@ pub(crate) fn setfsgid(id: u32) -> Result<()> {
 }
 
 /// getgroups(2): how many there are; with room for them, they are written.
-pub(crate) fn getgroups(room: &mut [u32]) -> Result<usize> {
+pub(crate) fn getgroups(buf: &mut [u32]) -> Result<usize> {
     // SAFETY: the kernel writes at most as many ids as it is told there is room for.
-    unsafe { call!(numbers::SYS_getgroups, room.len(), room.as_mut_ptr()) }
+    unsafe { call!(numbers::SYS_getgroups, buf.len(), buf.as_mut_ptr()) }
 }
 
 /// setgroups(2) on the calling thread alone.

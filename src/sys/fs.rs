@@ -249,9 +249,9 @@ pub(crate) fn is_on_proc(fd: c_int) -> Result<bool> {
 }
 
 /// read(2).
-pub(crate) fn read(fd: c_int, room: &mut [u8]) -> Result<usize> {
+pub(crate) fn read(fd: c_int, buf: &mut [u8]) -> Result<usize> {
     // SAFETY: the kernel writes at most as many bytes as there is room for.
-    unsafe { call!(libc::SYS_read, fd, room.as_mut_ptr(), room.len()) }
+    unsafe { call!(libc::SYS_read, fd, buf.as_mut_ptr(), buf.len()) }
 }
 
 /// poll(2) for room to write: whether there is some before the time is up. ppoll(2), since some architectures have no other.
@@ -271,11 +271,11 @@ pub(crate) fn write(fd: c_int, bytes: &[u8]) -> Result<usize> {
 }
 
 /// getdents64(2): the next names of a folder, none at its end.
-pub(crate) fn getdents(fd: c_int, room: &mut [u64]) -> Result<Names<'_>> {
+pub(crate) fn getdents(fd: c_int, buf: &mut [u64]) -> Result<Names<'_>> {
     // SAFETY: the kernel writes at most as many bytes as there is room for.
-    let len = unsafe { call!(libc::SYS_getdents64, fd, room.as_mut_ptr(), size_of_val(room)) }?;
+    let len = unsafe { call!(libc::SYS_getdents64, fd, buf.as_mut_ptr(), size_of_val(buf)) }?;
     // SAFETY: the kernel has written `len` bytes there, and a u64 is eight bytes of any value.
-    Ok(Names(unsafe { core::slice::from_raw_parts(room.as_ptr().cast::<u8>(), len) }))
+    Ok(Names(unsafe { core::slice::from_raw_parts(buf.as_ptr().cast::<u8>(), len) }))
 }
 
 /// What getdents64(2) wrote: struct linux_dirent64, that is inode 8, offset 8, length 2, type 1, name with its NUL.
@@ -307,9 +307,9 @@ pub(crate) fn getcwd(buf: &mut [u8]) -> Result<usize> {
 }
 
 /// readlinkat(2); how many bytes of the target there was room for.
-pub(crate) fn readlinkat(folder: c_int, path: &CStr, room: &mut [u8]) -> Result<usize> {
+pub(crate) fn readlinkat(folder: c_int, path: &CStr, buf: &mut [u8]) -> Result<usize> {
     // SAFETY: the path is NUL-terminated; the kernel writes at most as many bytes as there is room for.
-    unsafe { call!(libc::SYS_readlinkat, folder, path.as_ptr(), room.as_mut_ptr(), room.len()) }
+    unsafe { call!(libc::SYS_readlinkat, folder, path.as_ptr(), buf.as_mut_ptr(), buf.len()) }
 }
 
 /// lseek(2) to the beginning.

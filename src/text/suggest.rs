@@ -27,15 +27,15 @@ pub fn nearest(word: &[u8], candidates: impl Iterator<Item = &'static str>) -> O
 /// The number of insertions, deletions, changes and swaps of neighbouring letters between two words (optimal string alignment); `None`
 /// if one of them is longer than any name.
 fn distance(a: &[u8], b: &[u8]) -> Option<usize> {
-    const MAX_LEN: usize = 48;
-    if a.len() >= MAX_LEN || b.len() >= MAX_LEN {
+    const ROW_LEN: usize = 48;
+    if a.len() >= ROW_LEN || b.len() >= ROW_LEN {
         return None;
     }
     let same = |i: usize, j: usize| a[i].eq_ignore_ascii_case(&b[j]);
-    let mut before = [0u8; MAX_LEN];
-    let mut above: [u8; MAX_LEN] = core::array::from_fn(|at| at as u8);
+    let mut before = [0u8; ROW_LEN];
+    let mut above: [u8; ROW_LEN] = core::array::from_fn(|at| at as u8);
     for i in 0..a.len() {
-        let mut row = [0u8; MAX_LEN];
+        let mut row = [0u8; ROW_LEN];
         row[0] = i as u8 + 1;
         for j in 0..b.len() {
             let changed = above[j] + u8::from(!same(i, j));
