@@ -294,7 +294,7 @@ pub enum ChrootProblem {
     Relative,
     /// Exists, but is something else.
     #[error("is not a directory")]
-    NotFolder,
+    NotDirectory,
 }
 
 impl Error {

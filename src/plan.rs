@@ -93,10 +93,10 @@ pub struct Credentials {
     pub groups_as_wanted: bool,
     /// Whether setgroups(2) could put them back: none may be one that is shown as the overflow id.
     pub groups_can_return: bool,
-    /// Whether the root folder is the one wanted (true when none is asked for). Threads share it, so that one thread's step is
+    /// Whether the root directory is the one wanted (true when none is asked for). Threads share it, so that one thread's step is
     /// enough, but for a thread that has its own (unshare(2), CLONE_FS).
     pub root_as_wanted: bool,
-    /// Whether the working directory is that folder too (true when none is asked for).
+    /// Whether the working directory is that directory too (true when none is asked for).
     pub cwd_as_wanted: bool,
     /// Effective, permitted, inheritable.
     pub caps: CapSets,
@@ -117,8 +117,8 @@ pub enum Step {
     RaiseEffective(CapSets),
     /// chroot(2) and chdir(2) into it.
     Chroot,
-    /// chdir(2) to the root folder, where that is the one wanted already.
-    ChangeFolder,
+    /// chdir(2) to the root directory, where that is the one wanted already.
+    ChangeDirectory,
     /// setgroups(2) with the list wanted.
     SetGroups,
     /// setresgid(2), all three alike.
@@ -156,7 +156,7 @@ impl fmt::Display for Step {
         match self {
             Step::RaiseEffective(_) => f.write_str("capset (raising the effective set)"),
             Step::Chroot => f.write_str("chroot"),
-            Step::ChangeFolder => f.write_str("chdir to the root folder"),
+            Step::ChangeDirectory => f.write_str("chdir to the root folder"),
             Step::SetGroups => f.write_str("setgroups"),
             Step::SetResGid(gid) => write!(f, "setresgid({gid}, {gid}, {gid})"),
             Step::KeepCaps(on) => write!(f, "prctl(PR_SET_KEEPCAPS, {})", u8::from(*on)),
@@ -184,7 +184,7 @@ pub const MAX_STEPS: usize = 14;
 enum Kind {
     RaiseEffective,
     Chroot,
-    ChangeFolder,
+    ChangeDirectory,
     SetGroups,
     SetResGid,
     KeepCapsOn,
@@ -273,7 +273,7 @@ impl Plan {
         match kind {
             Kind::RaiseEffective => Step::RaiseEffective(self.raised),
             Kind::Chroot => Step::Chroot,
-            Kind::ChangeFolder => Step::ChangeFolder,
+            Kind::ChangeDirectory => Step::ChangeDirectory,
             Kind::SetGroups => Step::SetGroups,
             Kind::SetResGid => Step::SetResGid(self.goal.gids[0]),
             Kind::KeepCapsOn => Step::KeepCaps(true),
@@ -408,7 +408,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Whether it is the change of ids, groups or root folder that is refused, and not a capability asked for.
+    /// Whether it is the change of ids, groups or root directory that is refused, and not a capability asked for.
     pub fn is_identity_change(&self) -> bool {
         matches!(
             self,
@@ -612,7 +612,7 @@ impl Planner {
                 now.root_as_wanted = true;
                 now.cwd_as_wanted = true;
             }
-            Step::ChangeFolder => now.cwd_as_wanted = true,
+            Step::ChangeDirectory => now.cwd_as_wanted = true,
             Step::ReadBack | Step::ParentDeathSignal(_) | Step::Dumpable => {}
         }
         // There is room for all that one plan can have, each kind once.
@@ -758,7 +758,7 @@ pub fn plan(target: &Target, held: &Credentials, kind: PlanKind) -> Result<Plan,
     if !held.root_as_wanted {
         p.push(Kind::Chroot);
     } else if !held.cwd_as_wanted {
-        p.push(Kind::ChangeFolder);
+        p.push(Kind::ChangeDirectory);
     }
     if !held.groups_as_wanted {
         p.push(Kind::SetGroups);
@@ -842,7 +842,7 @@ pub fn first_mismatch(goal: &Credentials, found: &Credentials) -> Option<Step> {
     } else if !found.root_as_wanted {
         Some(Step::Chroot)
     } else if !found.cwd_as_wanted {
-        Some(Step::ChangeFolder)
+        Some(Step::ChangeDirectory)
     } else if found.bounding != goal.bounding {
         Some(Step::DropBounding(found.bounding & !goal.bounding))
     } else if found.ambient != goal.ambient {

@@ -132,8 +132,8 @@ impl Thread {
                 self.cwd_as_wanted = true;
                 Ok(())
             }
-            Step::ChangeFolder if !self.root_as_wanted => Err("chdir to another root"),
-            Step::ChangeFolder => {
+            Step::ChangeDirectory if !self.root_as_wanted => Err("chdir to another root"),
+            Step::ChangeDirectory => {
                 self.cwd_as_wanted = true;
                 Ok(())
             }
@@ -612,7 +612,7 @@ fn every_field_that_differs_is_told() {
         (Credentials { gids: [goal.gids[0], goal.gids[1], goal.gids[2], 77], ..goal }, gid),
         (Credentials { groups_as_wanted: false, ..goal }, Step::SetGroups),
         (Credentials { root_as_wanted: false, ..goal }, Step::Chroot),
-        (Credentials { cwd_as_wanted: false, ..goal }, Step::ChangeFolder),
+        (Credentials { cwd_as_wanted: false, ..goal }, Step::ChangeDirectory),
         (Credentials { caps: CapSets { effective: caps.effective ^ 1, ..caps }, ..goal }, capset),
         (Credentials { caps: CapSets { permitted: caps.permitted ^ 1, ..caps }, ..goal }, capset),
         (Credentials { caps: CapSets { inheritable: caps.inheritable ^ 1, ..caps }, ..goal }, capset),
@@ -653,7 +653,7 @@ fn steps_say_what_they_are() {
     let table = [
         (Step::RaiseEffective(sets), "capset (raising the effective set)"),
         (Step::Chroot, "chroot"),
-        (Step::ChangeFolder, "chdir to the root folder"),
+        (Step::ChangeDirectory, "chdir to the root folder"),
         (Step::SetGroups, "setgroups"),
         (Step::SetResGid(7), "setresgid(7, 7, 7)"),
         (Step::KeepCaps(true), "prctl(PR_SET_KEEPCAPS, 1)"),

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::execute::{self, Context, GroupMatch, OwnStatus, ReadError, Reading, Root, SharedBuffer, Unknown};
 use crate::id_map::Ids;
 use crate::plan::{self, Target};
-use crate::policy::{Policy, ProcFolder, root_folder};
+use crate::policy::{Policy, ProcDirectory, root_directory};
 use crate::task_dir::{self, TaskPath};
 use crate::text::Errno;
 use crate::threads::StopError;
@@ -193,10 +193,10 @@ impl Input<'_> {
 
 /// Opens /proc again where the policy's descriptor of it was closed.
 fn find_proc(policy: &mut Policy) -> Result<(), Errno> {
-    if policy.proc.as_ref().and_then(ProcFolder::fd).is_none() {
+    if policy.proc.as_ref().and_then(ProcDirectory::fd).is_none() {
         // Before the new one is opened, which may get its number.
         drop(policy.proc.take());
-        policy.proc = Some(ProcFolder::open()?);
+        policy.proc = Some(ProcDirectory::open()?);
     }
     Ok(())
 }
@@ -241,7 +241,7 @@ fn root(policy: &Policy) -> Result<Option<Root>, Error> {
     let system = |call| move |errno| Error::System { call, errno };
     let Some(chroot) = &policy.options.chroot else { return Ok(None) };
     let is_inside = chroot.entered.is_some_and(|entered| sys::root_id().is_ok_and(|root| root.may_be(&entered)));
-    let directory = root_folder(if is_inside { c"/" } else { &chroot.path })?;
+    let directory = root_directory(if is_inside { c"/" } else { &chroot.path })?;
     let id = sys::file_id(directory.raw()).map_err(system("statx of the directory for chroot"))?;
     Ok(Some(Root { directory: ManuallyDrop::new(directory), id, caller: sys::gettid() }))
 }

@@ -213,7 +213,7 @@ fn verify_seen(ctx: &Context<'_>, plan: &Plan) -> Result<(), Fault> {
             return missing(Step::Chroot);
         }
         if !cwd_as_wanted {
-            return missing(Step::ChangeFolder);
+            return missing(Step::ChangeDirectory);
         }
     }
     Ok(())

@@ -47,7 +47,7 @@ impl Snapshot<'_> {
 
 /// Whether the step changes the root or the working directory.
 pub(crate) fn leaves_directories(step: Step) -> bool {
-    matches!(step, Step::Chroot | Step::ChangeFolder)
+    matches!(step, Step::Chroot | Step::ChangeDirectory)
 }
 
 /// Puts the calling thread back to what it was, where nothing irreversible has happened, and says whether it is. `failed_at` is the

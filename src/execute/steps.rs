@@ -90,7 +90,7 @@ fn run_step(ctx: &Context<'_>, step: Step) -> Result<(), Fault> {
         Step::RaiseAmbient(mask) => return per_capability(mask, sys::ambient_raise, Step::RaiseAmbient),
         Step::RaiseEffective(caps) | Step::WorkingSets(caps) | Step::CapSet(caps) => sys::capset(&caps),
         Step::Chroot => ctx.root.map_or(Err(Errno(libc::EINVAL)), |root| root.enter()),
-        Step::ChangeFolder => sys::chdir(c"/"),
+        Step::ChangeDirectory => sys::chdir(c"/"),
         Step::SetGroups => sys::setgroups(ctx.groups),
         Step::SetResGid(gid) => sys::setresgid([gid; 3]),
         Step::KeepCaps(on) => sys::set_keep_caps(on),

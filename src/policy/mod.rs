@@ -16,19 +16,19 @@ use crate::text::BoundedWriter;
 
 use options::Memberships;
 pub use options::OPTIONS;
-pub(crate) use options::{Options, root_folder};
-pub(crate) use proc_dir::ProcFolder;
+pub(crate) use options::{Options, root_directory};
+pub(crate) use proc_dir::ProcDirectory;
 
 /// A value for each option.
 pub struct Policy {
     pub(crate) options: Options,
-    pub(crate) proc: Option<ProcFolder>,
+    pub(crate) proc: Option<ProcDirectory>,
 }
 
 impl Policy {
     /// Makes a policy with every option at its default, and opens /proc.
     pub fn new() -> Result<Policy, Error> {
-        Ok(Policy { options: options::DEFAULTS, proc: ProcFolder::open().ok() })
+        Ok(Policy { options: options::DEFAULTS, proc: ProcDirectory::open().ok() })
     }
 
     /// Sets an option; `None` sets it to its default.

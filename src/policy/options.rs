@@ -223,14 +223,14 @@ fn group_list<'a>(names: impl Iterator<Item = &'a [u8]>) -> Result<Vec<u32>, Err
 }
 
 /// Opens the directory that becomes the root directory, and checks that only root and the caller can write to it or replace it.
-pub(crate) fn root_folder(path: &CStr) -> Result<sys::Fd, Error> {
+pub(crate) fn root_directory(path: &CStr) -> Result<sys::Fd, Error> {
     let bad = |problem| Error::Chroot { path: Excerpt::new(path.to_bytes()), problem };
     if path.to_bytes().first() != Some(&b'/') {
         return Err(bad(ChrootProblem::Relative));
     }
     let target = trusted_path::open(path.to_bytes()).map_err(|error| bad(error.into()))?;
     if !target.is_directory() {
-        return Err(bad(ChrootProblem::NotFolder));
+        return Err(bad(ChrootProblem::NotDirectory));
     }
     // Here the sticky bit is not enough: others could still fill it.
     trusted_path::not_writable(&target.stat)
@@ -308,7 +308,7 @@ impl Options {
                 let has_entered = |chroot: &Chroot| chroot.entered.is_some() && chroot.path == path;
                 // The same path set again is no other directory.
                 if !self.chroot.as_ref().is_some_and(has_entered) {
-                    root_folder(&path)?;
+                    root_directory(&path)?;
                     self.chroot = Some(Chroot { path, entered: None });
                 }
             }

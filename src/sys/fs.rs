@@ -88,9 +88,9 @@ fn device_and_inode(stat: &Stat) -> (u64, u64) {
 pub(crate) const CWD: c_int = libc::AT_FDCWD;
 
 /// openat(2), with close-on-exec.
-pub(crate) fn openat(folder: c_int, path: &CStr, flags: c_int) -> Result<Fd> {
+pub(crate) fn openat(dirfd: c_int, path: &CStr, flags: c_int) -> Result<Fd> {
     // SAFETY: the path is NUL-terminated.
-    unsafe { call!(libc::SYS_openat, folder, path.as_ptr(), flags | libc::O_CLOEXEC, 0) }
+    unsafe { call!(libc::SYS_openat, dirfd, path.as_ptr(), flags | libc::O_CLOEXEC, 0) }
         .map(|fd| Fd::from_raw(fd as c_int))
 }
 
@@ -270,7 +270,7 @@ pub(crate) fn write(fd: c_int, bytes: &[u8]) -> Result<usize> {
     unsafe { call!(libc::SYS_write, fd, bytes.as_ptr(), bytes.len()) }
 }
 
-/// getdents64(2): the next names of a folder, none at its end.
+/// getdents64(2): the next names of a directory, none at its end.
 pub(crate) fn getdents(fd: c_int, buf: &mut [u64]) -> Result<Names<'_>> {
     // SAFETY: the kernel writes at most as many bytes as there is room for.
     let len = unsafe { call!(libc::SYS_getdents64, fd, buf.as_mut_ptr(), size_of_val(buf)) }?;
@@ -282,7 +282,7 @@ pub(crate) fn getdents(fd: c_int, buf: &mut [u64]) -> Result<Names<'_>> {
 pub(crate) struct Names<'a>(&'a [u8]);
 
 impl Names<'_> {
-    /// Whether the folder has come to its end.
+    /// Whether the directory has come to its end.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -307,9 +307,9 @@ pub(crate) fn getcwd(buf: &mut [u8]) -> Result<usize> {
 }
 
 /// readlinkat(2); how many bytes of the target there was room for.
-pub(crate) fn readlinkat(folder: c_int, path: &CStr, buf: &mut [u8]) -> Result<usize> {
+pub(crate) fn readlinkat(dirfd: c_int, path: &CStr, buf: &mut [u8]) -> Result<usize> {
     // SAFETY: the path is NUL-terminated; the kernel writes at most as many bytes as there is room for.
-    unsafe { call!(libc::SYS_readlinkat, folder, path.as_ptr(), buf.as_mut_ptr(), buf.len()) }
+    unsafe { call!(libc::SYS_readlinkat, dirfd, path.as_ptr(), buf.as_mut_ptr(), buf.len()) }
 }
 
 /// lseek(2) to the beginning.
