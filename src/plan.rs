@@ -156,7 +156,7 @@ impl fmt::Display for Step {
         match self {
             Step::RaiseEffective(_) => f.write_str("capset (raising the effective set)"),
             Step::Chroot => f.write_str("chroot"),
-            Step::ChangeDirectory => f.write_str("chdir to the root folder"),
+            Step::ChangeDirectory => f.write_str("chdir to the root directory"),
             Step::SetGroups => f.write_str("setgroups"),
             Step::SetResGid(gid) => write!(f, "setresgid({gid}, {gid}, {gid})"),
             Step::KeepCaps(on) => write!(f, "prctl(PR_SET_KEEPCAPS, {})", u8::from(*on)),
@@ -382,7 +382,7 @@ pub enum Refusal {
     #[error("securebit keep_caps is locked on, so that a later change of user would keep capabilities")]
     KeepCapsLockedOn,
     /// chroot(2) needs CAP_SYS_CHROOT.
-    #[error("cannot change the root folder: chroot needs cap_sys_chroot, which is not held")]
+    #[error("cannot change the root directory: chroot needs cap_sys_chroot, which is not held")]
     RootNeedsSysChroot,
     /// setgroups(2) needs CAP_SETGID.
     #[error("cannot change the supplementary groups: setgroups needs cap_setgid, which is not held")]

@@ -653,7 +653,7 @@ fn steps_say_what_they_are() {
     let table = [
         (Step::RaiseEffective(sets), "capset (raising the effective set)"),
         (Step::Chroot, "chroot"),
-        (Step::ChangeDirectory, "chdir to the root folder"),
+        (Step::ChangeDirectory, "chdir to the root directory"),
         (Step::SetGroups, "setgroups"),
         (Step::SetResGid(7), "setresgid(7, 7, 7)"),
         (Step::KeepCaps(true), "prctl(PR_SET_KEEPCAPS, 1)"),

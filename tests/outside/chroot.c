@@ -468,12 +468,12 @@ int main(int argc, char **argv)
           .text = "has a root directory and a descriptor table of its own"}},
         {"chroot: a thread with a root of its own, without cap_sys_chroot, is refused",
          {"/mnt/jail", "ecuser", "", .others = CLONE_FS, .lacks_chroot = true, .status = EC_SECURITY_ETHREAD,
-          .text = "cannot change the root folder: chroot needs cap_sys_chroot"}},
+          .text = "cannot change the root directory: chroot needs cap_sys_chroot"}},
         {"chroot: the root there is, without cap_sys_chroot", {"/", NULL, "", .no_chroot = true}},
         {"chroot: in a user namespace", {"/mnt/jail", "ecuser", "cap_net_bind_service+ep", .in_namespace = true}},
         {"chroot: without cap_sys_chroot it is refused",
          {"/mnt/jail", NULL, "", .no_chroot = true, .status = EC_SECURITY_EREFUSED,
-          .text = "cannot change the root folder: chroot needs cap_sys_chroot, which is not held"}},
+          .text = "cannot change the root directory: chroot needs cap_sys_chroot, which is not held"}},
     };
     for (size_t at = 0; at < sizeof plans / sizeof *plans; at++)
         test(plans[at].name, 30, inside, &plans[at].plan);
