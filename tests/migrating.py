@@ -147,7 +147,7 @@ def read_state(folder):
             if name in FIELDS:
                 state[name] = value.split()
     same(sorted(state), sorted(FIELDS), folder)
-    state["root folder"] = os.readlink(folder + "/root")
+    state["root directory"] = os.readlink(folder + "/root")
     state["working directory"] = os.readlink(folder + "/cwd")
     return state
 
@@ -171,7 +171,7 @@ def words(state, given):
         elif name in masks:
             short = [f"`cap_{NAMES[bit]}`" for bit in range(64) if masks[name] >> bit & 1 and bit < len(NAMES)]
             out[name] = "none" if not masks[name] else "all" if masks[name] == given and len(short) > 3 else ", ".join(short)
-        elif name in ("root folder", "working directory"):
+        elif name in ("root directory", "working directory"):
             out[name] = {"/": "/", place("jail"): "the folder"}.get(value, value)
         else:
             out[name] = value

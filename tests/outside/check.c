@@ -123,7 +123,7 @@ static bool refused_by_both(struct child *child, int status, const char *word, b
         expect_unchanged(before, look(child->pid));
     char path[64], link[256] = "";
     snprintf(path, sizeof path, "/proc/%d/root", child->pid);
-    expect(readlink(path, link, sizeof link - 1) > 0 && !strcmp(link, status ? "/" : "/mnt/jail"), "root folder %s", link);
+    expect(readlink(path, link, sizeof link - 1) > 0 && !strcmp(link, status ? "/" : "/mnt/jail"), "root directory %s", link);
     return !over();
 }
 

@@ -863,7 +863,7 @@ static bool is_unchanged(const struct snapshot *was, const struct snapshot *is, 
     if (!same_threads(was, is, out) || !same_process(was, is, lenient, out))
         return false;
     if (was->root_dev != is->root_dev || was->root_ino != is->root_ino)
-        return say(out, "another root folder");
+        return say(out, "another root directory");
     if (was->cwd_dev != is->cwd_dev || was->cwd_ino != is->cwd_ino)
         return say(out, "another working folder");
     return true;
@@ -903,7 +903,7 @@ static bool is_as_asked(const struct snapshot *was, const struct snapshot *is, u
         return false;
     struct stat root;
     if (stat(want->root ? folder : "/", &root) < 0 || root.st_dev != is->root_dev || root.st_ino != is->root_ino)
-        return say(out, "the root folder is not the one asked for");
+        return say(out, "the root directory is not the one asked for");
     if (want->root ? is->cwd_ino != root.st_ino : is->cwd_ino != was->cwd_ino)
         return say(out, "the working folder is not the one asked for");
     return true;
