@@ -9,7 +9,7 @@ ARCH_TESTS ?= architecture@120 drop@60 ambient@120 chroot@300 check@300 policy@6
 
 # One architecture and what differs most: a minute, two or three when the kernel, the sources of `core` and the compilers are fetched.
 # Where they cannot be had it is a SKIP that says so.
-ARCH_QUICK := architecture@120 drop@60 chroot@300 SITUATIONS_OF=S:situations@300
+ARCH_QUICK := architecture@120 drop@60 chroot@300 SITUATIONS_OF=stacks:situations@300
 
 .PHONY: check-arch check-arch-quick mutants-arch
 check-arch-quick: ## long tests: what differs most between architectures, on arm64

@@ -199,6 +199,14 @@ static void case_skips(void *unused)
     expect(false, "must not count any more");
 }
 
+static void case_of_no_name(void *unused)
+{
+    (void)unused;
+    static char *words[] = {"harness", "no name has this", NULL};
+    only(2, words);
+    expect(true, "is chosen already");
+}
+
 struct bad {
     const char *name;
     void (*body)(void *);
@@ -216,6 +224,7 @@ static void is_told(void *arg)
     pid_t pid = fork();
     if (pid == 0) {
         dup2(pipes[1], 1);
+        dup2(pipes[1], 2);
         close(pipes[0]);
         close(pipes[1]);
         test("x", 1, bad->body, NULL);
@@ -365,6 +374,7 @@ int main(int argc, char **argv)
         {"harness fails what has changed", case_differs, "FAIL x: ", "NoNewPrivs 1, not 0", 1},
         {"harness fails one thread of many", case_one_thread_differs, "FAIL x: ", "1 of 4 threads", 1},
         {"harness fails too few threads", case_too_few, "FAIL x: ", "saw 1 threads", 1},
+        {"harness fails for a word that no case has in its name", case_of_no_name, "ok x", "name with \"no name has this\"", 1},
         {"harness counts a skip as a skip", case_skips, "SKIP x: ", "not today", 0},
     };
     for (size_t at = 0; at < sizeof bads / sizeof *bads; at++)

@@ -53,6 +53,7 @@ static struct {
 } now;
 
 static char *const *chosen; /* to a NULL */
+static bool *chosen_found;  /* which of them a case has in its name */
 static unsigned long cases, failures;
 
 /* What is handed out in a case and put away at its end. */
@@ -141,13 +142,19 @@ static void set_alarm(unsigned seconds)
         die("setitimer");
 }
 
-void only(int argc, char **argv) { chosen = argc > 1 ? argv + 1 : NULL; }
+void only(int argc, char **argv)
+{
+    chosen = argc > 1 ? argv + 1 : NULL;
+    if (chosen && !(chosen_found = calloc((size_t)argc, sizeof *chosen_found)))
+        die("calloc");
+}
 
 static bool is_chosen(const char *name)
 {
     bool found = !chosen;
-    for (char *const *word = chosen; word && *word; word++)
-        found |= strstr(name, *word) != NULL;
+    for (size_t at = 0; chosen && chosen[at]; at++)
+        if (strstr(name, chosen[at]))
+            found = chosen_found[at] = true;
     return found;
 }
 
@@ -208,9 +215,15 @@ void test(const char *name, unsigned seconds, void (*body)(void *), void *arg)
 
 int finish(void)
 {
-    if (!cases)
-        fprintf(stderr, "no case%s%s\n", chosen ? " has a name with " : "", chosen ? *chosen : "");
-    return failures || !cases ? 1 : 0;
+    bool all_found = cases > 0;
+    if (!cases && !chosen)
+        fprintf(stderr, "no case\n");
+    for (size_t at = 0; chosen && chosen[at]; at++)
+        if (!chosen_found[at]) {
+            fprintf(stderr, "no case has a name with \"%s\"\n", chosen[at]);
+            all_found = false;
+        }
+    return failures || !all_found ? 1 : 0;
 }
 
 /* --- the two sides ------------------------------------------------------------------------------------------------- */

@@ -88,7 +88,7 @@ unsigned slower(void);
 /* Runs one case and prints its line. After so many seconds, times slower(), the children are killed and the case has failed. */
 void test(const char *name, unsigned seconds, void (*body)(void *), void *arg);
 
-/* The exit status of main: 0 when no case has failed and there was at least one. */
+/* The exit status of main: 0 when no case has failed, there was at least one, and each word given to only() has found one. */
 int finish(void);
 
 /* The case has failed, or cannot run here. The first words count; the case goes on to its end. */

@@ -30,6 +30,7 @@ static int standard_error = -1;
 static struct {
     const char *name;
     const char *outcome; /* NULL: failed or skipped */
+    bool chosen;         /* its case was */
 } rows[MOST];
 static size_t rows_len, in_between;
 #define NO_ROW SIZE_MAX
@@ -443,6 +444,7 @@ static void run_one(void *arg)
     struct begun begun = {.row = rows_len - 1};
     const struct situation *it = arg;
     const char *why = why_not(it);
+    rows[begun.row].chosen = true;
     if (why) {
         skip("%s", why);
         return;
@@ -486,6 +488,8 @@ static void run_together(void *arg)
     struct begun begun[AT_ONCE];
     size_t all = together->rounds ? together->rounds : together->len, tried = 0;
     memset(seen, 0, sizeof seen);
+    for (size_t at = 0; together->first_row != NO_ROW && at < all; at++)
+        rows[together->first_row + at].chosen = true;
     for (size_t first = 0; first < all && !over(); first += AT_ONCE) {
         size_t many = 0;
         for (size_t at = first; at < all && at < first + AT_ONCE && !over(); at++) {
@@ -563,6 +567,55 @@ static void documented(void *unused)
     expect(described == rows_len + 1, "%zu rows there, %zu situations here, and one of make soak", described, rows_len);
 }
 
+#define LEN(array) (sizeof(array) / sizeof *(array))
+
+static const struct group {
+    const char *name;
+    void (*run)(void);
+} groups[] = {
+    {"threads", situations_of_threads},
+    {"signals", situations_of_signals},
+    {"processes", situations_of_processes},
+    {"limits", situations_of_limits},
+    {"features", situations_of_features},
+    {"filters", promise_of_filters},
+    {"callers", promise_of_callers},
+    {"supervisors", promise_of_supervisors},
+    {"roots", promise_of_roots},
+    {"dry-runs", promise_of_dry_runs},
+    {"stacks", promise_of_stacks},
+    {"others", promise_of_others},
+    {"processes-beside", promise_of_processes},
+    {"leaks", promise_of_leaks},
+    {"evidence", promise_of_evidence},
+    {"descriptors", promise_of_descriptors},
+};
+
+/* SITUATIONS_OF=threads,signals: some of the groups only. False where there is no group of such a name. */
+static bool run_groups(const char *only_of)
+{
+    bool wanted[LEN(groups)];
+    for (size_t at = 0; at < LEN(groups); at++)
+        wanted[at] = !only_of;
+    for (const char *name = only_of; name; name = strchr(name, ',') ? strchr(name, ',') + 1 : NULL) {
+        size_t len = strcspn(name, ","), at = 0;
+        while (at < LEN(groups) && (strlen(groups[at].name) != len || strncmp(groups[at].name, name, len)))
+            at++;
+        if (at == LEN(groups)) {
+            fprintf(stderr, "SITUATIONS_OF: there is no group \"%.*s\"; the groups are", (int)len, name);
+            for (at = 0; at < LEN(groups); at++)
+                fprintf(stderr, " %s", groups[at].name);
+            fprintf(stderr, "\n");
+            return false;
+        }
+        wanted[at] = true;
+    }
+    for (size_t at = 0; at < LEN(groups); at++)
+        if (wanted[at])
+            groups[at].run();
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     only(argc, argv);
@@ -570,29 +623,16 @@ int main(int argc, char **argv)
     if (!private_users())
         perror("private_users");
     with_ids = can_change_ids();
-    static const struct {
-        char letter;
-        void (*run)(void);
-    } groups[] = {
-        {'t', situations_of_threads},  {'s', situations_of_signals},  {'p', situations_of_processes},
-        {'l', situations_of_limits},   {'f', situations_of_features}, {'F', promise_of_filters},
-        {'C', promise_of_callers},     {'V', promise_of_supervisors}, {'R', promise_of_roots},
-        {'D', promise_of_dry_runs},    {'S', promise_of_stacks},      {'O', promise_of_others},
-        {'P', promise_of_processes},   {'L', promise_of_leaks},       {'E', promise_of_evidence},
-        {'K', promise_of_descriptors},
-    };
-    /* SITUATIONS_OF=ts: some of the groups only. */
     const char *only_of = getenv("SITUATIONS_OF");
-    for (size_t at = 0; at < sizeof groups / sizeof *groups; at++)
-        if (!only_of || strchr(only_of, groups[at].letter))
-            groups[at].run();
+    if (!run_groups(only_of))
+        return 2;
     if (argc < 2 && !only_of && !getenv("SITUATIONS_MANY"))
         test("docs/situations.md has every situation with its outcome", 10, documented, NULL);
     size_t done = 0, refused = 0, gone = 0;
     printf("\n");
     for (size_t at = 0; at < rows_len; at++) {
         const char *outcome = rows[at].outcome;
-        if (argc > 1 && !strstr(rows[at].name, argv[1]))
+        if (!rows[at].chosen)
             continue;
         printf("  %-86s %s\n", rows[at].name, outcome ? outcome : "failed or skipped");
         done += outcome == name_of(DONE);
