@@ -98,7 +98,7 @@ static void executed(void *arg)
     if (!child)
         return;
     struct process *before = look(child->pid);
-    struct answer *answer = go(child);
+    struct answer *answer = release_and_wait(child);
     const struct thread *was = &before->threads[0];
     expect(answer->came && answer->status == 0, "%d %s", answer->status, answer->text);
     uint64_t bounding = run->bounded ? run->bounding : was->bnd, held = run->all_of_bounding ? was->bnd : run->held;
@@ -165,7 +165,7 @@ static void managed_start(void *arg)
     struct process *before = look(child->pid);
     const struct thread *was = &before->threads[0];
     expect(was->uid[1] == ECUSER_UID && was->prm == BIT(10) && was->amb == BIT(10), "the start is another");
-    struct answer *answer = go(child);
+    struct answer *answer = release_and_wait(child);
     expect(answer->came && answer->status == managed->status, "%d %s", answer->status, answer->text);
     struct process *after = look(child->pid);
     if (managed->status) {
@@ -178,8 +178,8 @@ static void managed_start(void *arg)
     want.amb = managed->is_ambient;
     expect(want.bnd == was->bnd, "without CAP_SETPCAP the bounding set stays");
     expect_threads(after, &want, FIELDS_ALL, 4);
-    go_on(child);
-    answer = hear(child);
+    release(child);
+    answer = wait_report(child);
     expect(answer->came && answer->status == 0, "again: %d %s", answer->status, answer->text);
     expect_unchanged(after, look(child->pid));
 }
@@ -197,7 +197,7 @@ static bool copy(const char *from, const char *to, mode_t mode)
 
 int main(int argc, char **argv)
 {
-    only(argc, argv);
+    select_cases(argc, argv);
     if (!private_users() || mount("tmpfs", "/mnt", "tmpfs", 0, "mode=0755") < 0 || !copy("/bin/cat", "/mnt/set-uid-cat", 04755)) {
         perror("surroundings");
         return 70;

@@ -70,7 +70,7 @@ static void ids_arrive_whole(void *arg)
     struct thread want = after_drop(&before->threads[0], ids[0], ids[1], &ids[2], 2, BIT(10), BIT(10), 0);
     /* Once more: what is held must be read as it is, or the call asks for what it has not the right to. */
     for (int times = 0; times < 2; times++) {
-        struct answer *answer = go(child);
+        struct answer *answer = release_and_wait(child);
         expect(answer->came && answer->status == EC_SECURITY_OK, "apply %d: %d %s", times, answer->status, answer->text);
         expect_threads(look(child->pid), &want, FIELDS_ALL, THREADS);
         want.bnd = BIT(10);
@@ -82,7 +82,7 @@ static void changes_nothing(void *arg)
     struct request *request = arg;
     struct child *child = start(applies, request);
     struct process *before = look(child->pid);
-    struct answer *answer = go(child);
+    struct answer *answer = release_and_wait(child);
     expect(answer->came && answer->status != EC_SECURITY_OK, "apply: %d %s", answer->status, answer->text);
     if (request->refused != 0)
         expect(strstr(answer->text, "EPERM") != NULL, "apply: %d %s", answer->status, answer->text);
@@ -128,7 +128,7 @@ static long joins_in(void *unused)
 static void keeps_actions(void *unused)
 {
     (void)unused;
-    struct crew *others = crew(THREADS - 1);
+    struct worker_pool *others = start_workers(THREADS - 1);
     /* libc installs its own action for its set*id signal, with all that the layout has a place for. */
     gid_t gid = getegid();
     int first = setegid(gid);
@@ -160,7 +160,7 @@ static void actions_are_put_back(void *unused)
 {
     (void)unused;
     struct child *child = start(keeps_actions, NULL);
-    struct answer *answer = go(child);
+    struct answer *answer = release_and_wait(child);
     expect(answer->came && answer->status == 0, "%d %s", answer->status, answer->text);
 }
 
@@ -175,7 +175,7 @@ static long blocks_everything(void *unused)
 
 static void waits_for_a_deaf_thread(void *arg)
 {
-    struct crew *deaf = crew(1);
+    struct worker_pool *deaf = start_workers(1);
     each(deaf, blocks_everything, NULL);
     applies(arg);
 }
@@ -193,7 +193,7 @@ static void stopped_threads_block_all(void *unused)
     for (size_t i = 0; i < before->len; i++)
         open += before->threads[i].blocked != ALL_SIGNALS;
     expect(open >= THREADS, "only %u threads have signals open before", open);
-    go_on(child);
+    release(child);
     for (int tries = 0; tries < 20 && stopped != before->len; tries++) {
         usleep(100000);
         struct process *during = look(child->pid);
@@ -202,7 +202,7 @@ static void stopped_threads_block_all(void *unused)
             stopped += during->threads[i].blocked == ALL_SIGNALS;
     }
     expect(stopped == before->len, "%u of %zu threads block every signal while they are stopped", stopped, before->len);
-    struct answer *answer = hear(child);
+    struct answer *answer = wait_report(child);
     expect(answer->came && answer->status == EC_SECURITY_ETHREAD, "apply: %d %s", answer->status, answer->text);
     expect_unchanged(before, look(child->pid));
 }
@@ -256,7 +256,7 @@ static void libc_changes_ids_beside(void *unused)
     unsigned done = 0, refused = 0, gone = 0;
     for (int round = 0; round < ROUNDS; round++) {
         struct child *child = start(applies_beside, &request);
-        struct answer *answer = go(child);
+        struct answer *answer = release_and_wait(child);
         struct process *after = answer->came ? look(child->pid) : NULL;
         if (after == NULL) {
             /* glibc ends a process in which its threads disagree. */
@@ -285,7 +285,7 @@ int main(int argc, char **argv)
     static const unsigned above_29[] = {0x20000001u, 0x30000001u, 1000000007u, 0x40000001u};
     static const unsigned like_errors[] = {4294967290u, 4294967258u, 4294963201u, 4294967294u};
     struct request setresuid = {"65534", "65534", NULL, "cap_net_bind_service+ep", SYS_setresuid, NULL};
-    only(argc, argv);
+    select_cases(argc, argv);
     if (!private_users())
         perror("private_users");
     test("ids above 2^29 arrive whole in eight threads, twice", 30, ids_arrive_whole, (void *)above_29);

@@ -184,7 +184,7 @@ static ec_security_policy *fresh(void)
     return policy;
 }
 
-static void release(ec_security_policy *policy)
+static void free_policy(ec_security_policy *policy)
 {
     errno = MARK;
     ec_security_policy_free(policy);
@@ -235,7 +235,7 @@ static void texts(void)
             SAYS(path, ec_security_policy_load(policy, text));
             SAYS(parse, ec_security_policy_parse(policy, text));
 #undef SAYS
-            release(policy);
+            free_policy(policy);
             unwall(text, size, upper);
         }
 }
@@ -252,13 +252,13 @@ static void nulls(void)
     RETURNS(ec_security_policy_parse(NULL, NULL), EC_SECURITY_EARGUMENT);
     RETURNS(ec_security_policy_check(NULL), EC_SECURITY_EARGUMENT);
     RETURNS(ec_security_policy_apply(NULL), EC_SECURITY_EARGUMENT);
-    release(NULL);
+    free_policy(NULL);
     ec_security_policy *policy = fresh();
     RETURNS(ec_security_policy_set(policy, NULL, "x"), EC_SECURITY_EARGUMENT);
     RETURNS(ec_security_policy_set(policy, NULL, NULL), EC_SECURITY_EARGUMENT);
     RETURNS(ec_security_policy_load(policy, NULL), EC_SECURITY_EARGUMENT);
     RETURNS(ec_security_policy_parse(policy, NULL), EC_SECURITY_EARGUMENT);
-    release(policy);
+    free_policy(policy);
     ec_security_caps caps = CANARY;
     RETURNS(ec_security_caps_from_text(NULL, &caps), EC_SECURITY_EARGUMENT);
     RETURNS(ec_security_caps_from_text("cap_chown+e", NULL), EC_SECURITY_EARGUMENT);
@@ -407,7 +407,7 @@ static void option_values(void)
         check(strstr(ec_security_last_error(), NOBODYS_ID) != NULL, "%s: the user of the policy has changed: %s", option,
               ec_security_last_error());
         returned_at(__LINE__, CALL(ec_security_policy_set(policy, option, NULL)), OK, option);
-        release(policy);
+        free_policy(policy);
     }
     free(long_value);
 
@@ -419,7 +419,7 @@ static void option_values(void)
     RETURNS(ec_security_policy_set(policy, "capabilities", "cap_chown+e"), OK);
     RETURNS(ec_security_policy_set(policy, "capabilities", "cap_chown+x"), SYNTAX);
     RETURNS(ec_security_policy_check(policy), CAPABILITY);
-    release(policy);
+    free_policy(policy);
 
     /* A policy text may have 16 MiB, and no more. */
     const size_t most = 16u << 20;
@@ -435,7 +435,7 @@ static void option_values(void)
     int longer = CALL(ec_security_policy_parse(policy, text));
     check(longer != 0, "a text longer than 16 MiB was taken");
     RETURNS(ec_security_policy_check(policy), USER);
-    release(policy);
+    free_policy(policy);
     free(text);
 }
 
@@ -469,7 +469,7 @@ static void files(void)
     unlink(path);
     rmdir(folder);
     RETURNS(ec_security_policy_check(policy), OK);
-    release(policy);
+    free_policy(policy);
 }
 
 /* --- texts of the library ------------------------------------------------------------------------------------------- */
@@ -713,7 +713,7 @@ static void one_group(void *arg)
 {
     struct child *child = start(in_child, arg);
     struct process *before = look(child->pid);
-    struct answer *answer = go(child);
+    struct answer *answer = release_and_wait(child);
     expect(answer->came && answer->status == 0, "%s", answer->text);
     struct process *after = look(child->pid);
     expect_unchanged(before, after);
@@ -779,7 +779,7 @@ int main(int argc, char **argv)
 {
     if (argc > 1 && !strcmp(argv[1], "--here"))
         return here(argc > 2 && !strcmp(argv[2], "drop"));
-    only(argc, argv);
+    select_cases(argc, argv);
     for (size_t at = 0; at < GROUPS_LEN; at++)
         test(GROUPS[at].name, 120, one_group, (void *)(uintptr_t)&GROUPS[at]);
     return finish();

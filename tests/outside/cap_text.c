@@ -549,7 +549,7 @@ static bool run(const struct job *job, struct figures *figures)
     expect(read && status == 0, "%s with last capability %u: the process ended with status %x", job->what, job->last, status);
     expect(figures->differences == 0, "%s with last capability %u, seed %" PRIu64 ": %" PRIu64 " differences; first %s",
            job->what, job->last, job->seed, figures->differences, figures->first);
-    return !over();
+    return !case_finished();
 }
 
 /* --- cases --------------------------------------------------------------------------------------------------------- */
@@ -654,7 +654,7 @@ int main(int argc, char **argv)
 {
     if (argc == 7 && !strcmp(argv[1], "--work"))
         return work(argv + 1);
-    only(argc, argv);
+    select_cases(argc, argv);
     seed = from_environment("EC_SEED", 20260214);
     count = from_environment("EC_COUNT", 1100000);
     if (count < 1000) {

@@ -106,7 +106,7 @@ static void is_denied(void *arg)
 static bool refused_by_both(struct child *child, int status, const char *word, bool only_in_apply)
 {
     struct process *before = look(child->pid);
-    struct answer *check = go(child);
+    struct answer *check = release_and_wait(child);
     if (only_in_apply)
         expect(check->came && check->status == EC_SECURITY_OK, "check: %d %s", check->status, check->text);
     else
@@ -114,8 +114,8 @@ static bool refused_by_both(struct child *child, int status, const char *word, b
     expect_unchanged(before, look(child->pid));
     char said[1024];
     snprintf(said, sizeof said, "%s", check->text);
-    go_on(child);
-    struct answer *apply = hear(child);
+    release(child);
+    struct answer *apply = wait_report(child);
     expect(apply->came && apply->status == status && strstr(apply->text, word), "apply: %d %s", apply->status, apply->text);
     if (!only_in_apply)
         expect(!strcmp(apply->text, said), "apply: %s; check: %s", apply->text, said);
@@ -124,7 +124,7 @@ static bool refused_by_both(struct child *child, int status, const char *word, b
     char path[64], link[256] = "";
     snprintf(path, sizeof path, "/proc/%d/root", child->pid);
     expect(readlink(path, link, sizeof link - 1) > 0 && !strcmp(link, status ? "/" : "/mnt/jail"), "root directory %s", link);
-    return !over();
+    return !case_finished();
 }
 
 static bool same_refusal(struct child *child, int status, const char *word)
@@ -156,7 +156,7 @@ static void flag_cannot_be_set(void *arg)
     if (!child)
         return;
     struct process *before = look(child->pid);
-    struct answer *check = go(child);
+    struct answer *check = release_and_wait(child);
     expect(check->came && check->status == denied->status && strstr(check->text, denied->text), "check: %d %s", check->status,
            check->text);
     expect_unchanged(before, look(child->pid));
@@ -177,7 +177,7 @@ static void has_a_deaf_thread(void *unused)
     if (ec_security_policy_set(policy, "deadline", "0.3"))
         _exit(82);
     idle_threads(2);
-    each(crew(1), blocks_everything, NULL);
+    each(start_workers(1), blocks_everything, NULL);
     checks_and_applies(policy);
 }
 
@@ -214,7 +214,7 @@ static void has_a_poor_thread(void *unused)
     (void)unused;
     ec_security_policy *policy = everything();
     idle_threads(2);
-    if (each(crew(1), loses_setuid, NULL))
+    if (each(start_workers(1), loses_setuid, NULL))
         _exit(83);
     checks_and_applies(policy);
 }
@@ -287,7 +287,7 @@ static void in_a_handler(void *unused)
     }
     struct child *child = start(calls_in_handler, NULL);
     struct process *before = look(child->pid);
-    struct answer *answer = go(child);
+    struct answer *answer = release_and_wait(child);
     expect(answer->came && answer->status == EC_SECURITY_EBUSY * 101, "%d %s", answer->status, answer->text);
     expect_unchanged(before, look(child->pid));
 }
@@ -332,7 +332,7 @@ static void leaves_nothing_mapped(void *unused)
     if (!child)
         return;
     long before = pages_of(child->pid);
-    struct answer *answer = go(child);
+    struct answer *answer = release_and_wait(child);
     expect(answer->came && answer->status == EC_SECURITY_OK, "%d %s", answer->status, answer->text);
     long more = pages_of(child->pid) - before;
     expect(more < 200, "%ld more pages are mapped after 200 checks", more);
@@ -425,7 +425,7 @@ static void no_child(void *arg)
 
 int main(int argc, char **argv)
 {
-    only(argc, argv);
+    select_cases(argc, argv);
     if (!private_users() || mount("tmpfs", "/mnt", "tmpfs", 0, "mode=0755") < 0 || mkdir("/mnt/jail", 0755) < 0 ||
         chdir("/") < 0) {
         perror("surroundings");

@@ -147,9 +147,9 @@ static void goes_inside(void *arg)
         _exit(85);
     if (plan->no_chroot)
         give_up(CAP_SYS_CHROOT);
-    struct crew *others = plan->alone ? NULL : crew(2), *one = NULL;
+    struct worker_pool *others = plan->alone ? NULL : start_workers(2), *one = NULL;
     if (plan->others || plan->lacks_chroot) {
-        one = crew(1);
+        one = start_workers(1);
         if (plan->others)
             each(one, unshares, &plan->others);
         if (plan->lacks_chroot)
@@ -185,13 +185,13 @@ static void inside(void *arg)
     char *fds[2] = {descriptors(child->pid, child->pid), ""};
     expect_roots(child->pid, threads, "/", before_cwd);
 
-    struct answer *check = go(child);
+    struct answer *check = release_and_wait(child);
     expect(check->came && check->status == plan->status, "check: %d %s", check->status, check->text);
     expect_unchanged(before, look(child->pid));
     expect_roots(child->pid, threads, "/", before_cwd);
 
-    go_on(child);
-    struct answer *apply = hear(child);
+    release(child);
+    struct answer *apply = wait_report(child);
     expect(apply->came && apply->status == plan->status, "apply: %d %s", apply->status, apply->text);
     expect(!strcmp(check->text, apply->text), "check: %s; apply: %s", check->text, apply->text);
     if (plan->status) {
@@ -208,7 +208,7 @@ static void inside(void *arg)
     expect_threads(look(child->pid), &want, FIELDS_ALL, threads);
     fds[1] = descriptors(child->pid, child->pid);
     expect(!strcmp(fds[0], fds[1]), "descriptors before: %s after: %s", fds[0], fds[1]);
-    struct answer *out = go(child);
+    struct answer *out = release_and_wait(child);
     /* Where the user cannot search, nothing can be looked for; and out of / there is no way. */
     bool looks = strcmp(plan->folder, "/mnt/closed") && strcmp(plan->folder, "/");
     expect(out->came && (out->status == 0 || !looks), "%d ways out", out->status);
@@ -250,10 +250,10 @@ static void is_refused_late(void *arg)
         _exit(88);
     bool asks = ask_about(undone->refused.number, undone->refused.first_argument);
     int error = errno;
-    crew(2);
+    start_workers(2);
     int flags = CLONE_FS;
     if (undone->own_root)
-        each(crew(1), unshares, &flags);
+        each(start_workers(1), unshares, &flags);
     ready();
     if (!asks) {
         report(-2, strerror(error));
@@ -293,7 +293,7 @@ static void is_undone(void *arg)
     size_t threads = undone->own_root ? 4 : 3;
     struct process *before = look(child->pid);
     expect_roots(child->pid, threads, "/", cwd);
-    struct answer *answer = go(child);
+    struct answer *answer = release_and_wait(child);
     if (answer->came && answer->status == -2) {
         skip("no seccomp listener here: %s", answer->text);
         return;
@@ -302,8 +302,8 @@ static void is_undone(void *arg)
            answer->status, answer->text);
     expect_unchanged(before, look(child->pid));
     expect_roots(child->pid, threads, "/", cwd);
-    go_on(child);
-    answer = hear(child);
+    release(child);
+    answer = wait_report(child);
     expect(answer->came && answer->status == 0, "the second time: %d %s", answer->status, answer->text);
     expect_roots(child->pid, threads, "/mnt/jail", "/mnt/jail");
 }
@@ -360,7 +360,7 @@ static void own_chroot(void *arg)
     if (!child)
         return;
     struct process *before = look(child->pid);
-    struct answer *answer = go(child);
+    struct answer *answer = release_and_wait(child);
     expect(answer->came && answer->status == own->status, "%d %s", answer->status, answer->text);
     if (own->status) {
         expect_unchanged(before, look(child->pid));
@@ -399,7 +399,7 @@ static void two_directories(void *unused)
         return;
     look(child->pid);
     expect_roots(child->pid, 1, "/mnt/jail", "/mnt/jail");
-    struct answer *answer = go(child);
+    struct answer *answer = release_and_wait(child);
     expect(answer->came && answer->status == 0, "%d %s", answer->status, answer->text);
     expect_roots(child->pid, 1, "/mnt/jail/inner", "/mnt/jail/inner");
 }
@@ -423,7 +423,7 @@ static void changed_meanwhile(void *unused)
     chmod("/mnt/changes", 0755);
     struct child *child = start(finds_it_open, NULL);
     struct process *before = look(child->pid);
-    struct answer *answer = go(child);
+    struct answer *answer = release_and_wait(child);
     expect(answer->status == EC_SECURITY_ECHROOT && strstr(answer->text, "others can write to it"), "%d %s", answer->status,
            answer->text);
     expect_unchanged(before, look(child->pid));
@@ -446,7 +446,7 @@ static bool room(void)
 
 int main(int argc, char **argv)
 {
-    only(argc, argv);
+    select_cases(argc, argv);
     if (!private_users() || !room()) {
         perror("surroundings");
         return 70;

@@ -203,7 +203,7 @@ static void refused(void *unused)
 
 int main(int argc, char **argv)
 {
-    only(argc, argv);
+    select_cases(argc, argv);
     if (!private_users())
         perror("private_users");
     if (!private_net())

@@ -27,7 +27,7 @@ static void drops(void *unused)
     struct request request = {"ecuser", "ecuser", "cap_net_bind_service+ep"};
     struct child *child = start(applies, &request);
     struct process *before = look(child->pid);
-    struct answer *answer = go(child);
+    struct answer *answer = release_and_wait(child);
     expect(answer->came && answer->status == EC_SECURITY_OK, "apply: %d %s", answer->status, answer->text);
     struct thread want = after_drop(&before->threads[0], ECUSER_UID, ECUSER_GID, ECUSER_GROUPS, 3, BIT(10), BIT(10), 0);
     expect_threads(look(child->pid), &want, FIELDS_ALL, 4);
@@ -39,14 +39,14 @@ static void refuses(void *unused)
     struct request request = {"no-such-user-here", NULL, NULL};
     struct child *child = start(applies, &request);
     struct process *before = look(child->pid);
-    struct answer *answer = go(child);
+    struct answer *answer = release_and_wait(child);
     expect(answer->came && answer->status == EC_SECURITY_EUSER, "apply: %d %s", answer->status, answer->text);
     expect_unchanged(before, look(child->pid));
 }
 
 int main(int argc, char **argv)
 {
-    only(argc, argv);
+    select_cases(argc, argv);
     if (!private_users())
         perror("private_users");
     test("apply drops every thread", 20, drops, NULL);

@@ -106,7 +106,7 @@ enum state {
 };
 static const char *const states[] = {"root", "root with less", "ecuser", "ecuser with an ambient capability"};
 
-static void must(bool done, const char *what)
+static void require(bool done, const char *what)
 {
     if (!done) {
         perror(what);
@@ -117,7 +117,7 @@ static void must(bool done, const char *what)
 static void set_caps(const char *text)
 {
     cap_t caps = cap_from_text(text);
-    must(caps && !cap_set_proc(caps), text);
+    require(caps && !cap_set_proc(caps), text);
     cap_free(caps);
 }
 
@@ -125,22 +125,22 @@ static void become(enum state state)
 {
     if (state == REDUCED) {
         unsigned groups[2] = {0, ECLOGS_GID};
-        must(!setgroups(2, groups), "setgroups");
+        require(!setgroups(2, groups), "setgroups");
         cap_t caps = cap_get_proc();
         cap_value_t less[2] = {NET_RAW, SYS_TIME};
-        must(caps && !cap_set_flag(caps, CAP_PERMITTED, 2, less, CAP_CLEAR) &&
-                 !cap_set_flag(caps, CAP_EFFECTIVE, 2, less, CAP_CLEAR) &&
-                 !cap_set_flag(caps, CAP_INHERITABLE, 1, less, CAP_SET) && !cap_set_proc(caps),
-             "cap_set_proc");
+        require(caps && !cap_set_flag(caps, CAP_PERMITTED, 2, less, CAP_CLEAR) &&
+                    !cap_set_flag(caps, CAP_EFFECTIVE, 2, less, CAP_CLEAR) &&
+                    !cap_set_flag(caps, CAP_INHERITABLE, 1, less, CAP_SET) && !cap_set_proc(caps),
+                "cap_set_proc");
         cap_free(caps);
     }
     if (state == ECUSER || state == SERVICE) {
-        must(!setgroups(3, ECUSER_GROUPS) && !setresgid(ECUSER_GID, ECUSER_GID, ECUSER_GID), "group ids");
-        must(!prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) && !setresuid(ECUSER_UID, ECUSER_UID, ECUSER_UID), "user ids");
+        require(!setgroups(3, ECUSER_GROUPS) && !setresgid(ECUSER_GID, ECUSER_GID, ECUSER_GID), "group ids");
+        require(!prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) && !setresuid(ECUSER_UID, ECUSER_UID, ECUSER_UID), "user ids");
         set_caps(state == SERVICE ? "cap_net_bind_service=eip" : "");
-        must(!prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0), "PR_SET_KEEPCAPS");
+        require(!prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0), "PR_SET_KEEPCAPS");
         if (state == SERVICE)
-            must(!prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, NET_BIND_SERVICE, 0, 0), "PR_CAP_AMBIENT_RAISE");
+            require(!prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, NET_BIND_SERVICE, 0, 0), "PR_CAP_AMBIENT_RAISE");
     }
 }
 
@@ -287,10 +287,10 @@ static void combination(const struct job *job)
     expect(hand_before->len == 1 && before->len == 1, "%s: more than one thread", what);
     expect(!differs(&before->threads[0], &hand_before->threads[0], FIELDS_ALL, how, sizeof how),
            "%s: they start from different states: %s", what, how);
-    struct answer *by_hand_answer = go(hand), *answer = go(ours);
+    struct answer *by_hand_answer = release_and_wait(hand), *answer = release_and_wait(ours);
     struct process *hand_after = look(hand->pid), *after = look(ours->pid);
     expect(by_hand_answer->came && answer->came, "%s: by hand %s; ours %s", what, by_hand_answer->text, answer->text);
-    if (over())
+    if (case_finished())
         return;
     bool hand_did = by_hand_answer->status == 0, we_did = answer->status == EC_SECURITY_OK;
     struct thread *was = &before->threads[0];
@@ -312,7 +312,7 @@ static void combination(const struct job *job)
                we_did ? "done" : answer->text);
         *(we_did ? &count.accepted : &count.refused) += 1;
     }
-    if (over())
+    if (case_finished())
         return;
     if (!we_did) {
         expect_unchanged(before, after);
@@ -393,7 +393,7 @@ static void every_group(void *arg)
 {
     struct job job = {ROOT, {*(const char *const *)arg, NULL, NULL}};
     for (size_t group = 0; group < LEN(groups); group++)
-        for (size_t text = 0; text < LEN(few_texts) && !over(); text++) {
+        for (size_t text = 0; text < LEN(few_texts) && !case_finished(); text++) {
             job.request.group = groups[group];
             job.request.text = few_texts[text];
             combination(&job);
@@ -407,7 +407,7 @@ static void every_text(void *arg)
         skip("ids cannot be changed here");
         return;
     }
-    for (size_t text = 0; text < LEN(texts) && !over(); text++) {
+    for (size_t text = 0; text < LEN(texts) && !case_finished(); text++) {
         job.request.text = texts[text];
         combination(&job);
     }
@@ -518,7 +518,7 @@ static int in_namespace(bool single_id)
 
 int main(int argc, char **argv)
 {
-    only(argc, argv);
+    select_cases(argc, argv);
     int failed = in_namespace(false);
     failed |= in_namespace(true);
     if (!private_users())

@@ -30,7 +30,7 @@ static void sees_every_thread(void *unused)
 {
     (void)unused;
     struct child *child = start(waits, NULL);
-    struct answer *answer = go(child);
+    struct answer *answer = release_and_wait(child);
     expect(answer->came && answer->status == 7 && !strcmp(answer->text, "seven"), "%s", answer->text);
     struct process *seen = look(child->pid);
     expect(seen->len == 6, "saw %zu threads of 6", seen->len);
@@ -81,7 +81,7 @@ static long change_one(void *what)
 static void changes_one(void *what)
 {
     idle_threads(1);
-    struct crew *one = crew(1);
+    struct worker_pool *one = start_workers(1);
     idle_threads(1);
     ready();
     long result = each(one, change_one, what);
@@ -97,7 +97,7 @@ static void tells_the_field(void *what)
     }
     struct child *child = start(changes_one, what);
     struct process *before = look(child->pid);
-    struct answer *answer = go(child);
+    struct answer *answer = release_and_wait(child);
     expect(answer->came && answer->status == 0, "%s", answer->text);
     struct process *after = look(child->pid);
     expect(before->len == 4 && after->len == 4, "saw %zu and %zu threads of 4", before->len, after->len);
@@ -128,7 +128,7 @@ static void hangs(void *unused)
 static void case_hangs(void *unused)
 {
     (void)unused;
-    struct answer *answer = go(start(hangs, NULL));
+    struct answer *answer = release_and_wait(start(hangs, NULL));
     expect(!answer->came, "an answer came");
 }
 
@@ -142,7 +142,7 @@ static void dies(void *unused)
 static void case_dies(void *unused)
 {
     (void)unused;
-    struct answer *answer = go(start(dies, NULL));
+    struct answer *answer = release_and_wait(start(dies, NULL));
     expect(answer->came, "%s", answer->text);
 }
 
@@ -171,7 +171,7 @@ static void case_differs(void *unused)
     unsigned what = FIELD_NNP;
     struct child *child = start(changes_one, &what);
     struct process *before = look(child->pid);
-    go(child);
+    release_and_wait(child);
     expect_unchanged(before, look(child->pid));
 }
 
@@ -181,7 +181,7 @@ static void case_one_thread_differs(void *unused)
     unsigned what = FIELD_BND;
     struct child *child = start(changes_one, &what);
     struct process *before = look(child->pid);
-    go(child);
+    release_and_wait(child);
     expect_threads(look(child->pid), &before->threads[0], FIELDS_ALL, 4);
 }
 
@@ -203,7 +203,7 @@ static void case_of_no_name(void *unused)
 {
     (void)unused;
     static char *words[] = {"harness", "no name has this", NULL};
-    only(2, words);
+    select_cases(2, words);
     expect(true, "is chosen already");
 }
 
@@ -255,7 +255,7 @@ static void user_namespace_has_all(void *unused)
 {
     (void)unused;
     struct child *child = start(in_user_namespace, NULL);
-    struct answer *answer = go(child);
+    struct answer *answer = release_and_wait(child);
     if (answer->came && answer->status) {
         skip("no user namespace here: %s", answer->text);
         return;
@@ -312,7 +312,7 @@ static void replaces_the_file(void *unused)
 static void replaced_on_the_machine(void *unused)
 {
     (void)unused;
-    struct answer *answer = go(start(replaces_the_file, NULL));
+    struct answer *answer = release_and_wait(start(replaces_the_file, NULL));
     expect(answer->came && answer->status == 0, "%s",
            answer->status == 1   ? "no users of our own"
            : answer->status == 2 ? "the file was not replaced"
@@ -338,7 +338,7 @@ static void alone_on_the_net(void *unused)
 static void private_net_has_free_ports(void *unused)
 {
     (void)unused;
-    struct answer *answer = go(start(alone_on_the_net, NULL));
+    struct answer *answer = release_and_wait(start(alone_on_the_net, NULL));
     if (answer->came && answer->status == 1)
         skip("no network namespace here: %s", answer->text);
     expect(answer->came && answer->status == 0, "port 80: %s", answer->text);
@@ -346,7 +346,7 @@ static void private_net_has_free_ports(void *unused)
 
 int main(int argc, char **argv)
 {
-    only(argc, argv);
+    select_cases(argc, argv);
     bool users = private_users();
     test("harness sees every thread", 10, sees_every_thread, NULL);
 

@@ -59,7 +59,7 @@ struct scenario {
     bool keeps_groups;
 };
 
-static void must(bool done, const char *what)
+static void require(bool done, const char *what)
 {
     if (!done) {
         perror(what);
@@ -72,19 +72,19 @@ static void put_in_place(const char *path, const char *begin, const char *more, 
     char *text = NULL;
     size_t len;
     FILE *out = open_memstream(&text, &len);
-    must(out != NULL, "open_memstream");
+    require(out != NULL, "open_memstream");
     fputs(begin, out);
     if (more)
         fputs(more, out);
     if (write_more)
         write_more(out);
-    must(!fclose(out) && private_file(path, text), path);
+    require(!fclose(out) && private_file(path, text), path);
     free(text);
 }
 
 static void surroundings(const struct scenario *scenario)
 {
-    must(private_mounts(), "private_mounts");
+    require(private_mounts(), "private_mounts");
     put_in_place("/etc/passwd", scenario->only_more ? "" : PASSWD, scenario->more_passwd, scenario->write_passwd);
     put_in_place("/etc/group", scenario->only_more ? "" : GROUP, scenario->more_group, scenario->write_group);
     put_in_place("/etc/nsswitch.conf", scenario->nsswitch ? scenario->nsswitch : "passwd: files\ngroup: files\n", NULL, NULL);
@@ -121,11 +121,11 @@ static void applies(void *arg)
 static void expect_outcome(struct child *child, const struct scenario *scenario)
 {
     struct process *before = look(child->pid);
-    struct answer *answer = go(child);
+    struct answer *answer = release_and_wait(child);
     expect(answer->came && answer->status == scenario->status, "%d %s, instead of %d", answer->status, answer->text,
            scenario->status);
     struct process *after = look(child->pid);
-    if (over())
+    if (case_finished())
         return;
     if (scenario->status != EC_SECURITY_OK) {
         expect_unchanged(before, after);
@@ -194,33 +194,33 @@ static void obey_permissions(void)
 {
     cap_t caps = cap_get_proc();
     cap_value_t less[2] = {CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH};
-    must(caps && !cap_set_flag(caps, CAP_PERMITTED, 2, less, CAP_CLEAR) &&
-             !cap_set_flag(caps, CAP_EFFECTIVE, 2, less, CAP_CLEAR) && !cap_set_proc(caps),
-         "cap_set_proc");
+    require(caps && !cap_set_flag(caps, CAP_PERMITTED, 2, less, CAP_CLEAR) &&
+                !cap_set_flag(caps, CAP_EFFECTIVE, 2, less, CAP_CLEAR) && !cap_set_proc(caps),
+            "cap_set_proc");
     cap_free(caps);
 }
 
 static void unreadable_passwd(void)
 {
-    must(!chmod("/etc/passwd", 0), "chmod");
+    require(!chmod("/etc/passwd", 0), "chmod");
     obey_permissions();
 }
 
 static void unreadable_group(void)
 {
-    must(!chmod("/etc/group", 0), "chmod");
+    require(!chmod("/etc/group", 0), "chmod");
     obey_permissions();
 }
 
-static void no_etc(void) { must(!mount("none", "/etc", "tmpfs", 0, NULL), "mount"); }
+static void no_etc(void) { require(!mount("none", "/etc", "tmpfs", 0, NULL), "mount"); }
 
 static void no_descriptors(void)
 {
     int lowest = dup(0);
-    must(lowest >= 0, "dup");
+    require(lowest >= 0, "dup");
     close(lowest);
     struct rlimit limit = {(rlim_t)lowest, (rlim_t)lowest};
-    must(!setrlimit(RLIMIT_NOFILE, &limit), "setrlimit");
+    require(!setrlimit(RLIMIT_NOFILE, &limit), "setrlimit");
 }
 
 /* tests/outside/nss_ecfail.c reads this when it is asked. */
@@ -241,7 +241,7 @@ static void etc_with(const char *nsswitch)
 {
     no_etc();
     FILE *out = fopen("/etc/nsswitch.conf", "we");
-    must(out && fputs(nsswitch, out) >= 0 && !fclose(out), "/etc/nsswitch.conf");
+    require(out && fputs(nsswitch, out) >= 0 && !fclose(out), "/etc/nsswitch.conf");
 }
 
 static void no_databases_but_hosts(void) { etc_with("hosts: files dns\n"); }
@@ -256,7 +256,7 @@ static void no_databases_and_no_server(void)
 static void hides_lengths(void)
 {
     struct rule rules[] = {CALLS(SYS_newfstatat, FAILS_WITH(ENOENT)), CALLS(SYS_fstat, FAILS_WITH(ENOENT))};
-    must(seccomp_rules(rules, 2, 0) == 0, "seccomp");
+    require(seccomp_rules(rules, 2, 0) == 0, "seccomp");
 }
 
 static void unreadable_group_and_nothing(void)
@@ -279,7 +279,7 @@ static void applies_static(void *arg)
     ready();
     struct passwd *user = getpwnam("ecuser");
     struct group *group = getgrnam("ecextra");
-    must(user && group, "getpwnam or getgrnam");
+    require(user && group, "getpwnam or getgrnam");
     char kept[200];
     int status = ec_security_apply(user->pw_name, group->gr_name, NULL);
     /* The buffers are the caller's still. */
@@ -298,7 +298,7 @@ static void static_buffers(void *unused)
     struct scenario scenario = {0};
     struct child *child = start(applies_static, &scenario);
     struct process *before = look(child->pid);
-    struct answer *answer = go(child);
+    struct answer *answer = release_and_wait(child);
     expect(answer->came && answer->status == 0, "%d %s", answer->status, answer->text);
     expect(!strncmp(answer->text, "ecuser 4711 4712 ecextra 4713 ecuser;", 37), "afterwards: %s", answer->text);
     const unsigned groups[2] = {ECEXTRA_GID, ECLOGS_GID};
@@ -512,7 +512,7 @@ static void start_again_with_own_sources(char **argv)
 {
     char folder[PATH_MAX];
     ssize_t len = readlink("/proc/self/exe", folder, sizeof folder - 1);
-    must(len > 0, "/proc/self/exe");
+    require(len > 0, "/proc/self/exe");
     folder[len] = 0;
     *strrchr(folder, '/') = 0;
     const char *set = getenv("LD_LIBRARY_PATH");
@@ -520,13 +520,13 @@ static void start_again_with_own_sources(char **argv)
         return;
     setenv("LD_LIBRARY_PATH", folder, 1);
     execv("/proc/self/exe", argv);
-    must(false, "execv");
+    require(false, "execv");
 }
 
 int main(int argc, char **argv)
 {
     start_again_with_own_sources(argv);
-    only(argc, argv);
+    select_cases(argc, argv);
     for (size_t at = 0; at < sizeof rows / sizeof *rows; at++) {
         char name[200];
         snprintf(name, sizeof name, "identity: %s", rows[at].name);

@@ -151,7 +151,7 @@ static void refuses(void *unused)
 
 int main(int argc, char **argv)
 {
-    only(argc, argv);
+    select_cases(argc, argv);
     /* First, so that whatever a first call sets up is seen too. */
     test("no allocation: texts are read and written", 10, reads, NULL);
     test("no allocation: a megabyte of text", 10, reads_a_long_one, NULL);

@@ -37,17 +37,17 @@ static void policy_without_memory(void *unused)
 {
     (void)unused;
     struct child *child = start(makes_policy, NULL);
-    struct answer *answer = go(child);
+    struct answer *answer = release_and_wait(child);
     expect(answer->came && answer->status == 0 && strstr(answer->text, "memory"), "policy_new: %d %s", answer->status,
            answer->text);
-    answer = go(child);
+    answer = release_and_wait(child);
     expect(answer->came && answer->status == 0 && strcmp(answer->text, "malloc had been asked") == 0, "with memory again: %d %s",
            answer->status, answer->text);
 }
 
 int main(int argc, char **argv)
 {
-    only(argc, argv);
+    select_cases(argc, argv);
     test("policy_new without memory returns NULL and says why", 30, policy_without_memory, NULL);
     return finish();
 }

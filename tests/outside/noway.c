@@ -30,27 +30,27 @@
 #include <unistd.h>
 
 #define NET_BIND 10
-#define THREADS 4 /* of the crew; the main thread tries as well */
+#define THREADS 4 /* of the pool; the main thread tries as well */
 
 static const char *user;                   /* NULL where ids cannot be changed */
 static int no_place, no_net;               /* the errno why there is none */
 static char place[] = "/tmp/noway.XXXXXX"; /* a tmpfs of our own, where set-uid counts */
 
-/* --- the child: dropped, with a crew -------------------------------------------------------------------------------- */
+/* --- the child: dropped, with workers ------------------------------------------------------------------------------ */
 
-static struct crew *people;
+static struct worker_pool *people;
 static char what[900]; /* what succeeded, though it must not */
 
 static void dropped(const char *caps)
 {
-    people = crew(THREADS);
+    people = start_workers(THREADS);
     idle_threads(2);
     int status = ec_security_apply(user, user, caps);
     if (status)
         report(status, ec_security_last_error()); /* which start() takes for a failure */
 }
 
-/* Runs it in each thread of the crew, then here. */
+/* Runs it in each thread of the pool, then here. */
 static long everywhere(long (*function)(void *), void *arg) { return each(people, function, arg) + function(arg); }
 
 /* Counts one for a call that did not fail. */
@@ -265,7 +265,7 @@ static void one_attempt(void *arg)
         return;
     struct thread want = wanted(BIT(NET_BIND), BIT(NET_BIND));
     expect_threads(look(child->pid), &want, FIELDS_ALL, THREADS + 3);
-    struct answer *answer = go(child);
+    struct answer *answer = release_and_wait(child);
     expect(answer->came && answer->status == 0, "%d calls succeeded; one is %s", answer->status, answer->text);
     expect_threads(look(child->pid), &want, FIELDS_ALL, THREADS + 3);
 }
@@ -300,9 +300,9 @@ static void low_ports(void *unused)
         skip("no network namespace of our own: %s", strerror(no_net));
         return;
     }
-    struct answer *answer = go(start(binds_everywhere, "cap_net_bind_service+ep"));
+    struct answer *answer = release_and_wait(start(binds_everywhere, "cap_net_bind_service+ep"));
     expect(answer->came && answer->status == 0, "%s", answer->text);
-    answer = go(start(binds_everywhere, ""));
+    answer = release_and_wait(start(binds_everywhere, ""));
     expect(answer->came && answer->status == THREADS + 1, "without the capability: %d (%s), where %d refusals should be",
            answer->status, answer->text, THREADS + 1);
 }
@@ -412,7 +412,7 @@ static void executes_everywhere(void *file)
 /* The bounding set would let it through: no_new_privs alone has to do. */
 static void executes_everywhere_unbounded(void *file)
 {
-    people = crew(THREADS);
+    people = start_workers(THREADS);
     idle_threads(2);
     ec_security_policy *policy = ec_security_policy_new();
     int status = user ? ec_security_policy_set(policy, "user", user) : 0;
@@ -439,7 +439,7 @@ static void programs(void *arg)
             child = start(unbounded ? executes_everywhere_unbounded : executes_everywhere, (void *)(uintptr_t)program->file);
         if (unbounded)
             want.bnd = look(getpid())->threads[0].bnd;
-        struct answer *answer = go(child);
+        struct answer *answer = release_and_wait(child);
         if (!expect(answer->came && answer->status > 0, "%d %s", answer->status, answer->text))
             return;
         struct thread *it = &look(answer->status)->threads[0];
@@ -481,7 +481,7 @@ static void programs_can_be_allowed(void *unused)
         return;
     }
     for (size_t at = 0; at < sizeof PROGRAMS / sizeof *PROGRAMS; at++) {
-        struct answer *answer = go(start(executes_with_new_privileges, (void *)(uintptr_t)PROGRAMS[at].file));
+        struct answer *answer = release_and_wait(start(executes_with_new_privileges, (void *)(uintptr_t)PROGRAMS[at].file));
         if (!expect(answer->came && answer->status > 0, "%d %s", answer->status, answer->text))
             return;
         struct thread *it = &look(answer->status)->threads[0];
@@ -556,7 +556,7 @@ static void namespaces(void *unused)
     struct thread want = wanted(BIT(NET_BIND), BIT(NET_BIND));
     struct child *child = start(enters_everywhere, unused);
     for (int at = 0; at < THREADS + 1 && child; at++) {
-        struct answer *answer = go(child);
+        struct answer *answer = release_and_wait(child);
         if (!expect(answer->came && answer->status > 0, "%d %s", answer->status, answer->text))
             return;
         /* Its sets are those of the namespace; what it is to us has stayed. */
@@ -595,7 +595,7 @@ static void second_narrows(void *unused)
     expect_threads(look(child->pid), &want, FIELDS_ALL, THREADS + 3);
     static const uint64_t PERMITTED[] = {BIT(NET_BIND), 0, 0};
     for (int at = 0; at < 3; at++) {
-        struct answer *answer = go(child);
+        struct answer *answer = release_and_wait(child);
         expect(answer->came && answer->status == 0, "call %d: %d %s", at + 2, answer->status, answer->text);
         want.eff = 0;
         want.prm = PERMITTED[at]; /* the bounding set stays: CAP_SETPCAP has gone */
@@ -658,7 +658,7 @@ static const struct attempt WIDENING = {"a second call that widens is refused, a
 
 int main(int argc, char **argv)
 {
-    only(argc, argv);
+    select_cases(argc, argv);
     if (!private_users())
         perror("private_users");
     user = can_change_ids() ? "ecuser" : NULL;

@@ -49,7 +49,7 @@ static struct {
     struct timespec deadline;
     struct child *children[CHILDREN_MAX];
     volatile sig_atomic_t children_len;
-    struct kept *kept;
+    struct allocation *allocations;
 } now;
 
 static char *const *chosen; /* to a NULL */
@@ -57,19 +57,19 @@ static bool *chosen_found;  /* which of them a case has in its name */
 static unsigned long cases, failures;
 
 /* What is handed out in a case and put away at its end. */
-struct kept {
-    struct kept *next;
-    char room[] __attribute__((aligned(16)));
+struct allocation {
+    struct allocation *next;
+    char bytes[] __attribute__((aligned(16)));
 };
 
-static void *keep(size_t size)
+static void *case_alloc(size_t size)
 {
-    struct kept *kept = calloc(1, sizeof *kept + size);
-    if (!kept)
+    struct allocation *made = calloc(1, sizeof *made + size);
+    if (!made)
         die("calloc");
-    kept->next = now.kept;
-    now.kept = kept;
-    return kept->room;
+    made->next = now.allocations;
+    now.allocations = made;
+    return made->bytes;
 }
 
 static void verdict(enum verdict verdict, const char *format, va_list args)
@@ -100,7 +100,7 @@ void skip(const char *format, ...)
     va_end(args);
 }
 
-bool over(void) { return now.verdict != PASSED; }
+bool case_finished(void) { return now.verdict != PASSED; }
 
 bool expect_at(const char *file, int line, bool held, const char *format, ...)
 {
@@ -142,7 +142,7 @@ static void set_alarm(unsigned seconds)
         die("setitimer");
 }
 
-void only(int argc, char **argv)
+void select_cases(int argc, char **argv)
 {
     chosen = argc > 1 ? argv + 1 : NULL;
     if (chosen && !(chosen_found = calloc((size_t)argc, sizeof *chosen_found)))
@@ -182,10 +182,10 @@ void test(const char *name, unsigned seconds, void (*body)(void *), void *arg)
     set_alarm(0);
     for (int at = 0; at < now.children_len; at++)
         end(now.children[at]);
-    while (now.kept) {
-        struct kept *next = now.kept->next;
-        free(now.kept);
-        now.kept = next;
+    while (now.allocations) {
+        struct allocation *next = now.allocations->next;
+        free(now.allocations);
+        now.allocations = next;
     }
     if (now.expired && now.verdict != FAILED) {
         now.verdict = PASSED;
@@ -291,7 +291,7 @@ void report(int status, const char *text)
     send_message(side, &message);
 }
 
-void stay(void)
+void park_forever(void)
 {
     for (;;)
         told_to_go();
@@ -325,7 +325,7 @@ struct child *start(void (*body)(void *), void *arg)
     int sides[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sides) < 0)
         die("socketpair");
-    struct child *child = keep(sizeof *child);
+    struct child *child = case_alloc(sizeof *child);
     fflush(NULL);
     sigset_t alarm, before;
     sigemptyset(&alarm);
@@ -345,7 +345,7 @@ struct child *start(void (*body)(void *), void *arg)
         close(sides[0]);
         side = sides[1];
         body(arg);
-        stay();
+        park_forever();
     }
     setpgid(child->pid, child->pid);
     close(sides[1]);
@@ -365,7 +365,7 @@ struct child *start(void (*body)(void *), void *arg)
     return NULL;
 }
 
-void go_on(struct child *child)
+void release(struct child *child)
 {
     if (!child)
         return;
@@ -373,9 +373,9 @@ void go_on(struct child *child)
     send_message(child->to, &message);
 }
 
-struct answer *hear(struct child *child)
+struct answer *wait_report(struct child *child)
 {
-    struct answer *answer = keep(sizeof *answer);
+    struct answer *answer = case_alloc(sizeof *answer);
     answer->wait_status = -1;
     if (!child) {
         snprintf(answer->text, sizeof answer->text, "there is no child");
@@ -400,10 +400,10 @@ struct answer *hear(struct child *child)
     return answer;
 }
 
-struct answer *go(struct child *child)
+struct answer *release_and_wait(struct child *child)
 {
-    go_on(child);
-    return hear(child);
+    release(child);
+    return wait_report(child);
 }
 
 int wait_end(struct child *child)
@@ -418,7 +418,7 @@ int wait_end(struct child *child)
     return child->ended ? child->wait_status : -1;
 }
 
-/* The child in stay() sees its parent gone, and ends. Who waits elsewhere is killed all the same. */
+/* The child in park_forever() sees its parent gone, and ends. Who waits elsewhere is killed all the same. */
 static void end_by_itself(struct child *child)
 {
     close(child->from);
@@ -476,7 +476,7 @@ struct child *start_program(const char *const argv[], void (*surroundings)(void)
     struct program program = {argv, surroundings, pipes[1]};
     struct child *child = start(becomes_program, &program);
     close(pipes[1]);
-    go_on(child);
+    release(child);
     size_t got = 0;
     out[0] = 0;
     for (ssize_t n;
@@ -537,7 +537,7 @@ struct worker {
     long result;
 };
 
-struct crew {
+struct worker_pool {
     unsigned len;
     struct worker workers[];
 };
@@ -556,9 +556,9 @@ static void *work(void *arg)
     return NULL;
 }
 
-struct crew *crew(unsigned n)
+struct worker_pool *start_workers(unsigned n)
 {
-    struct crew *made = calloc(1, sizeof *made + n * sizeof made->workers[0]);
+    struct worker_pool *made = calloc(1, sizeof *made + n * sizeof made->workers[0]);
     if (!made)
         die("calloc");
     made->len = n;
@@ -571,11 +571,11 @@ struct crew *crew(unsigned n)
     return made;
 }
 
-long each(struct crew *crew, long (*function)(void *), void *arg)
+long each(struct worker_pool *pool, long (*function)(void *), void *arg)
 {
     long sum = 0;
-    for (unsigned at = 0; at < crew->len; at++) {
-        struct worker *worker = &crew->workers[at];
+    for (unsigned at = 0; at < pool->len; at++) {
+        struct worker *worker = &pool->workers[at];
         pthread_mutex_lock(&worker->lock);
         worker->function = function;
         worker->arg = arg;
@@ -681,7 +681,7 @@ bool look_thread(pid_t pid, pid_t tid, struct thread *out)
     four(status, "Gid", out->gid);
     const char *groups = field(status, "Groups");
     const char *line_end = strchr(groups, '\n');
-    out->groups = keep(((size_t)(line_end - groups) / 2 + 1) * sizeof *out->groups);
+    out->groups = case_alloc(((size_t)(line_end - groups) / 2 + 1) * sizeof *out->groups);
     for (char *rest; groups < line_end; groups = rest) {
         unsigned long group = strtoul(groups, &rest, 10);
         if (rest == groups || rest > line_end)
@@ -726,14 +726,14 @@ struct process *look(pid_t pid)
     char path[64];
     snprintf(path, sizeof path, "/proc/%d/task", pid);
     DIR *folder = opendir(path);
-    struct process *seen = keep(sizeof *seen);
+    struct process *seen = case_alloc(sizeof *seen);
     seen->pid = pid;
     if (!folder) {
         int why = errno;
         siginfo_t info = {0};
         waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT);
         fail("%s: %s (its end: code %d, status %d)", path, strerror(why), info.si_code, info.si_status);
-        seen->threads = keep(sizeof *seen->threads); /* something to point at: the case has failed already */
+        seen->threads = case_alloc(sizeof *seen->threads); /* something to point at: the case has failed already */
         return seen;
     }
     size_t room = 0;
@@ -751,7 +751,7 @@ struct process *look(pid_t pid)
             seen->len++;
     }
     closedir(folder);
-    seen->threads = keep((seen->len + 1) * sizeof *threads);
+    seen->threads = case_alloc((seen->len + 1) * sizeof *threads);
     if (seen->len)
         memcpy(seen->threads, threads, seen->len * sizeof *threads);
     free(threads);
@@ -912,7 +912,7 @@ struct thread after_drop(const struct thread *before, unsigned uid, unsigned gid
     }
     if (groups) {
         want.groups_len = groups_len;
-        want.groups = keep((groups_len + 1) * sizeof *groups);
+        want.groups = case_alloc((groups_len + 1) * sizeof *groups);
         memcpy(want.groups, groups, groups_len * sizeof *groups);
     }
     want.eff = effective;

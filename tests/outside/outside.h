@@ -14,7 +14,7 @@
  *     {
  *         struct child *child = start(drops, NULL);
  *         struct process *before = look(child->pid);
- *         struct answer *answer = go(child);
+ *         struct answer *answer = release_and_wait(child);
  *         struct process *after = look(child->pid);
  *         expect(answer->came && answer->status == 0, "apply: %s", answer->text);
  *         struct thread want = after_drop(&before->threads[0], ECUSER_UID, ECUSER_GID, NULL, 0, 0, 0, 0);
@@ -88,7 +88,7 @@ unsigned slower(void);
 /* Runs one case and prints its line. After so many seconds, times slower(), the children are killed and the case has failed. */
 void test(const char *name, unsigned seconds, void (*body)(void *), void *arg);
 
-/* The exit status of main: 0 when no case has failed, there was at least one, and each word given to only() has found one. */
+/* The exit status of main: 0 when no case has failed, there was at least one, and each word given to select_cases() has found one. */
 int finish(void);
 
 /* The case has failed, or cannot run here. The first words count; the case goes on to its end. */
@@ -96,14 +96,14 @@ void fail(const char *format, ...) PRINTF_LIKE(1, 2);
 void skip(const char *format, ...) PRINTF_LIKE(1, 2);
 
 /* Whether the case has failed or been skipped already. */
-bool over(void);
+bool case_finished(void);
 
 /* A case that makes no expectation fails. Yields whether it held. */
 bool expect_at(const char *file, int line, bool held, const char *format, ...) PRINTF_LIKE(4, 5);
 #define expect(held, ...) expect_at(__FILE__, __LINE__, (held), __VA_ARGS__)
 
 /* Only those cases whose name contains one of the words behind argv[0], where there are any. To be called first in main. */
-void only(int argc, char **argv);
+void select_cases(int argc, char **argv);
 
 /* --- the parent's side --------------------------------------------------------------------------------------------- */
 
@@ -127,11 +127,11 @@ struct answer {
 
 /* Lets a child that is ready go on, and waits for its next report. It may be called again for a child that says ready()
  * more than once. */
-struct answer *go(struct child *child);
+struct answer *release_and_wait(struct child *child);
 
 /* Lets it go on without waiting; waits for a report without letting anything go. */
-void go_on(struct child *child);
-struct answer *hear(struct child *child);
+void release(struct child *child);
+struct answer *wait_report(struct child *child);
 
 /* Waits until a child ends by itself, at most until the deadline; its wait status, or -1. */
 int wait_end(struct child *child);
@@ -153,15 +153,15 @@ void ready(void);
 void report(int status, const char *text);
 
 /* Waits for ever, other threads with it, until the parent kills this process or has gone. */
-void stay(void) __attribute__((noreturn));
+void park_forever(void) __attribute__((noreturn));
 
 /* Starts n threads that wait, with the smallest stacks there are, and returns when all of them do. */
 void idle_threads(unsigned n);
 
 /* Threads that can be told what to do: each() runs a function in every one of them, one after the other, and returns the
  * sum of what it returned. */
-struct crew *crew(unsigned n);
-long each(struct crew *crew, long (*function)(void *), void *arg);
+struct worker_pool *start_workers(unsigned n);
+long each(struct worker_pool *pool, long (*function)(void *), void *arg);
 
 /* --- looking ------------------------------------------------------------------------------------------------------- */
 

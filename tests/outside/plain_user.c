@@ -103,7 +103,7 @@ static bool can_be_plain(void)
 {
     if (!can_change_ids() || !has_uid(plain_uid) || !has_gid(plain_gid))
         skip("there is no " PLAIN " to become here");
-    return !over();
+    return !case_finished();
 }
 
 static bool can_have_a_namespace(void)
@@ -111,7 +111,7 @@ static bool can_have_a_namespace(void)
     int error = can_be_plain() ? error_of(makes_a_namespace) : 0;
     if (error)
         skip("a plain user gets no user namespace here: %s", strerror(error));
-    return !over();
+    return !case_finished();
 }
 
 /* newuidmap(1) needs root's rights, which it gets by its mode or by capabilities of its file. */
@@ -128,7 +128,7 @@ static bool can_have_subordinate_ids(void)
         skip("%s gets no rights here", program);
     else if (!has_uid(SUBORDINATE(SUBORDINATES)) || !has_gid(SUBORDINATE(SUBORDINATES)))
         skip("the ids from %u up are not there to be given", FIRST_SUBORDINATE);
-    return !over();
+    return !case_finished();
 }
 
 /* --- the two commands ----------------------------------------------------------------------------------------------- */
@@ -211,7 +211,7 @@ static void none_allowed(void *unused)
     int error = can_be_plain() ? error_of(deny_namespaces) : 0;
     if (error)
         skip("user namespaces cannot be denied to a child here: %s", strerror(error));
-    if (over())
+    if (case_finished())
         return;
     const char *out = says(AS_ROOT_DEMO, where_none_is_allowed, 1, (const char *const[]){CANNOT("build/demo"), NULL});
     expect(!strcmp(out, CANNOT("build/demo")), "it says more than that: %s", out);
@@ -222,7 +222,7 @@ static void none_allowed(void *unused)
 
 int main(int argc, char **argv)
 {
-    only(argc, argv);
+    select_cases(argc, argv);
     const struct passwd *plain = getpwnam(PLAIN);
     if (!plain) {
         fprintf(stderr, "there is no user " PLAIN "\n");

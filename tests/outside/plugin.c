@@ -73,21 +73,21 @@ static void fails_in_a_thread(void *unused)
 static void drops(void *unused)
 {
     (void)unused;
-    struct answer *answer = go(start(drops_again_and_again, NULL));
+    struct answer *answer = release_and_wait(start(drops_again_and_again, NULL));
     expect(answer->came && answer->status == 0, "200 drops by a plug-in: %d %s", answer->status, answer->text);
 }
 
 static void fails(void *unused)
 {
     (void)unused;
-    struct answer *answer = go(start(fails_in_a_thread, NULL));
+    struct answer *answer = release_and_wait(start(fails_in_a_thread, NULL));
     expect(answer->came && answer->status == EC_SECURITY_ESYNTAX && strstr(answer->text, "cap_no_such"),
            "a failure in a plug-in: %d %s", answer->status, answer->text);
 }
 
 int main(int argc, char **argv)
 {
-    only(argc, argv);
+    select_cases(argc, argv);
     ssize_t len = readlink("/proc/self/exe", path, sizeof path - sizeof "_so.so");
     if (len < 0)
         return 70;

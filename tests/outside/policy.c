@@ -636,7 +636,7 @@ static void sets_and_applies(void *arg)
         give_up(8);
     if (job->place == NO_SETUID)
         give_up(7);
-    struct crew *others = crew(3);
+    struct worker_pool *others = start_workers(3);
     ec_security_policy *policy = ec_security_policy_new();
     for (int at = 0; at < OPTIONS_MAX && job->row->set[at][0]; at++)
         if (ec_security_policy_set(policy, job->row->set[at][0], job->row->set[at][1])) {
@@ -714,15 +714,15 @@ static void comes_to(void *arg)
         return;
     struct process *before = look(child->pid);
     char *around_before = around(child->pid);
-    struct answer *check = go(child);
+    struct answer *check = release_and_wait(child);
     expect(check->came && check->status >= 0, "check: %d %s", check->status, check->text);
     expect_unchanged(before, look(child->pid));
     char *around_after = around(child->pid);
     expect(!strcmp(around_before, around_after), "check has changed something:\n%s\n%s", around_before, around_after);
     around_before = around_after;
 
-    go_on(child); /* past the second ready() */
-    struct answer *apply = hear(child);
+    release(child); /* past the second ready() */
+    struct answer *apply = wait_report(child);
     expect(apply->came, "apply: %s", apply->text);
     expect(check->status == apply->status && !strcmp(check->text, apply->text), "check: %d %s; apply: %d %s", check->status,
            check->text, apply->status, apply->text);
@@ -760,7 +760,7 @@ static void comes_to(void *arg)
         want.nnp = !row->may_gain;
         expect_threads(after, &want, FIELDS_ALL, 4);
     }
-    struct answer *bits = go(child);
+    struct answer *bits = release_and_wait(child);
     expect(bits->came && bits->status == 0, "%d threads have other securebits", bits->status);
 }
 
@@ -791,7 +791,7 @@ static void less_is_allowed(void *arg)
     for (size_t n = 0; n < sizeof rows / sizeof *rows; n++)
         if (!strcmp(rows[n].name, REFUSED[at].row))
             job.row = &rows[n];
-    struct answer *check = go(start(sets_and_applies, &job));
+    struct answer *check = release_and_wait(start(sets_and_applies, &job));
     expect(check->came && check->status == REFUSED[at].status, "%d %s", check->status, check->text);
     expect(strstr(check->text, REFUSED[at].word) != NULL, "%s", check->text);
 }
@@ -818,7 +818,7 @@ static void changes_ids(void *arg)
 {
     const struct cleared *it = arg;
     int signal = SIGUSR2;
-    struct crew *others = crew(2);
+    struct worker_pool *others = start_workers(2);
     long failed = each(others, sets_signal, &signal) + sets_signal(&signal);
     struct rule harmless = CALLS(SYS_personality, FAILS_WITH(EPERM));
     if (it->filtered)
@@ -841,7 +841,7 @@ static void clears(void *arg)
         skip("ids cannot be changed here");
         return;
     }
-    struct answer *answer = go(start(changes_ids, arg));
+    struct answer *answer = release_and_wait(start(changes_ids, arg));
     int dumpable = answer->status % 10, wanted = it->keeps ? 3 * SIGUSR2 : 0;
     expect(answer->came && answer->status / 10 == wanted, "%d %s", answer->status, answer->text);
     expect(it->keeps ? dumpable == 1 : dumpable != 1, "dumpable is %d", dumpable);
@@ -893,7 +893,7 @@ static void document_single(void *unused)
     struct from_file from = {"/mnt/single.conf", false};
     struct child *child = start(loads_and_applies, &from);
     struct process *before = look(child->pid);
-    struct answer *answer = go(child);
+    struct answer *answer = release_and_wait(child);
     expect(answer->came && answer->status == 0, "%d %s", answer->status, answer->text);
     struct thread want = after_drop(&before->threads[0], ECUSER_UID, ECUSER_GID, ECUSER_GROUPS, 3, BIT(10), BIT(10), 0);
     expect_threads(look(child->pid), &want, FIELDS_ALL, 4);
@@ -911,7 +911,7 @@ static void document_cluster(void *unused)
     if (!child)
         return;
     struct process *before = look(child->pid);
-    struct answer *answer = go(child);
+    struct answer *answer = release_and_wait(child);
     expect(answer->came && answer->status == 0, "%d %s", answer->status, answer->text);
     uint64_t caps = BIT(10) | BIT(12) | BIT(13) | BIT(24);
     struct thread want = after_drop(&before->threads[0], ECUSER_UID, ECUSER_GID, ECUSER_GROUPS, 3, caps, caps, 0);
@@ -986,7 +986,7 @@ static void most_groups(void *arg)
     struct from_file from = {"/mnt/groups.conf", false};
     struct child *child = start(loads_and_applies, &from);
     struct process *before = look(child->pid);
-    struct answer *answer = go(child);
+    struct answer *answer = release_and_wait(child);
     if (count > 65536) {
         expect(answer->status == EC_SECURITY_EGROUP &&
                    !strcmp(answer->text, "/mnt/groups.conf:1:34: supplemental_groups: 65537 groups, but the kernel takes at "
@@ -1032,7 +1032,7 @@ static bool room(void)
 
 int main(int argc, char **argv)
 {
-    only(argc, argv);
+    select_cases(argc, argv);
     if (!private_users() || !room()) {
         perror("surroundings");
         return 70;

@@ -95,7 +95,7 @@ static char names[LEN(killed)][80];
 
 static void *has_its_own(void *what)
 {
-    must(unshare((int)(intptr_t)what) == 0, "unshare");
+    require(unshare((int)(intptr_t)what) == 0, "unshare");
     for (int fd = 3; ((int)(intptr_t)what & CLONE_FILES) && fd < 100; fd++)
         close(fd);
     shared->count++;
@@ -110,15 +110,15 @@ static int others_have;
 static void *stops_late(void *unused)
 {
     uint64_t mask = UINT64_MAX;
-    must(unshare(others_have) == 0 && syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8) == 0, "rt_sigprocmask");
+    require(unshare(others_have) == 0 && syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8) == 0, "rt_sigprocmask");
     for (int fd = 3; (others_have & CLONE_FILES) && fd < 100; fd++)
         close(fd);
     shared->count++;
     for (uint64_t waiting = 0; !waiting;)
-        must(syscall(SYS_rt_sigpending, &waiting, 8) == 0, "rt_sigpending");
+        require(syscall(SYS_rt_sigpending, &waiting, 8) == 0, "rt_sigpending");
     nap(200);
     mask = 0;
-    must(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8) == 0, "rt_sigprocmask");
+    require(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8) == 0, "rt_sigprocmask");
     for (;;)
         pause();
     return unused;

@@ -46,13 +46,13 @@ static void put_away_what_was_opened(void)
 static void *closes_all(void *stays_deaf)
 {
     uint64_t mask = UINT64_MAX;
-    must(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8) == 0, "rt_sigprocmask");
+    require(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8) == 0, "rt_sigprocmask");
     shared->flag = 1;
     for (uint64_t waiting = 0; !waiting;)
-        must(syscall(SYS_rt_sigpending, &waiting, 8) == 0, "rt_sigpending");
+        require(syscall(SYS_rt_sigpending, &waiting, 8) == 0, "rt_sigpending");
     replace_descriptors();
     mask = stays_deaf ? mask : 0;
-    must(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8) == 0, "rt_sigprocmask");
+    require(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8) == 0, "rt_sigprocmask");
     for (;;)
         pause();
     return NULL;

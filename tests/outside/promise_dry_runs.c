@@ -31,7 +31,7 @@ static void *is_sandboxed(void *unused)
     for (size_t at = 0; at < LEN(rules); at++)
         rules[at] = CALLS(calls_of_the_stopped[at], sandbox_action);
     shared->tid = gettid_raw();
-    must(seccomp_rules(rules, LEN(rules), 0) == 0, "seccomp");
+    require(seccomp_rules(rules, LEN(rules), 0) == 0, "seccomp");
     shared->flag = 1;
     for (;;)
         pause();
@@ -60,7 +60,7 @@ static void *is_strict(void *unused)
     char byte;
     shared->tid = gettid_raw();
     shared->flag = 1;
-    must(syscall(SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_STRICT, 0, 0, 0) == 0, "SECCOMP_MODE_STRICT");
+    require(syscall(SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_STRICT, 0, 0, 0) == 0, "SECCOMP_MODE_STRICT");
     for (;;)
         syscall(SYS_read, strict_pipe[0], &byte, 1);
     return unused;
@@ -69,7 +69,7 @@ static void *is_strict(void *unused)
 static void strict(void)
 {
     struct thread worker = {0};
-    must(pipe(strict_pipe) == 0, "pipe");
+    require(pipe(strict_pipe) == 0, "pipe");
     idle_threads(2);
     thread(is_strict, NULL);
     wait_for(&shared->flag, 1);
@@ -81,12 +81,12 @@ static void strict(void)
 static void *is_deaf(void *unused)
 {
     uint64_t mask = UINT64_MAX;
-    must(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8) == 0, "rt_sigprocmask");
+    require(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8) == 0, "rt_sigprocmask");
     shared->tid = gettid_raw();
     shared->flag = 1;
     wait_for(&shared->flag, 2);
     uint64_t waiting = 0;
-    must(syscall(SYS_rt_sigpending, &waiting, 8) == 0, "rt_sigpending");
+    require(syscall(SYS_rt_sigpending, &waiting, 8) == 0, "rt_sigpending");
     if (waiting)
         complain("signals %llx were sent to a thread", (unsigned long long)waiting);
     shared->flag = 3;

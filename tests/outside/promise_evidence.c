@@ -31,8 +31,8 @@ static const char *no_namespace(void)
 /* Root of a user namespace in which it has no id, or 0. */
 static void enter(const char *map, const unsigned *groups, size_t len)
 {
-    must(syscall(SYS_setgroups, len, groups) == 0, "setgroups");
-    must(*map ? user_namespace_with(map, map, false) : unshare(CLONE_NEWUSER) == 0, "a user namespace");
+    require(syscall(SYS_setgroups, len, groups) == 0, "setgroups");
+    require(*map ? user_namespace_with(map, map, false) : unshare(CLONE_NEWUSER) == 0, "a user namespace");
     idle_threads(3);
 }
 
@@ -68,10 +68,10 @@ static void is_nobody_without_proc(void)
     shared->want.groups = (unsigned *)nobodys;
     shared->want.groups_len = LEN(nobodys);
     shared->have_want = true;
-    must(private_mounts() && mount("none", "/proc", "tmpfs", 0, NULL) == 0, "mount over /proc");
-    must(syscall(SYS_setgroups, 1, nobodys) == 0 && setresgid(OVERFLOW, OVERFLOW, OVERFLOW) == 0 &&
-             setresuid(OVERFLOW, OVERFLOW, OVERFLOW) == 0,
-         "nobody");
+    require(private_mounts() && mount("none", "/proc", "tmpfs", 0, NULL) == 0, "mount over /proc");
+    require(syscall(SYS_setgroups, 1, nobodys) == 0 && setresgid(OVERFLOW, OVERFLOW, OVERFLOW) == 0 &&
+                setresuid(OVERFLOW, OVERFLOW, OVERFLOW) == 0,
+            "nobody");
 }
 
 static int stays_nobody(void) { return ec_security_apply(NOBODY, NOBODY, NULL); }
@@ -85,13 +85,13 @@ static int fails_after_the_groups(void)
 /* Outside of user namespaces, who is nobody is nobody: no call is made that the filter would end it for. */
 static void is_nobody(void)
 {
-    must(syscall(SYS_setgroups, 1, nobodys) == 0 && syscall(SYS_setresgid, OVERFLOW, OVERFLOW, OVERFLOW) == 0 &&
-             syscall(SYS_setresuid, OVERFLOW, OVERFLOW, OVERFLOW) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0,
-         "nobody's ids");
+    require(syscall(SYS_setgroups, 1, nobodys) == 0 && syscall(SYS_setresgid, OVERFLOW, OVERFLOW, OVERFLOW) == 0 &&
+                syscall(SYS_setresuid, OVERFLOW, OVERFLOW, OVERFLOW) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0,
+            "nobody's ids");
     idle_threads(3);
     const struct rule rules[] = {CALLS(SYS_setgroups, SECCOMP_RET_KILL_PROCESS), CALLS(SYS_setresgid, SECCOMP_RET_KILL_PROCESS),
                                  CALLS(SYS_setresuid, SECCOMP_RET_KILL_PROCESS)};
-    must(seccomp_rules(rules, LEN(rules), SECCOMP_FILTER_FLAG_TSYNC) == 0, "seccomp");
+    require(seccomp_rules(rules, LEN(rules), SECCOMP_FILTER_FLAG_TSYNC) == 0, "seccomp");
 }
 
 static const char *no_whole_map(void)
@@ -104,8 +104,8 @@ static const char *no_whole_map(void)
 static void make_groups_untold(void)
 {
     const struct rule rules_of_groups[] = {{SYS_getgroups, {AT_LEAST(1), ANY, ANY}, FAILS_WITH(EINVAL)}};
-    must(syscall(SYS_setgroups, LEN(some), some) == 0, "setgroups");
-    must(seccomp_rules(rules_of_groups, LEN(rules_of_groups), SECCOMP_FILTER_FLAG_TSYNC) == 0, "seccomp");
+    require(syscall(SYS_setgroups, LEN(some), some) == 0, "setgroups");
+    require(seccomp_rules(rules_of_groups, LEN(rules_of_groups), SECCOMP_FILTER_FLAG_TSYNC) == 0, "seccomp");
 }
 
 static int dry_run_and_call(void)
@@ -119,8 +119,8 @@ static int dry_run_and_call(void)
 /* Whoever has made the map of all ids could, and has denied setgroups all the same. */
 static void make_whole_map_denied(void)
 {
-    must(syscall(SYS_setgroups, 0, NULL) == 0, "setgroups");
-    must(user_namespace_with("0 0 4294967295\n", "0 0 4294967295\n", true), "a user namespace with all ids");
+    require(syscall(SYS_setgroups, 0, NULL) == 0, "setgroups");
+    require(user_namespace_with("0 0 4294967295\n", "0 0 4294967295\n", true), "a user namespace with all ids");
 }
 
 static int keeps_no_groups(void)
@@ -146,7 +146,7 @@ static void make_status_of_another(void)
     wait_for(&shared->flag, 1);
     snprintf(path[0], sizeof path[0], "/proc/%d/status", other);
     snprintf(path[1], sizeof path[1], "/proc/%d/task/%d/status", getpid(), getpid());
-    must(private_mounts() && mount(path[0], path[1], NULL, MS_BIND, NULL) == 0, "a mount over the status file");
+    require(private_mounts() && mount(path[0], path[1], NULL, MS_BIND, NULL) == 0, "a mount over the status file");
     idle_threads(2);
 }
 
@@ -161,7 +161,7 @@ static void *hides_its_filter(void *unused)
     shared->tid = gettid_raw();
     if (before_the_filter)
         before_the_filter();
-    must(seccomp_rules(rules, rules_len, 0) == 0, "seccomp");
+    require(seccomp_rules(rules, rules_len, 0) == 0, "seccomp");
     shared->flag = 1;
     for (;;)
         pause();
@@ -189,7 +189,7 @@ static void make_hidden(const struct rule *with, size_t len, void (*before)(void
 #define IS_UNKNOWN PRCTL(PR_GET_SECCOMP, FAILS_WITH(EINVAL))
 #define KEEPS_BOUNDING PRCTL(PR_CAPBSET_DROP, PRETENDS), PRCTL(PR_CAPBSET_READ, PRETENDS)
 
-static void keeps_caps(void) { must(prctl(PR_SET_SECUREBITS, SECBIT_KEEP_CAPS, 0, 0, 0) == 0, "PR_SET_SECUREBITS"); }
+static void keeps_caps(void) { require(prctl(PR_SET_SECUREBITS, SECBIT_KEEP_CAPS, 0, 0, 0) == 0, "PR_SET_SECUREBITS"); }
 
 /* cap_net_bind_service, which is retained. */
 static void make_inheritable(void)
@@ -201,12 +201,12 @@ static void make_inheritable(void)
     struct {
         uint32_t effective, permitted, inheritable;
     } data[2];
-    must(syscall(SYS_capget, &header, data) == 0, "capget");
+    require(syscall(SYS_capget, &header, data) == 0, "capget");
     data[0].inheritable |= 1 << 10;
-    must(syscall(SYS_capset, &header, data) == 0, "capset");
+    require(syscall(SYS_capset, &header, data) == 0, "capset");
 }
 
-static void make_ambient(void) { must(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, 10, 0, 0) == 0, "PR_CAP_AMBIENT_RAISE"); }
+static void make_ambient(void) { require(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, 10, 0, 0) == 0, "PR_CAP_AMBIENT_RAISE"); }
 
 HIDDEN(unknown_and_harmless, NULL, IS_UNKNOWN)
 HIDDEN(unknown_and_bounding, NULL, IS_UNKNOWN, KEEPS_BOUNDING)
@@ -241,9 +241,9 @@ static int inherits(void)
 
 static void be_ecuser(const unsigned *groups, size_t len)
 {
-    must(syscall(SYS_setgroups, len, groups) == 0 && syscall(SYS_setresgid, ECUSER_GID, ECUSER_GID, ECUSER_GID) == 0 &&
-             syscall(SYS_setresuid, ECUSER_UID, ECUSER_UID, ECUSER_UID) == 0,
-         "ecuser's ids");
+    require(syscall(SYS_setgroups, len, groups) == 0 && syscall(SYS_setresgid, ECUSER_GID, ECUSER_GID, ECUSER_GID) == 0 &&
+                syscall(SYS_setresuid, ECUSER_UID, ECUSER_UID, ECUSER_UID) == 0,
+            "ecuser's ids");
 }
 
 static void *is_ecuser_with_less(void *unused)

@@ -28,12 +28,12 @@ static size_t meanwhile_len;
 static void *installs_for_all(void *unused)
 {
     uint64_t mask = UINT64_C(1) << (BORROWED - 1), waiting = 0;
-    must(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
+    require(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
     shared->flag = 1;
     while (!(waiting & mask))
-        must(syscall(SYS_rt_sigpending, &waiting, 8) == 0, "rt_sigpending");
-    must(seccomp_rules(meanwhile, meanwhile_len, SECCOMP_FILTER_FLAG_TSYNC) == 0, "seccomp");
-    must(syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
+        require(syscall(SYS_rt_sigpending, &waiting, 8) == 0, "rt_sigpending");
+    require(seccomp_rules(meanwhile, meanwhile_len, SECCOMP_FILTER_FLAG_TSYNC) == 0, "seccomp");
+    require(syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
     for (;;)
         pause();
     return unused;
@@ -77,7 +77,7 @@ static void make_caller_as_asked(const struct rule *rules, size_t len)
 {
     make_installer(rules, len);
     raw_drop(ECUSER_UID, BIT(10));
-    must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "PR_SET_NO_NEW_PRIVS");
+    require(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "PR_SET_NO_NEW_PRIVS");
 }
 
 static void pretends_drops_to_others(void)
@@ -170,14 +170,14 @@ static const int privileged[] = {SYS_capset,   SYS_chroot,    SYS_setfsgid,  SYS
 
 static void is_ecuser_already(unsigned action)
 {
-    must(!setgroups(3, ECUSER_GROUPS) && !setresgid(ECUSER_GID, ECUSER_GID, ECUSER_GID) &&
-             !setresuid(ECUSER_UID, ECUSER_UID, ECUSER_UID) && !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),
-         "ecuser's ids");
+    require(!setgroups(3, ECUSER_GROUPS) && !setresgid(ECUSER_GID, ECUSER_GID, ECUSER_GID) &&
+                !setresuid(ECUSER_UID, ECUSER_UID, ECUSER_UID) && !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),
+            "ecuser's ids");
     idle_threads(2);
     struct rule rules[LEN(privileged)];
     for (size_t at = 0; at < LEN(privileged); at++)
         rules[at] = CALLS(privileged[at], action);
-    must(seccomp_rules(rules, LEN(rules), SECCOMP_FILTER_FLAG_TSYNC) == 0, "seccomp");
+    require(seccomp_rules(rules, LEN(rules), SECCOMP_FILTER_FLAG_TSYNC) == 0, "seccomp");
 }
 
 static void is_ecuser_or_killed(void) { is_ecuser_already(SECCOMP_RET_KILL_PROCESS); }
@@ -235,7 +235,7 @@ static void lacks_primary(void)
     for (size_t at = 0; at < LEN(ECUSER_GROUPS); at++)
         if (ECUSER_GROUPS[at] != ECUSER_GID)
             others[len++] = ECUSER_GROUPS[at];
-    must(len == LEN(ECUSER_GROUPS) - 1 && !setgroups(len, others), "setgroups");
+    require(len == LEN(ECUSER_GROUPS) - 1 && !setgroups(len, others), "setgroups");
     idle_threads(2);
 }
 
@@ -247,7 +247,7 @@ static void lacks_primary_for_good(void)
 
 static void *with_filter(void *rules)
 {
-    must(seccomp_rules(rules, 2, 0) == 0, "seccomp");
+    require(seccomp_rules(rules, 2, 0) == 0, "seccomp");
     shared->flag = 1;
     for (;;)
         pause();
@@ -288,7 +288,7 @@ static void another_killed_when_counted(void)
 
 static void hides_number_of_threads(void)
 {
-    must(private_mounts() && mount("none", "/proc", "tmpfs", 0, NULL) == 0, "mount over /proc");
+    require(private_mounts() && mount("none", "/proc", "tmpfs", 0, NULL) == 0, "mount over /proc");
     hides(SYS_unshare, -1);
 }
 
@@ -355,7 +355,7 @@ static size_t own_len;
 static void *hides_its_filter(void *unused)
 {
     shared->tid = gettid_raw();
-    must(seccomp_rules(own_rules, own_len, 0) == 0, "seccomp");
+    require(seccomp_rules(own_rules, own_len, 0) == 0, "seccomp");
     shared->flag = 1;
     for (;;)
         pause();
@@ -432,7 +432,7 @@ static void make_flag(void)
     prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
     if (flag_of[at].threads)
         idle_threads(2);
-    must(seccomp_rules(rules, LEN(rules), SECCOMP_FILTER_FLAG_TSYNC) == 0, "seccomp");
+    require(seccomp_rules(rules, LEN(rules), SECCOMP_FILTER_FLAG_TSYNC) == 0, "seccomp");
 }
 
 static int drop_with_flag(void)
@@ -485,7 +485,7 @@ static void make_signal_lost(void)
 {
     idle_threads(2);
     prctl(PR_SET_PDEATHSIG, SIGUSR1);
-    must(seccomp_rules(loses_signal, LEN(loses_signal), SECCOMP_FILTER_FLAG_TSYNC) == 0, "seccomp");
+    require(seccomp_rules(loses_signal, LEN(loses_signal), SECCOMP_FILTER_FLAG_TSYNC) == 0, "seccomp");
 }
 
 static void *has_signal_lost(void *rules)
@@ -536,7 +536,7 @@ static const struct situation signals[] = {
 
 static void make_pretended_raise(void)
 {
-    must(ec_security_lower("cap_kill+e") == EC_SECURITY_OK, "lower");
+    require(ec_security_lower("cap_kill+e") == EC_SECURITY_OK, "lower");
     filter(SYS_capset, -1, PRETENDS, true);
 }
 

@@ -53,7 +53,7 @@ static long lines_of(const char *path)
 static long field_of(const char *name)
 {
     const char *found = strstr(read_proc("/proc/thread-self/status"), name);
-    must(found, name);
+    require(found, name);
     return strtol(found + strlen(name), NULL, 10);
 }
 
@@ -84,8 +84,8 @@ static void take(struct holdings *out)
     prctl(PR_GET_PDEATHSIG, &signal);
     out->death_signal = signal;
     out->memory_kb = field_of("\nVmRSS:");
-    must(syscall(SYS_rt_sigaction, BORROWED, NULL, out->action, 8) == 0, "rt_sigaction");
-    must(syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &out->mask, 8) == 0, "rt_sigprocmask");
+    require(syscall(SYS_rt_sigaction, BORROWED, NULL, out->action, 8) == 0, "rt_sigaction");
+    require(syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &out->mask, 8) == 0, "rt_sigprocmask");
 }
 
 static unsigned times(unsigned usual)
@@ -132,7 +132,7 @@ static int repeated(int (*call)(void), unsigned usual)
 }
 
 /* Queued signals are counted for a user of a user namespace, all its processes together: one of our own, in which there is no other. */
-static void own_user(void) { must(user_namespace(), "a user namespace"); }
+static void own_user(void) { require(user_namespace(), "a user namespace"); }
 
 static void make_threads(void)
 {
@@ -170,10 +170,10 @@ static void lacks_a_capability(void)
     own_user();
     prctl(PR_CAPBSET_DROP, 24 /* CAP_SYS_RESOURCE */, 0, 0, 0);
     uint32_t header[2] = {0x20080522, 0}, sets[6];
-    must(syscall(SYS_capget, header, sets) == 0, "capget");
+    require(syscall(SYS_capget, header, sets) == 0, "capget");
     for (int at = 0; at < 3; at++)
         sets[at] &= ~(1u << 24);
-    must(syscall(SYS_capset, header, sets) == 0, "capset");
+    require(syscall(SYS_capset, header, sets) == 0, "capset");
     make_threads();
 }
 
@@ -192,7 +192,7 @@ static void killed_at_capset(void)
 static void *is_deaf(void *unused)
 {
     uint64_t mask = UINT64_C(1) << (BORROWED - 1);
-    must(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
+    require(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
     shared->flag = 1;
     for (;;)
         pause();
@@ -211,7 +211,7 @@ static void has_a_silent_supervisor(void)
     static const struct rule rule = {SYS_setresuid, {ANY, ANY, ANY}, SECCOMP_RET_USER_NOTIF};
     static const struct supervisor silent = {.first = 1};
     own_user();
-    must(seccomp_supervised(&rule, 1, 0, &silent) > 0, "a supervisor");
+    require(seccomp_supervised(&rule, 1, 0, &silent) > 0, "a supervisor");
     make_threads();
 }
 

@@ -110,7 +110,7 @@ static void make_refused(void)
 static void *is_deaf(void *unused)
 {
     uint64_t mask = UINT64_C(1) << (BORROWED - 1);
-    must(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
+    require(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
     shared->count++;
     for (;;)
         pause();
@@ -148,7 +148,7 @@ static void *raises_and_lowers(void *unused)
 
 static void make_raiser(void)
 {
-    must(!ec_security_apply(NULL, NULL, SOME "=eip"), "the first call");
+    require(!ec_security_apply(NULL, NULL, SOME "=eip"), "the first call");
     thread(raises_and_lowers, NULL);
     while (!shared->tid)
         nap(1);
@@ -165,13 +165,13 @@ static int narrow_beside(void)
         while (!has_stopped)
             sched_yield();
         struct thread worker;
-        must(look_thread(getpid(), shared->tid, &worker), "the worker");
+        require(look_thread(getpid(), shared->tid, &worker), "the worker");
         if (worker.inh || (worker.eff & ~NET_RAW)) {
             complain("round %d: a call has said 0, and a thread holds %llx effective and %llx inheritable", round,
                      (unsigned long long)worker.eff, (unsigned long long)worker.inh);
             break;
         }
-        must(!ec_security_apply(NULL, NULL, SOME "=eip"), "a call that widens");
+        require(!ec_security_apply(NULL, NULL, SOME "=eip"), "a call that widens");
         stop_raising = 0;
         while (has_stopped)
             sched_yield();
@@ -225,9 +225,9 @@ static ec_security_policy *policy_with(const char *const pairs[])
     ec_security_policy *policy = ec_security_policy_new();
     static const char *const kept[] = {"capabilities", "keep", "bounding", "keep", "no_new_privs", "off"};
     for (size_t at = 0; at < LEN(kept); at += 2)
-        must(!ec_security_policy_set(policy, kept[at], kept[at + 1]), kept[at]);
+        require(!ec_security_policy_set(policy, kept[at], kept[at + 1]), kept[at]);
     for (size_t at = 0; pairs[at]; at += 2)
-        must(!ec_security_policy_set(policy, pairs[at], pairs[at + 1]), pairs[at]);
+        require(!ec_security_policy_set(policy, pairs[at], pairs[at + 1]), pairs[at]);
     return policy;
 }
 
@@ -248,8 +248,8 @@ static void *is_refused(void *unused)
 static void some_ids(const char *const pairs[])
 {
     const unsigned groups[] = {0, 27, 999};
-    must(syscall(SYS_setgroups, 3, groups) == 0, "setgroups");
-    must(user_namespace_with("0 0 2000\n", "0 0 2000\n", false), "a user namespace with some ids");
+    require(syscall(SYS_setgroups, 3, groups) == 0, "setgroups");
+    require(user_namespace_with("0 0 2000\n", "0 0 2000\n", false), "a user namespace with some ids");
     refused = policy_with(pairs);
     other[0] = policy_with((const char *const[]){"supplemental_groups", "+100", NULL});
     other[1] = policy_with((const char *const[]){"supplemental_groups", "+101", NULL});
@@ -318,7 +318,7 @@ static const char *no_counter(void)
 
 static void *reads_no_counter(void *unused)
 {
-    must(prctl(PR_SET_TSC, PR_TSC_SIGSEGV, 0, 0, 0) == 0, "PR_SET_TSC");
+    require(prctl(PR_SET_TSC, PR_TSC_SIGSEGV, 0, 0, 0) == 0, "PR_SET_TSC");
     shared->count++;
     for (;;)
         pause();
@@ -353,11 +353,11 @@ static void *holds_lock(void *unused)
 static void *waits_for_lock(void *unused)
 {
     uint64_t mask = UINT64_C(1) << (BORROWED - 1);
-    must(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
+    require(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
     waits = 1;
     while (locked)
         nap(1);
-    must(syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
+    require(syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
     for (;;)
         pause();
     return unused;
@@ -380,9 +380,9 @@ static void *makes_threads_with_affinity(void *unused)
 {
     cpu_set_t any;
     pthread_attr_t attr;
-    must(sched_getaffinity(0, sizeof any, &any) == 0 && pthread_attr_init(&attr) == 0 &&
-             pthread_attr_setaffinity_np(&attr, sizeof any, &any) == 0,
-         "an affinity");
+    require(sched_getaffinity(0, sizeof any, &any) == 0 && pthread_attr_init(&attr) == 0 &&
+                pthread_attr_setaffinity_np(&attr, sizeof any, &any) == 0,
+            "an affinity");
     for (shared->flag = 1;;) {
         pthread_t made;
         if (pthread_create(&made, &attr, returns, NULL) == 0)
@@ -424,7 +424,7 @@ static void *executes(void *unused)
 static void make_executor(void)
 {
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    must(null >= 0 && dup2(null, 0) == 0, "/dev/null");
+    require(null >= 0 && dup2(null, 0) == 0, "/dev/null");
     idle_threads(6);
     thread(executes, NULL);
 }
@@ -449,7 +449,7 @@ static void make_deaf_and_stopped(void)
 {
     make_deaf();
     pid_t self = getpid(), pid = fork();
-    must(pid >= 0, "fork");
+    require(pid >= 0, "fork");
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         wait_for(&shared->flag, 1);
@@ -473,15 +473,15 @@ static int drop_and_be_stopped(void)
 static void *stops_in_turn(void *turn)
 {
     uint64_t mask = UINT64_MAX;
-    must(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8) == 0, "rt_sigprocmask");
+    require(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8) == 0, "rt_sigprocmask");
     __atomic_add_fetch(&shared->count, 1, __ATOMIC_SEQ_CST);
     for (uint64_t waiting = 0; !waiting;) {
-        must(syscall(SYS_rt_sigpending, &waiting, 8) == 0, "rt_sigpending");
+        require(syscall(SYS_rt_sigpending, &waiting, 8) == 0, "rt_sigpending");
         nap(1);
     }
     nap(250 * (unsigned)(uintptr_t)turn);
     mask = 0;
-    must(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8) == 0, "rt_sigprocmask");
+    require(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8) == 0, "rt_sigprocmask");
     for (;;)
         pause();
     return NULL;

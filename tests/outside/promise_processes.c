@@ -56,19 +56,19 @@ static const char *no_time_namespace(void)
 static void as_process_1(void (*body)(void))
 {
     int pipes[2];
-    must(pipe2(pipes, O_CLOEXEC) == 0 && unshare(CLONE_NEWPID) == 0, "unshare(CLONE_NEWPID)");
+    require(pipe2(pipes, O_CLOEXEC) == 0 && unshare(CLONE_NEWPID) == 0, "unshare(CLONE_NEWPID)");
     pid_t inner = fork();
-    must(inner >= 0, "fork");
+    require(inner >= 0, "fork");
     if (inner == 0) {
         char byte;
-        must(private_mounts() && mount("proc", "/proc", "proc", 0, NULL) == 0 && read(pipes[0], &byte, 1) == 1, "/proc");
+        require(private_mounts() && mount("proc", "/proc", "proc", 0, NULL) == 0 && read(pipes[0], &byte, 1) == 1, "/proc");
         body();
         go_through();
-        stay();
+        park_forever();
     }
     shared->subject = inner; /* its number as seen from here */
     int status;
-    must(write(pipes[1], "x", 1) == 1, "pipe");
+    require(write(pipes[1], "x", 1) == 1, "pipe");
     while (waitpid(inner, &status, 0) < 0 && errno == EINTR)
         ;
     if (WIFSIGNALED(status)) {
@@ -98,7 +98,7 @@ static void children_with_the_same_number(void)
         nap(1);
     for (int at = 0; at < 60; at++) {
         pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
-        must(pid >= 0, "clone(CLONE_NEWPID)");
+        require(pid >= 0, "clone(CLONE_NEWPID)");
         if (pid == 0)
             _exit(getpid() == 1 && drop_within("2") == EC_SECURITY_OK ? 0 : 1);
         int status = -1;
@@ -122,16 +122,16 @@ static void same_number(void) { as_process_1(children_with_the_same_number); }
 static void new_namespace(void)
 {
     idle_threads(2); /* from then on no thread can be made */
-    must(unshare(CLONE_NEWPID) == 0, "unshare(CLONE_NEWPID)");
+    require(unshare(CLONE_NEWPID) == 0, "unshare(CLONE_NEWPID)");
 }
 
-static void new_namespace_alone(void) { must(unshare(CLONE_NEWPID) == 0, "unshare(CLONE_NEWPID)"); }
+static void new_namespace_alone(void) { require(unshare(CLONE_NEWPID) == 0, "unshare(CLONE_NEWPID)"); }
 
 /* From then on no child may share the memory. */
 static void new_time_namespace(void)
 {
     idle_threads(2);
-    must(unshare(CLONE_NEWTIME) == 0, "unshare(CLONE_NEWTIME)");
+    require(unshare(CLONE_NEWTIME) == 0, "unshare(CLONE_NEWTIME)");
     filter(SYS_uname, -1, FAILS_WITH(EPERM), true);
 }
 
@@ -172,7 +172,7 @@ static int shares_memory(void *unused)
     (void)unused;
     shared->subject = (pid_t)syscall(SYS_getpid);
     go_through();
-    stay();
+    park_forever();
     return 0;
 }
 
@@ -188,7 +188,7 @@ static void is_sharer(void)
 {
     /* Its thread-local storage is that of this thread, which waits. */
     pid_t pid = clone(shares_memory, vm_stack + sizeof vm_stack, CLONE_VM | CLONE_VFORK | SIGCHLD, NULL);
-    must(pid > 0, "clone(CLONE_VM)");
+    require(pid > 0, "clone(CLONE_VM)");
 }
 
 /* The process beside that shares the memory does nothing, and must not be taken for a thread. */
@@ -203,7 +203,7 @@ static int sleeps_beside(void *unused)
 static void make_sharer_beside(void)
 {
     idle_threads(2);
-    must(clone(sleeps_beside, vm_stack + sizeof vm_stack, CLONE_VM | SIGCHLD, NULL) > 0, "clone(CLONE_VM)");
+    require(clone(sleeps_beside, vm_stack + sizeof vm_stack, CLONE_VM | SIGCHLD, NULL) > 0, "clone(CLONE_VM)");
 }
 
 /* --- SCHED_DEADLINE, which a thread cannot hand on ------------------------------------------------------------------------------ */
@@ -222,14 +222,14 @@ static const char *no_deadlines(void)
 static void make_deadline(void)
 {
     idle_threads(2);
-    must(schedule_by_deadline(), "sched_setattr");
+    require(schedule_by_deadline(), "sched_setattr");
 }
 
 static void make_deadline_filtered(void)
 {
     idle_threads(2);
     filter(SYS_uname, -1, FAILS_WITH(EPERM), true);
-    must(schedule_by_deadline(), "sched_setattr");
+    require(schedule_by_deadline(), "sched_setattr");
 }
 
 /* --- standard error takes no line ------------------------------------------------------------------------------------------------- */
@@ -247,10 +247,10 @@ static void fill_standard_error(void)
 {
     int pipes[2];
     static const char block[4096];
-    must(pipe(pipes) == 0 && dup2(pipes[1], 2) == 2 && fcntl(2, F_SETFL, O_NONBLOCK) == 0, "a pipe");
+    require(pipe(pipes) == 0 && dup2(pipes[1], 2) == 2 && fcntl(2, F_SETFL, O_NONBLOCK) == 0, "a pipe");
     while (write(2, block, sizeof block) > 0 || write(2, block, 1) > 0)
         ;
-    must(fcntl(2, F_SETFL, 0) == 0, "O_NONBLOCK");
+    require(fcntl(2, F_SETFL, 0) == 0, "O_NONBLOCK");
     idle_threads(2);
     thread(kills_itself_at_capset, NULL);
     wait_for(&shared->flag, 1);
@@ -380,7 +380,7 @@ static const char *no_fuse(void)
 static void make_silence(void)
 {
     pid_t server;
-    must(mount_of_silence(&server) && open("/mnt/file", O_RDWR) >= 0, "a file of a FUSE file system");
+    require(mount_of_silence(&server) && open("/mnt/file", O_RDWR) >= 0, "a file of a FUSE file system");
     idle_threads(2);
 }
 
@@ -401,8 +401,8 @@ static void make_silent_standard_error(void)
 {
     pid_t server;
     answers_flush = true;
-    must(mount_of_silence(&server) && dup2(open("/mnt/file", O_WRONLY | O_APPEND), 2) == 2 && close(dup(2)) == 0,
-         "a file of a FUSE file system");
+    require(mount_of_silence(&server) && dup2(open("/mnt/file", O_WRONLY | O_APPEND), 2) == 2 && close(dup(2)) == 0,
+            "a file of a FUSE file system");
     idle_threads(2);
     thread(kills_itself_at_capset, NULL);
     wait_for(&shared->flag, 1);
@@ -413,7 +413,7 @@ static void make_silent_standard_error(void)
 static void make_silent_directory(void)
 {
     pid_t server;
-    must(mount_of_silence_with(",default_permissions", &server) && chdir("/mnt") == 0, "a directory of a FUSE file system");
+    require(mount_of_silence_with(",default_permissions", &server) && chdir("/mnt") == 0, "a directory of a FUSE file system");
     idle_threads(2);
     fall_silent();
 }
@@ -422,7 +422,7 @@ static void make_silent_directory(void)
 static void make_silent_directory_alone(void)
 {
     pid_t server;
-    must(mount_of_silence_with(",default_permissions", &server) && chdir("/mnt") == 0, "a directory of a FUSE file system");
+    require(mount_of_silence_with(",default_permissions", &server) && chdir("/mnt") == 0, "a directory of a FUSE file system");
     filter(SYS_uname, -1, FAILS_WITH(EPERM), true);
     fall_silent();
 }
@@ -447,7 +447,7 @@ static void make_silent_root_alone(void)
     pid_t server;
     struct stat known;
     attributes_hold = 1000;
-    must(mount_of_silence(&server) && stat("/mnt", &known) == 0, "a directory of a FUSE file system");
+    require(mount_of_silence(&server) && stat("/mnt", &known) == 0, "a directory of a FUSE file system");
     fall_silent();
 }
 
@@ -470,7 +470,7 @@ static void make_root_that_falls_silent(void)
     struct stat known;
     attributes_hold = 1;
     accesses_answered = 1;
-    must(mount_of_silence(&server) && stat("/mnt", &known) == 0, "a directory of a FUSE file system");
+    require(mount_of_silence(&server) && stat("/mnt", &known) == 0, "a directory of a FUSE file system");
     idle_threads(2);
     filter(SYS_uname, -1, FAILS_WITH(EPERM), true);
 }
@@ -495,19 +495,19 @@ static void make_copy(void)
     char command[512];
     void *symbol = dlsym(RTLD_DEFAULT, "ec_security_apply");
     int fd = mkstemp(copy);
-    must(fd >= 0 && symbol && dladdr(symbol, &info), "the library");
+    require(fd >= 0 && symbol && dladdr(symbol, &info), "the library");
     close(fd);
     snprintf(command, sizeof command, "cp '%s' '%s'", info.dli_fname, copy);
-    must(system(command) == 0, command);
+    require(system(command) == 0, command);
     void *handle = dlopen(copy, RTLD_NOW | RTLD_LOCAL);
     unlink(copy);
-    must(handle, "dlopen");
+    require(handle, "dlopen");
     *(void **)&other.new = dlsym(handle, "ec_security_policy_new");
     *(void **)&other.set = dlsym(handle, "ec_security_policy_set");
     *(void **)&other.apply = dlsym(handle, "ec_security_policy_apply");
     *(void **)&other.free = dlsym(handle, "ec_security_policy_free");
     *(void **)&other.error = dlsym(handle, "ec_security_last_error");
-    must(other.apply && other.apply != ec_security_policy_apply, "another copy");
+    require(other.apply && other.apply != ec_security_policy_apply, "another copy");
     idle_threads(4);
 }
 

@@ -50,11 +50,11 @@ static struct place *wanted; /* shared with the parent */
 
 static void mounted(const char *source, unsigned long flags)
 {
-    must(private_mounts() && mount("tmpfs", PLACE, "tmpfs", 0, "mode=0755") == 0 && mkdir(JAIL, 0755) == 0,
-         "a place to mount on");
-    must(mount(source, JAIL, NULL, MS_BIND, NULL) == 0, "a bind mount");
-    must(!flags || mount(NULL, JAIL, NULL, MS_REMOUNT | MS_BIND | flags, NULL) == 0, "its flags");
-    must(place_of(JAIL, wanted), "statx");
+    require(private_mounts() && mount("tmpfs", PLACE, "tmpfs", 0, "mode=0755") == 0 && mkdir(JAIL, 0755) == 0,
+            "a place to mount on");
+    require(mount(source, JAIL, NULL, MS_BIND, NULL) == 0, "a bind mount");
+    require(!flags || mount(NULL, JAIL, NULL, MS_REMOUNT | MS_BIND | flags, NULL) == 0, "its flags");
+    require(place_of(JAIL, wanted), "statx");
 }
 
 static void bind_of_root(unsigned long flags)
@@ -73,9 +73,10 @@ static void all_flags(void) { bind_of_root(MS_RDONLY | MS_NOSUID | MS_NODEV | MS
 static void bind_of_bind(void)
 {
     mounted("/", MS_RDONLY);
-    must(mkdir(PLACE "/again", 0755) == 0 && mount(JAIL, PLACE "/again", NULL, MS_BIND, NULL) == 0 &&
-             mount(NULL, PLACE "/again", NULL, MS_REMOUNT | MS_BIND | MS_NOSUID, NULL) == 0 && place_of(PLACE "/again", wanted),
-         "a bind mount of a bind mount");
+    require(mkdir(PLACE "/again", 0755) == 0 && mount(JAIL, PLACE "/again", NULL, MS_BIND, NULL) == 0 &&
+                mount(NULL, PLACE "/again", NULL, MS_REMOUNT | MS_BIND | MS_NOSUID, NULL) == 0 &&
+                place_of(PLACE "/again", wanted),
+            "a bind mount of a bind mount");
     idle_threads(3);
 }
 
@@ -83,19 +84,19 @@ static void bind_of_bind(void)
 static void over_itself(void)
 {
     mounted("/", 0);
-    must(mkdir(PLACE "/dir", 0755) == 0 && mount(PLACE "/dir", PLACE "/dir", NULL, MS_BIND, NULL) == 0 &&
-             chroot(PLACE "/dir") == 0 && chdir("/") == 0,
-         "chroot");
-    must(mkdir("/jail", 0755) == 0 && mount("/", "/jail", NULL, MS_BIND, NULL) == 0 &&
-             mount(NULL, "/jail", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) == 0 && place_of("/jail", wanted),
-         "a bind mount of the root directory in it");
+    require(mkdir(PLACE "/dir", 0755) == 0 && mount(PLACE "/dir", PLACE "/dir", NULL, MS_BIND, NULL) == 0 &&
+                chroot(PLACE "/dir") == 0 && chdir("/") == 0,
+            "chroot");
+    require(mkdir("/jail", 0755) == 0 && mount("/", "/jail", NULL, MS_BIND, NULL) == 0 &&
+                mount(NULL, "/jail", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) == 0 && place_of("/jail", wanted),
+            "a bind mount of the root directory in it");
 }
 
 /* One thread is in the source already. */
 static void *is_in_the_source(void *unused)
 {
     shared->tid = gettid_raw();
-    must(unshare(CLONE_FS) == 0 && chroot(PLACE "/dir") == 0 && chdir("/") == 0, "a root directory of its own");
+    require(unshare(CLONE_FS) == 0 && chroot(PLACE "/dir") == 0 && chdir("/") == 0, "a root directory of its own");
     shared->flag = 1;
     for (;;)
         pause();
@@ -104,10 +105,10 @@ static void *is_in_the_source(void *unused)
 
 static void thread_in_source(void)
 {
-    must(private_mounts() && mount("tmpfs", PLACE, "tmpfs", 0, "mode=0755") == 0 && mkdir(JAIL, 0755) == 0 &&
-             mkdir(PLACE "/dir", 0755) == 0 && mount(PLACE "/dir", JAIL, NULL, MS_BIND, NULL) == 0 &&
-             mount(NULL, JAIL, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) == 0 && place_of(JAIL, wanted),
-         "a bind mount");
+    require(private_mounts() && mount("tmpfs", PLACE, "tmpfs", 0, "mode=0755") == 0 && mkdir(JAIL, 0755) == 0 &&
+                mkdir(PLACE "/dir", 0755) == 0 && mount(PLACE "/dir", JAIL, NULL, MS_BIND, NULL) == 0 &&
+                mount(NULL, JAIL, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) == 0 && place_of(JAIL, wanted),
+            "a bind mount");
     idle_threads(2);
     thread(is_in_the_source, NULL);
     wait_for(&shared->flag, 1);
@@ -157,10 +158,11 @@ static void supervised_at(int number)
     struct rule rule = CALLS(number, SECCOMP_RET_USER_NOTIF);
     struct supervisor supervisor = {.only = getpid(), .first = 1, .many = 1, .error = EPERM};
     mounted("/", MS_RDONLY);
-    must(mkdir(PLACE "/work", 0755) == 0 && mount("/", PLACE "/work", NULL, MS_BIND, NULL) == 0 && chdir(PLACE "/work/bin") == 0,
-         "a working directory in a bind mount");
-    must(seccomp_supervised(&rule, 1, 0, &supervisor) > 0, "a supervisor");
-    must(place_of("/", &had[0]) && place_of(".", &had[1]), "statx");
+    require(mkdir(PLACE "/work", 0755) == 0 && mount("/", PLACE "/work", NULL, MS_BIND, NULL) == 0 &&
+                chdir(PLACE "/work/bin") == 0,
+            "a working directory in a bind mount");
+    require(seccomp_supervised(&rule, 1, 0, &supervisor) > 0, "a supervisor");
+    require(place_of("/", &had[0]) && place_of(".", &had[1]), "statx");
     idle_threads(2);
 }
 

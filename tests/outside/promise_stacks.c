@@ -66,7 +66,7 @@ static void *has_a_stack(void *unused)
 {
     size_t at = (size_t)(current - sizes);
     stack_t stack = {.ss_sp = area + BELOW, .ss_size = stacks[at].size};
-    must(sigaltstack(&stack, NULL) == 0, "sigaltstack");
+    require(sigaltstack(&stack, NULL) == 0, "sigaltstack");
     shared->flag = 1;
     for (;;)
         pause();
@@ -77,9 +77,9 @@ static void make_stack(void)
 {
     size_t at = (size_t)(current - sizes);
     area = mmap(NULL, BELOW + stacks[at].size + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    must(area != MAP_FAILED, "mmap");
+    require(area != MAP_FAILED, "mmap");
     memset(area, CANARY, BELOW + stacks[at].size);
-    must(stacks[at].kind != GUARD || mprotect(area, BELOW, PROT_NONE) == 0, "mprotect");
+    require(stacks[at].kind != GUARD || mprotect(area, BELOW, PROT_NONE) == 0, "mprotect");
     idle_threads(2);
     thread(has_a_stack, NULL);
     wait_for(&shared->flag, 1);
@@ -105,7 +105,7 @@ static void *is_on_its_stack(void *unused)
 {
     stack_t stack = {.ss_sp = area + BELOW, .ss_size = NESTED_STACK};
     struct sigaction action = {.sa_handler = handler_goes_deep, .sa_flags = SA_ONSTACK};
-    must(sigaltstack(&stack, NULL) == 0 && sigaction(SIGUSR1, &action, NULL) == 0, "sigaltstack");
+    require(sigaltstack(&stack, NULL) == 0 && sigaction(SIGUSR1, &action, NULL) == 0, "sigaltstack");
     raise(SIGUSR1);
     return unused;
 }
@@ -113,7 +113,7 @@ static void *is_on_its_stack(void *unused)
 static void make_nested(void)
 {
     area = mmap(NULL, BELOW + NESTED_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    must(area != MAP_FAILED, "mmap");
+    require(area != MAP_FAILED, "mmap");
     memset(area, CANARY, BELOW);
     idle_threads(2);
     thread(is_on_its_stack, NULL);
@@ -144,7 +144,7 @@ static void goes_through(void)
 static void on_coroutine(size_t size)
 {
     idle_threads(2);
-    must(getcontext(&coroutine) == 0, "getcontext");
+    require(getcontext(&coroutine) == 0, "getcontext");
     coroutine.uc_stack.ss_sp = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     coroutine.uc_stack.ss_size = size;
     coroutine.uc_link = &back;
@@ -164,7 +164,7 @@ static void on_bare_stack(unsigned long word)
     size_t size = 256 * 1024;
     char *stack = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     unsigned long *top = (unsigned long *)(stack + size - 64);
-    must(stack != MAP_FAILED, "mmap");
+    require(stack != MAP_FAILED, "mmap");
     idle_threads(2);
     top[-1] = top[-2] = 0;
     top[-3] = word;
@@ -299,7 +299,7 @@ static void stack_is_as_documented(void *arg)
     for (int beside = 0; beside < SURROUNDINGS; beside++) {
         struct measurement it = {.need = arg, .beside = beside};
         struct child *child = start(measures, &it);
-        struct answer *answer = child ? go(child) : NULL;
+        struct answer *answer = child ? release_and_wait(child) : NULL;
         if (!answer || !expect(answer->came, "%s%s: %s", it.need->name, surroundings[beside], answer->text))
             return;
         unsigned bytes = (unsigned)strtoul(answer->text, NULL, 10);

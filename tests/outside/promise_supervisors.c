@@ -49,7 +49,7 @@ static void make_supervised(void)
                                 SECCOMP_RET_USER_NOTIF);
     /* The rehearsal's are those of another thread. */
     struct supervisor supervisor = {.only = supervised_of[at].way == NEVER ? 0 : getpid(), .first = 1};
-    must(seccomp_supervised(&rule, 1, 0, &supervisor) > 0, "a supervisor");
+    require(seccomp_supervised(&rule, 1, 0, &supervisor) > 0, "a supervisor");
     if (supervised_of[at].threads)
         idle_threads(4);
 }
@@ -92,12 +92,12 @@ static struct situation falls_silent[LEN(falls_silent_of)];
 static void *silences(void *unused)
 {
     uint64_t mask = UINT64_C(1) << 32 /* the borrowed signal, 33 */, waiting = 0;
-    must(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
+    require(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
     shared->count = 1;
     while (!(waiting & mask))
-        must(syscall(SYS_rt_sigpending, &waiting, 8) == 0, "rt_sigpending");
+        require(syscall(SYS_rt_sigpending, &waiting, 8) == 0, "rt_sigpending");
     shared->flag = 1;
-    must(syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
+    require(syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
     for (;;)
         pause();
     return unused;
@@ -112,8 +112,8 @@ static void make_falls_silent(void)
     thread(silences, NULL);
     wait_for(&shared->count, 1);
     struct supervisor supervisor = {.first = 1, .when = &shared->flag};
-    must(seccomp_supervised(&rule, 1, SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_TSYNC_ESRCH, &supervisor) > 0,
-         "a supervisor");
+    require(seccomp_supervised(&rule, 1, SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_TSYNC_ESRCH, &supervisor) > 0,
+            "a supervisor");
 }
 
 /* --- the only thread that can do anything, beside one that has ended ------------------------------------------------------------- */
@@ -124,7 +124,7 @@ static void *is_last(void *unused)
         nap(1);
     struct rule rule = CALLS(SYS_capset, SECCOMP_RET_USER_NOTIF);
     struct supervisor supervisor = {.only = gettid_raw(), .first = 1};
-    must(seccomp_supervised(&rule, 1, 0, &supervisor) > 0, "a supervisor");
+    require(seccomp_supervised(&rule, 1, 0, &supervisor) > 0, "a supervisor");
     go_through();
     return unused;
 }
@@ -153,7 +153,8 @@ static void debug(pid_t pid, unsigned seconds)
 {
     long number = -1;
     int status;
-    must(trace(PTRACE_SEIZE, pid, 0, (void *)PTRACE_O_TRACESYSGOOD) == 0 && trace(PTRACE_INTERRUPT, pid, 0, NULL) == 0, "ptrace");
+    require(trace(PTRACE_SEIZE, pid, 0, (void *)PTRACE_O_TRACESYSGOOD) == 0 && trace(PTRACE_INTERRUPT, pid, 0, NULL) == 0,
+            "ptrace");
     shared->flag = 1;
     while (waitpid(pid, &status, __WALL) == pid && WIFSTOPPED(status)) {
         int signal = status >> 16 || WSTOPSIG(status) == (SIGTRAP | 0x80) ? 0 : WSTOPSIG(status);
@@ -181,7 +182,7 @@ static void debug(pid_t pid, unsigned seconds)
 static void make_debugged(unsigned seconds)
 {
     pid_t self = getpid(), debugger = fork();
-    must(debugger >= 0, "fork");
+    require(debugger >= 0, "fork");
     if (debugger == 0)
         debug(self, seconds);
     wait_for(&shared->flag, 1);
@@ -242,7 +243,7 @@ static void kills_at_delete(void) { filter(SYS_timer_delete, -1, SECCOMP_RET_KIL
 static void no_signals_queued(void)
 {
     struct rlimit none = {0, 0};
-    must(setrlimit(RLIMIT_SIGPENDING, &none) == 0, "RLIMIT_SIGPENDING");
+    require(setrlimit(RLIMIT_SIGPENDING, &none) == 0, "RLIMIT_SIGPENDING");
 }
 
 static void filtered_without_queue(void)

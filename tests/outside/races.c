@@ -104,15 +104,15 @@ static void case_drops(void *unused)
         return;
     struct process *before = look(child->pid);
     const uint64_t held[2] = {BIT(10) | BIT(5), BIT(10)};
-    struct answer *answer = go(child);
+    struct answer *answer = release_and_wait(child);
     for (int at = 0; at < 2; at++) {
         expect(answer->came && answer->status == 0, "%d %s", answer->status, answer->text);
         struct thread want = after_drop(&before->threads[0], ECUSER_UID, ECUSER_GID, ECUSER_GROUPS, 3, held[at], held[at], 0);
         want.bnd = BIT(10) | BIT(5); /* trimmed the first time; then CAP_SETPCAP is gone */
         expect_threads(look(child->pid), &want, FIELDS_ALL, 1 + SLEEPING + WORKING);
         if (at == 0) {
-            go_on(child); /* past the second ready() */
-            answer = hear(child);
+            release(child); /* past the second ready() */
+            answer = wait_report(child);
         }
     }
 }
@@ -140,7 +140,7 @@ static void case_refused(void *unused)
     if (!child)
         return;
     struct process *before = look(child->pid);
-    struct answer *answer = go(child);
+    struct answer *answer = release_and_wait(child);
     expect(answer->came && answer->status == EC_SECURITY_ETHREAD && strstr(answer->text, "cannot follow"), "%d %s",
            answer->status, answer->text);
     expect_unchanged(before, look(child->pid));
@@ -195,13 +195,13 @@ static void all_at_once(void *unused)
 static void case_all_at_once(void *unused)
 {
     (void)unused;
-    struct answer *answer = go(start(all_at_once, NULL));
+    struct answer *answer = release_and_wait(start(all_at_once, NULL));
     expect(answer->came && answer->status == 0, "%d calls have failed: %s", answer->status, answer->text);
 }
 
 int main(int argc, char **argv)
 {
-    only(argc, argv);
+    select_cases(argc, argv);
     if (!private_users())
         perror("private_users");
     test("races: drops, with threads asleep and at work", 60, case_drops, NULL);

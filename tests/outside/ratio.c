@@ -88,7 +88,7 @@ static int once(void (*drop)(void *), const char *name)
     struct thread was = look(child->pid)->threads[0];
     struct thread want = after_drop(&was, ids ? ECUSER_UID : was.uid[0], ids ? ECUSER_GID : was.gid[0],
                                     ids ? ECUSER_GROUPS : NULL, 3, BIT(10), BIT(10), 0);
-    struct answer *answer = go(child);
+    struct answer *answer = release_and_wait(child);
     expect(answer->came && answer->status >= 0, "%s: %d %s", name, answer->status, answer->text);
     expect_threads(look(child->pid), &want, FIELDS_ALL, IDLE + 1);
     end(child);
@@ -99,7 +99,7 @@ static int once(void (*drop)(void *), const char *name)
 static double row(void)
 {
     int our_times[PAIRS], their_times[PAIRS];
-    for (int pair = 0; pair < PAIRS && !over(); pair++) {
+    for (int pair = 0; pair < PAIRS && !case_finished(); pair++) {
         bool first = pair % 2 == 0;
         if (first)
             our_times[pair] = once(ours, "ours");
@@ -107,7 +107,7 @@ static double row(void)
         if (!first)
             our_times[pair] = once(ours, "ours");
     }
-    if (over())
+    if (case_finished())
         return 0;
     qsort(our_times, PAIRS, sizeof our_times[0], ascending);
     qsort(their_times, PAIRS, sizeof their_times[0], ascending);
@@ -123,9 +123,9 @@ static void ratio(void *unused)
 {
     (void)unused;
     double found = row();
-    for (int more = 0; more < 3 && found > AT_MOST && comparable && !over(); more++)
+    for (int more = 0; more < 3 && found > AT_MOST && comparable && !case_finished(); more++)
         found = row();
-    if (over())
+    if (case_finished())
         return;
     bool held = expect(found <= AT_MOST || !comparable, "the ratio is %.3f, and should be at most %.3f", found, AT_MOST);
     if (held && found > AT_MOST)
@@ -146,7 +146,7 @@ static void asks(void *unused)
 
 static void is_comparable(void *unused)
 {
-    struct answer *answer = go(start(asks, unused));
+    struct answer *answer = release_and_wait(start(asks, unused));
     expect(answer->came, "%s", answer->text);
     comparable = answer->status == 0;
     snprintf(why_not, sizeof why_not, "%s", answer->text);
@@ -154,7 +154,7 @@ static void is_comparable(void *unused)
 
 int main(int argc, char **argv)
 {
-    only(argc, argv);
+    select_cases(argc, argv);
     if (!private_users())
         perror("private_users");
     ids = can_change_ids();

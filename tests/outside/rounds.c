@@ -503,7 +503,7 @@ static bool play(struct tally *tally, struct round *round, char *why, size_t len
         want.groups = before->threads[0].groups;
         want.groups_len = before->threads[0].groups_len;
     }
-    struct answer *answer = go(child);
+    struct answer *answer = release_and_wait(child);
     struct process *after = NULL, *later = NULL;
     bool as_asked = false;
     if (!answer->came || answer->status)
@@ -511,7 +511,7 @@ static bool play(struct tally *tally, struct round *round, char *why, size_t len
     else
         as_asked = all_are(tally, child, &want, least, &after, why, len);
     if (as_asked) {
-        answer = go(child);
+        answer = release_and_wait(child);
         as_asked = all_are(tally, child, &want, least + 3, &later, why, len);
         for (size_t at = 0; at < later->len; at++)
             tally->born_after += !was_there(after, later->threads[at].tid);
@@ -530,7 +530,7 @@ static void rounds(void *arg)
 {
     const unsigned *wanted = arg; /* rounds, threads */
     struct tally tally = {0, 0, 0, 0, ""};
-    for (; tally.rounds < wanted[0] && !over(); tally.rounds++) {
+    for (; tally.rounds < wanted[0] && !case_finished(); tally.rounds++) {
         struct round round = {wanted[1], tally.rounds % 2 == 0, &TEXTS[tally.rounds % (sizeof TEXTS / sizeof *TEXTS)]};
         char why[1200];
         if (!play(&tally, &round, why, sizeof why) && !tally.too_short++)
@@ -551,7 +551,7 @@ static void needs_ids(void *unused)
     (void)unused;
     if (!can_change_ids())
         skip("there is no other id here, so the rounds were made without");
-    expect(user != NULL || over(), "the rounds change no id");
+    expect(user != NULL || case_finished(), "the rounds change no id");
 }
 
 /* --- errno of the others -------------------------------------------------------------------------------------------- */
@@ -641,7 +641,7 @@ static void keeps_errno(void *unused)
 {
     struct child *child = start(plays_errno, unused);
     struct process *before = look(child->pid);
-    struct answer *answer = go(child);
+    struct answer *answer = release_and_wait(child);
     expect(answer->came && answer->status == 0, "%s", answer->text);
     struct process *after = look(child->pid);
     expect(after->threads[0].prm == BIT(10) && before->threads[0].prm != BIT(10), "nothing was dropped");
@@ -691,7 +691,7 @@ static void several_at_once(void *unused)
     struct thread want = after_drop(&before->threads[0], user ? ECUSER_UID : before->threads[0].uid[0],
                                     user ? ECUSER_GID : before->threads[0].gid[0], user ? ECUSER_GROUPS : NULL, 3, BIT(10),
                                     BIT(10), 0);
-    struct answer *answer = go(child);
+    struct answer *answer = release_and_wait(child);
     expect(answer->came && answer->status == 0, "%d %s", answer->status, answer->text);
     expect_threads(look(child->pid), &want, FIELDS_ALL, CALLERS + 1);
 }
@@ -713,7 +713,7 @@ static int soak(unsigned in_all)
 
 int main(int argc, char **argv)
 {
-    only(argc, argv);
+    select_cases(argc, argv);
     if (!private_users())
         perror("private_users");
     user = can_change_ids() ? "ecuser" : NULL;

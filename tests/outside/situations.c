@@ -100,7 +100,7 @@ void complain(const char *format, ...)
     va_end(args);
 }
 
-void must(bool held, const char *what)
+void require(bool held, const char *what)
 {
     if (held)
         return;
@@ -116,7 +116,7 @@ void thread(void *(*body)(void *), void *arg)
     pthread_attr_setstacksize(&attr, 256 * 1024);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     errno = pthread_create(&made, &attr, body, arg);
-    must(errno == 0, "pthread_create");
+    require(errno == 0, "pthread_create");
     pthread_attr_destroy(&attr);
 }
 
@@ -162,7 +162,7 @@ void filter_by(long number, unsigned which, long argument, unsigned action, bool
     if (argument != -1)
         rule.args[which] = (unsigned)argument;
     /* Without no_new_privs, as root may: it would be a change already. */
-    must(seccomp_rule(rule, sync ? SECCOMP_FILTER_FLAG_TSYNC : 0) == 0, "seccomp");
+    require(seccomp_rule(rule, sync ? SECCOMP_FILTER_FLAG_TSYNC : 0) == 0, "seccomp");
 }
 
 /* --- memory that runs out ------------------------------------------------------------------------------------------ */
@@ -256,7 +256,7 @@ bool kernel_before(unsigned major, unsigned minor)
 {
     struct utsname kernel;
     unsigned has_major = 0, has_minor = 0;
-    must(uname(&kernel) == 0 && sscanf(kernel.release, "%u.%u", &has_major, &has_minor) == 2, "uname");
+    require(uname(&kernel) == 0 && sscanf(kernel.release, "%u.%u", &has_major, &has_minor) == 2, "uname");
     return has_major < major || (has_major == major && has_minor < minor);
 }
 
@@ -363,7 +363,7 @@ static void conclude(struct begun *begun)
     pid_t pid = begun->pid;
     struct process *before = begun->before;
     struct facts facts_after;
-    struct answer *answer = hear(begun->child);
+    struct answer *answer = wait_report(begun->child);
     enum outcome outcome;
     char said[1024];
     size_t lines = lines_said(said, sizeof said);
@@ -392,12 +392,12 @@ static void conclude(struct begun *begun)
                                               with_ids ? ECUSER_GID : before->threads[0].gid[0], with_ids ? ECUSER_GROUPS : NULL,
                                               3, bits, bits, 0);
         expect_threads(after, &want, current->fields ? current->fields : FIELDS_ALL, current->threads ? current->threads : 1);
-        in_between += over();
+        in_between += case_finished();
         expect(lines == 0, "nothing was to be said, but: %s", said);
     } else {
         outcome = REFUSED;
         expect_unchanged_in(before, look(pid), (FIELDS_ALL | FIELD_SECCOMP) & ~current->meanwhile);
-        in_between += over();
+        in_between += case_finished();
         look_at_facts(pid, &facts_after);
         const struct facts *was = &begun->facts;
         if (current->keeps_handler)
@@ -421,7 +421,7 @@ static void conclude(struct begun *begun)
         current->after(pid);
     if (getenv("SITUATIONS_VERBOSE"))
         printf("    %s: %s: %s\n", current->name, name_of(outcome), answer->came ? answer->text : said);
-    if (!over() && begun->row != NO_ROW)
+    if (!case_finished() && begun->row != NO_ROW)
         rows[begun->row].outcome = name_of(outcome);
     seen[outcome]++;
 }
@@ -451,7 +451,7 @@ static void run_one(void *arg)
     }
     if (!begin(&begun, it, 0))
         return;
-    go_on(begun.child);
+    release(begun.child);
     if (it->beside)
         it->beside(begun.pid);
     conclude(&begun);
@@ -490,9 +490,9 @@ static void run_together(void *arg)
     memset(seen, 0, sizeof seen);
     for (size_t at = 0; together->first_row != NO_ROW && at < all; at++)
         rows[together->first_row + at].chosen = true;
-    for (size_t first = 0; first < all && !over(); first += AT_ONCE) {
+    for (size_t first = 0; first < all && !case_finished(); first += AT_ONCE) {
         size_t many = 0;
-        for (size_t at = first; at < all && at < first + AT_ONCE && !over(); at++) {
+        for (size_t at = first; at < all && at < first + AT_ONCE && !case_finished(); at++) {
             const struct situation *it = &together->all[together->rounds ? 0 : at];
             const char *why = why_not(it);
             if (why)
@@ -501,16 +501,16 @@ static void run_together(void *arg)
             many += !why && begin(&begun[many], it, (unsigned)at);
         }
         for (size_t at = 0; at < many; at++)
-            go_on(begun[at].child);
+            release(begun[at].child);
         for (size_t at = 0; at < many; at++) {
             conclude(&begun[at]);
             put_away(&begun[at]);
         }
         tried += many;
     }
-    if (!tried && !over())
+    if (!tried && !case_finished())
         skip("none can be made here");
-    if (together->first_row == NO_ROW && !over())
+    if (together->first_row == NO_ROW && !case_finished())
         printf("  %zu: %u done, %u refused, %u gone\n", tried, seen[DONE], seen[REFUSED], seen[GONE]);
 }
 
@@ -618,7 +618,7 @@ static bool run_groups(const char *only_of)
 
 int main(int argc, char **argv)
 {
-    only(argc, argv);
+    select_cases(argc, argv);
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (!private_users())
         perror("private_users");

@@ -74,7 +74,7 @@ int drop_within(const char *seconds);                     /* the same with a dea
 int refusable_drop(void);                                 /* with a short deadline */
 int stop_all_within(const char *seconds);
 int stop_all(void);                            /* a call that stops every thread, and changes nothing */
-void must(bool held, const char *what);        /* else the child ends: the situation could not be made */
+void require(bool held, const char *what);     /* else the child ends: the situation could not be made */
 void thread(void *(*body)(void *), void *arg); /* detached */
 void raw_drop(unsigned uid, uint64_t keep);    /* of the calling thread alone, to what is asked for, by its own system calls */
 void wait_for(volatile int *word, int value);  /* until it has the value */

@@ -24,11 +24,11 @@
 static void fill_descriptors(int left)
 {
     struct rlimit limit = {64, 64};
-    must(setrlimit(RLIMIT_NOFILE, &limit) == 0, "RLIMIT_NOFILE");
+    require(setrlimit(RLIMIT_NOFILE, &limit) == 0, "RLIMIT_NOFILE");
     int last = -1;
     for (int fd; (fd = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0;)
         last = fd;
-    must(errno == EMFILE && last > left, "a full table");
+    require(errno == EMFILE && last > left, "a full table");
     for (int at = 0; at < left; at++)
         close(last - at);
 }
@@ -96,9 +96,9 @@ static void at_process_limit(void)
     idle_threads(2);
     /* Root is not held to the limit, and neither is who has CAP_SYS_ADMIN or CAP_SYS_RESOURCE (kernel/fork.c). */
     if (ec_security_apply("nobody", NULL, "cap_setuid,cap_setgid,cap_net_bind_service+ep") != EC_SECURITY_OK)
-        must(false, ec_security_last_error());
+        require(false, ec_security_last_error());
     struct rlimit none = {1, 1};
-    must(setrlimit(RLIMIT_NPROC, &none) == 0, "RLIMIT_NPROC");
+    require(setrlimit(RLIMIT_NPROC, &none) == 0, "RLIMIT_NPROC");
 }
 
 static void at_process_limit_with_filter(void)
@@ -119,11 +119,11 @@ static int each_size_of_memory(void)
             idle_threads(2);
             unsigned long have = 0;
             FILE *file = fopen("/proc/self/statm", "re");
-            must(file && fscanf(file, "%lu", &have) == 1, "statm");
+            require(file && fscanf(file, "%lu", &have) == 1, "statm");
             fclose(file);
             rlim_t bytes = (rlim_t)(have + (unsigned long)pages) * 4096;
             struct rlimit limit = {bytes, bytes};
-            must(setrlimit(RLIMIT_AS, &limit) == 0, "RLIMIT_AS");
+            require(setrlimit(RLIMIT_AS, &limit) == 0, "RLIMIT_AS");
             int status = drop();
             if (status == EC_SECURITY_OK)
                 _exit(0);
@@ -236,7 +236,7 @@ static int bare_thread(void *unused)
 static void make_bare_thread(void)
 {
     int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
-    must(clone(bare_thread, bare_stack + sizeof bare_stack, flags, NULL) > 0, "clone");
+    require(clone(bare_thread, bare_stack + sizeof bare_stack, flags, NULL) > 0, "clone");
     wait_for(&shared->count, 1);
 }
 

@@ -22,10 +22,10 @@
 
 static void hide_proc(void)
 {
-    must(private_mounts(), "a mount namespace");
+    require(private_mounts(), "a mount namespace");
     /* Covered, where it cannot be taken away: a namespace below the one that mounted it. */
     if (umount2("/proc", MNT_DETACH) < 0)
-        must(mount("none", "/proc", "tmpfs", 0, NULL) == 0, "mount over /proc");
+        require(mount("none", "/proc", "tmpfs", 0, NULL) == 0, "mount over /proc");
 }
 
 static void hide_proc_and_have_threads(void)
@@ -44,27 +44,27 @@ static void sleep_for_ever(void)
 static void foreign_proc(void (*make)(void), bool mounts)
 {
     int pipes[2];
-    must(pipe(pipes) == 0, "pipe");
+    require(pipe(pipes) == 0, "pipe");
     pid_t middle = fork();
     if (middle == 0) {
-        must(unshare(CLONE_NEWPID) == 0, "unshare(CLONE_NEWPID)");
+        require(unshare(CLONE_NEWPID) == 0, "unshare(CLONE_NEWPID)");
         pid_t inner = fork(); /* its number as seen from here: the namespace outside */
         if (inner > 0) {
             if (write(pipes[1], &inner, sizeof inner) != sizeof inner)
                 _exit(76);
             sleep_for_ever();
         }
-        must(inner == 0, "fork");
+        require(inner == 0, "fork");
         if (mounts)
-            must(private_mounts() && mount("proc", "/proc", "proc", 0, NULL) == 0, "mount of /proc");
+            require(private_mounts() && mount("proc", "/proc", "proc", 0, NULL) == 0, "mount of /proc");
         if (make)
             make();
         wait_for(&shared->flag, 1);
         go_through();
-        stay();
+        park_forever();
     }
     pid_t inner;
-    must(read(pipes[0], &inner, sizeof inner) == sizeof inner, "the number of the inner process");
+    require(read(pipes[0], &inner, sizeof inner) == sizeof inner, "the number of the inner process");
     shared->subject = inner;
     shared->flag = 1;
     sleep_for_ever();
@@ -73,7 +73,7 @@ static void foreign_proc(void (*make)(void), bool mounts)
 static pid_t number_outside(void)
 {
     char text[16] = "";
-    must(readlink("/proc/self", text, sizeof text - 1) > 0, "readlink of /proc/self");
+    require(readlink("/proc/self", text, sizeof text - 1) > 0, "readlink of /proc/self");
     return (pid_t)strtol(text, NULL, 10);
 }
 
@@ -81,24 +81,24 @@ static pid_t number_outside(void)
 static void foreign_proc_with_the_same_numbers(void)
 {
     int pipes[2];
-    must(pipe(pipes) == 0, "pipe");
+    require(pipe(pipes) == 0, "pipe");
     if (fork() == 0) {
-        must(unshare(CLONE_NEWPID) == 0, "unshare(CLONE_NEWPID)");
+        require(unshare(CLONE_NEWPID) == 0, "unshare(CLONE_NEWPID)");
         if (fork() == 0) {
             FILE *last = fopen("/proc/sys/kernel/ns_last_pid", "w");
-            must(last && fprintf(last, "%d", number_outside() + 20) > 0 && fclose(last) == 0, "ns_last_pid");
+            require(last && fprintf(last, "%d", number_outside() + 20) > 0 && fclose(last) == 0, "ns_last_pid");
             if (fork() == 0) {
                 pid_t number = number_outside();
-                must(write(pipes[1], &number, sizeof number) == sizeof number, "write to the pipe");
+                require(write(pipes[1], &number, sizeof number) == sizeof number, "write to the pipe");
                 idle_threads(60);
                 wait_for(&shared->flag, 1);
                 go_through();
-                stay();
+                park_forever();
             }
         }
         sleep_for_ever();
     }
-    must(read(pipes[0], &shared->subject, sizeof shared->subject) == sizeof shared->subject, "the number of the caller");
+    require(read(pipes[0], &shared->subject, sizeof shared->subject) == sizeof shared->subject, "the number of the caller");
     shared->flag = 1;
     sleep_for_ever();
 }
@@ -111,7 +111,7 @@ static void own_proc_threads(void) { foreign_proc(two_threads, true); }
 static void next_number(pid_t number)
 {
     FILE *last = fopen("/proc/sys/kernel/ns_last_pid", "we");
-    must(last && fprintf(last, "%d", number - 1) > 0 && fclose(last) == 0, "ns_last_pid");
+    require(last && fprintf(last, "%d", number - 1) > 0 && fclose(last) == 0, "ns_last_pid");
 }
 
 /* Numbers with the same lower bits, more of them than those of two threads. */
@@ -120,7 +120,7 @@ static void numbers_alike(void)
     for (pid_t number = 1000; number < 1000 + 5 * 4096; number += 4096) {
         next_number(number);
         idle_threads(1);
-        must(state_of(getpid(), number), "a thread with a number of one's choice");
+        require(state_of(getpid(), number), "a thread with a number of one's choice");
     }
 }
 
@@ -130,14 +130,14 @@ static void own_proc_numbers_alike(void) { foreign_proc(numbers_alike, true); }
  * the caller has noticed the end. In a namespace of its own, since nobody else may take the number. */
 static volatile pid_t number_of_ended, number_of_heir;
 
-static void set_mask(uint64_t mask) { must(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8) == 0, "rt_sigprocmask"); }
+static void set_mask(uint64_t mask) { require(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8) == 0, "rt_sigprocmask"); }
 
 static void *ends_with_its_signal(void *unused)
 {
     set_mask(UINT64_MAX);
     number_of_ended = gettid_raw();
     for (uint64_t waiting = 0; !waiting;)
-        must(syscall(SYS_rt_sigpending, &waiting, 8) == 0, "rt_sigpending");
+        require(syscall(SYS_rt_sigpending, &waiting, 8) == 0, "rt_sigpending");
     return unused;
 }
 
@@ -215,16 +215,16 @@ static void in_child_by(enum way way, bool used_before)
 {
     idle_threads(2);
     if (used_before)
-        must(stop_all() == EC_SECURITY_OK, "the first use");
+        require(stop_all() == EC_SECURITY_OK, "the first use");
     pid_t pid = child_by(way);
-    must(pid >= 0, "fork");
+    require(pid >= 0, "fork");
     if (pid == 0) {
         /* fork(3) gives a child that may have threads again; the other ways say nothing about that. */
         if (way == FORK)
             idle_threads(2);
         wait_for(&shared->flag, 1);
         go_through();
-        stay();
+        park_forever();
     }
     shared->subject = pid;
     shared->tid = getpid();
@@ -268,7 +268,7 @@ static void forks_amid_calls(void)
         nap(1);
     for (int at = 0; at < 60; at++) {
         pid_t pid = child_by(at & 1 ? FORK : RAW_CLONE);
-        must(pid >= 0, "fork");
+        require(pid >= 0, "fork");
         if (pid == 0)
             _exit(drop_within("5") == EC_SECURITY_OK ? 0 : 1);
         int status;
@@ -306,14 +306,14 @@ static void want_as_it_is(uint64_t caps)
 
 static void in_setgroups_denied(void)
 {
-    must(user_namespace_of(true, true), "a user namespace");
+    require(user_namespace_of(true, true), "a user namespace");
     idle_threads(2);
     want_as_it_is(BIT(10));
 }
 
 static void in_single_id(void)
 {
-    must(user_namespace_of(true, false), "a user namespace");
+    require(user_namespace_of(true, false), "a user namespace");
     idle_threads(2);
 }
 
@@ -341,7 +341,7 @@ static int unmapped_group(void) { return ec_security_apply(NULL, "4712", ""); }
 static void with_bits(unsigned bits)
 {
     idle_threads(0);
-    must(prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) == 0, "PR_SET_SECUREBITS");
+    require(prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) == 0, "PR_SET_SECUREBITS");
     idle_threads(2);
 }
 
@@ -423,7 +423,7 @@ static void drop_once(const char *caps)
 {
     idle_threads(2);
     if (ec_security_apply(ids() ? "ecuser" : NULL, NULL, caps) != EC_SECURITY_OK)
-        must(false, ec_security_last_error());
+        require(false, ec_security_last_error());
 }
 
 static void with_two_capabilities(void)

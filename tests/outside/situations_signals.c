@@ -34,7 +34,7 @@ static struct kernel_action raw_action(const struct kernel_action *set)
 {
     struct kernel_action was;
     memset(&was, 0, sizeof was);
-    must(syscall(SYS_rt_sigaction, BORROWED, set, &was, 8) == 0, "rt_sigaction");
+    require(syscall(SYS_rt_sigaction, BORROWED, set, &was, 8) == 0, "rt_sigaction");
     return was;
 }
 
@@ -51,7 +51,7 @@ static void calls(int signal)
 static void handles(int flags, void (*handler)(int))
 {
     struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
-    must(sigaction(SIGUSR1, &action, NULL) == 0, "sigaction");
+    require(sigaction(SIGUSR1, &action, NULL) == 0, "sigaction");
     idle_threads(2);
 }
 
@@ -65,7 +65,7 @@ static void alternate_stack(void)
 {
     static char stack[65536];
     stack_t alternate = {.ss_sp = stack, .ss_size = sizeof stack};
-    must(sigaltstack(&alternate, NULL) == 0, "sigaltstack");
+    require(sigaltstack(&alternate, NULL) == 0, "sigaltstack");
     handles(SA_ONSTACK, calls);
 }
 
@@ -106,7 +106,7 @@ static void make_storm(void)
     sigaction(SIGUSR2, &action, NULL);
     sigaction(SIGRTMIN + 1, &action, NULL);
     for (size_t at = 0; at < 3; at++)
-        must(pthread_create(&targets[at], NULL, takes_signals, NULL) == 0, "pthread_create");
+        require(pthread_create(&targets[at], NULL, takes_signals, NULL) == 0, "pthread_create");
     thread(sends_signals, NULL);
     while (shared->count < 10)
         nap(1);
@@ -187,7 +187,7 @@ static void make_no_queue(void)
 {
     idle_threads(2);
     struct rlimit none = {0, 0};
-    must(setrlimit(RLIMIT_SIGPENDING, &none) == 0, "RLIMIT_SIGPENDING");
+    require(setrlimit(RLIMIT_SIGPENDING, &none) == 0, "RLIMIT_SIGPENDING");
 }
 
 static void *drains_later(void *unused)
@@ -208,7 +208,7 @@ static void *drains_later(void *unused)
 static void make_full_queue(void)
 {
     struct rlimit few = {50, 50};
-    must(setrlimit(RLIMIT_SIGPENDING, &few) == 0, "RLIMIT_SIGPENDING");
+    require(setrlimit(RLIMIT_SIGPENDING, &few) == 0, "RLIMIT_SIGPENDING");
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGRTMIN + 2);
@@ -218,7 +218,7 @@ static void make_full_queue(void)
     int sent = 0;
     while (sigqueue(getpid(), SIGRTMIN + 2, (union sigval){.sival_int = sent}) == 0 && sent < 100)
         sent++;
-    must(sent < 100, "a full queue");
+    require(sent < 100, "a full queue");
 }
 
 static int drop_with_full_queue(void)
@@ -327,15 +327,15 @@ static void *sets_action_amid(void *unused)
 {
     (void)unused;
     uint64_t all = UINT64_MAX, none = 0, waiting = 0;
-    must(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, 8) == 0, "rt_sigprocmask");
+    require(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, 8) == 0, "rt_sigprocmask");
     shared->flag = 1;
     while (!(waiting >> (BORROWED - 1) & 1))
-        must(syscall(SYS_rt_sigpending, &waiting, 8) == 0, "rt_sigpending");
+        require(syscall(SYS_rt_sigpending, &waiting, 8) == 0, "rt_sigpending");
     action_amid = raw_action(NULL);
     action_before = action_amid;
     action_before.handler = (void (*)(int))(uintptr_t)hands_on;
     raw_action(&action_before);
-    must(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, 8) == 0, "rt_sigprocmask");
+    require(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, 8) == 0, "rt_sigprocmask");
     for (;;)
         pause();
     return NULL;
@@ -373,12 +373,12 @@ static void copy_library(void)
 {
     Dl_info info;
     void *symbol = dlsym(RTLD_DEFAULT, "ec_security_apply");
-    must(symbol && dladdr(symbol, &info), "dladdr");
+    require(symbol && dladdr(symbol, &info), "dladdr");
     int from = open(info.dli_fname, O_RDONLY | O_CLOEXEC), to = mkostemp(copy, O_CLOEXEC);
-    must(from >= 0 && to >= 0, info.dli_fname);
+    require(from >= 0 && to >= 0, info.dli_fname);
     char block[65536];
     for (ssize_t got; (got = read(from, block, sizeof block)) > 0;)
-        must(write(to, block, (size_t)got) == got, copy);
+        require(write(to, block, (size_t)got) == got, copy);
     close(from);
     close(to);
 }

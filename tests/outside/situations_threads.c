@@ -41,7 +41,7 @@ static void *caller_thread(void *unused)
     while (state_of(getpid(), getpid()) != 'Z')
         nap(1);
     go_through();
-    stay();
+    park_forever();
     return NULL;
 }
 
@@ -155,10 +155,10 @@ static void make_page_fault(void)
     void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     struct uffdio_register range = {.range = {(uintptr_t)page, 4096}, .mode = UFFDIO_REGISTER_MODE_MISSING};
     struct uffd_msg told;
-    must(fd >= 0 && page != MAP_FAILED && ioctl(fd, UFFDIO_REGISTER, &range) == 0, "userfaultfd");
+    require(fd >= 0 && page != MAP_FAILED && ioctl(fd, UFFDIO_REGISTER, &range) == 0, "userfaultfd");
     idle_threads(2);
     thread(in_page_fault, page);
-    must(read(fd, &told, sizeof told) == sizeof told, "a page fault");
+    require(read(fd, &told, sizeof told) == sizeof told, "a page fault");
 }
 
 /* A group that is to be frozen: of version 1 it takes threads as it is; of version 2 it is a threaded one below one that the
@@ -223,10 +223,10 @@ static void make_frozen(void)
     thread(busy, NULL);
     wait_for(&shared->flag, 1);
     snprintf(number, sizeof number, "%d", getpid());
-    must(!version_2 || write_file(group, "cgroup.procs", number), group);
+    require(!version_2 || write_file(group, "cgroup.procs", number), group);
     snprintf(number, sizeof number, "%d", shared->tid);
-    must(write_file(freezer, version_2 ? "cgroup.threads" : "tasks", number), freezer);
-    must(version_2 ? write_file(freezer, "cgroup.freeze", "1") : write_file(freezer, "freezer.state", "FROZEN"), freezer);
+    require(write_file(freezer, version_2 ? "cgroup.threads" : "tasks", number), freezer);
+    require(version_2 ? write_file(freezer, "cgroup.freeze", "1") : write_file(freezer, "freezer.state", "FROZEN"), freezer);
     for (int at = 0; at < 5000 && state_of(getpid(), shared->tid) == 'R'; at++)
         nap(1);
 }
@@ -396,7 +396,7 @@ static void *ends_with_its_signal(void *unused)
     mask_all_signals(UINT64_MAX);
     shared->flag = 1;
     for (uint64_t waiting = 0; !waiting;)
-        must(syscall(SYS_rt_sigpending, &waiting, 8) == 0, "rt_sigpending");
+        require(syscall(SYS_rt_sigpending, &waiting, 8) == 0, "rt_sigpending");
     return unused;
 }
 
@@ -419,7 +419,7 @@ static void *takes_the_signal(void *unused)
     uint64_t borrowed = UINT64_C(1) << 32;
     mask_all_signals(UINT64_MAX);
     shared->flag = 1;
-    must(syscall(SYS_rt_sigtimedwait, &borrowed, NULL, NULL, 8) == 33, "rt_sigtimedwait");
+    require(syscall(SYS_rt_sigtimedwait, &borrowed, NULL, NULL, 8) == 33, "rt_sigtimedwait");
     shared->count++;
     mask_all_signals(0);
     for (;;)
@@ -582,21 +582,21 @@ static void set_raw_caps(uint64_t effective, uint64_t permitted, uint64_t inheri
     struct raw_caps caps = {{0x20080522, 0},
                             {{(uint32_t)effective, (uint32_t)permitted, (uint32_t)inheritable},
                              {(uint32_t)(effective >> 32), (uint32_t)(permitted >> 32), (uint32_t)(inheritable >> 32)}}};
-    must(syscall(SYS_capset, &caps.header, caps.data) == 0, "capset");
+    require(syscall(SYS_capset, &caps.header, caps.data) == 0, "capset");
 }
 
 void raw_drop(unsigned uid, uint64_t keep)
 {
     for (unsigned cap = 0; cap <= last_cap(); cap++)
         if (!(keep & BIT(cap)))
-            must(prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0, "PR_CAPBSET_DROP");
+            require(prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0, "PR_CAPBSET_DROP");
     if (ids()) {
         unsigned groups[3] = {ECUSER_GID, ECEXTRA_GID, ECLOGS_GID};
-        must(syscall(SYS_setgroups, 3, groups) == 0, "setgroups");
-        must(syscall(SYS_setresgid, ECUSER_GID, ECUSER_GID, ECUSER_GID) == 0, "setresgid");
-        must(prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0, "PR_SET_KEEPCAPS");
-        must(syscall(SYS_setresuid, uid, uid, uid) == 0, "setresuid");
-        must(prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) == 0, "PR_SET_KEEPCAPS");
+        require(syscall(SYS_setgroups, 3, groups) == 0, "setgroups");
+        require(syscall(SYS_setresgid, ECUSER_GID, ECUSER_GID, ECUSER_GID) == 0, "setresgid");
+        require(prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0, "PR_SET_KEEPCAPS");
+        require(syscall(SYS_setresuid, uid, uid, uid) == 0, "setresuid");
+        require(prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) == 0, "PR_SET_KEEPCAPS");
     }
     set_raw_caps(keep, keep, 0);
 }
@@ -725,7 +725,7 @@ static void *unshares_fs(void *unused)
 {
     (void)unused;
     shared->tid = gettid_raw();
-    must(unshare(CLONE_FS) == 0, "unshare");
+    require(unshare(CLONE_FS) == 0, "unshare");
     shared->flag = 1;
     for (;;)
         pause();
@@ -734,7 +734,7 @@ static void *unshares_fs(void *unused)
 
 static void make_unshared_fs(void)
 {
-    must(mkdtemp(new_root) != NULL && chmod(new_root, 0755) == 0, "mkdtemp");
+    require(mkdtemp(new_root) != NULL && chmod(new_root, 0755) == 0, "mkdtemp");
     idle_threads(2);
     thread(unshares_fs, NULL);
     wait_for(&shared->flag, 1);
@@ -764,7 +764,7 @@ static void *unshares_files(void *unused)
 {
     (void)unused;
     shared->tid = gettid_raw();
-    must(unshare(CLONE_FILES) == 0, "unshare");
+    require(unshare(CLONE_FILES) == 0, "unshare");
     for (int fd = 3; fd < 64; fd++)
         close(fd);
     shared->flag = 1;
@@ -996,11 +996,11 @@ static void make_ring(unsigned flags, unsigned idle)
     ring.params.flags = flags;
     ring.params.sq_thread_idle = idle;
     ring.fd = (int)syscall(SYS_io_uring_setup, 4, &ring.params);
-    must(ring.fd >= 0, "io_uring_setup");
+    require(ring.fd >= 0, "io_uring_setup");
     ring.sq = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, ring.fd, IORING_OFF_SQ_RING);
     ring.cq = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, ring.fd, IORING_OFF_CQ_RING);
     ring.entries = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, ring.fd, IORING_OFF_SQES);
-    must(ring.sq != MAP_FAILED && ring.cq != MAP_FAILED && ring.entries != MAP_FAILED, "mmap of the ring");
+    require(ring.sq != MAP_FAILED && ring.cq != MAP_FAILED && ring.entries != MAP_FAILED, "mmap of the ring");
 }
 
 /* A worker names itself when it first runs, and has its maker's name until then. */
@@ -1020,7 +1020,7 @@ static char ring_byte;
 static void make_ring_with_worker(void)
 {
     make_ring(0, 0);
-    must(pipe(ring_pipe) == 0, "pipe");
+    require(pipe(ring_pipe) == 0, "pipe");
     /* IOSQE_ASYNC: given to a worker at once, which waits there. */
     ring.entries[0] = (struct io_uring_sqe){.opcode = IORING_OP_READ,
                                             .flags = IOSQE_ASYNC,
@@ -1032,7 +1032,7 @@ static void make_ring_with_worker(void)
     unsigned *array = (unsigned *)(ring.sq + ring.params.sq_off.array);
     array[*tail & *(unsigned *)(ring.sq + ring.params.sq_off.ring_mask)] = 0;
     __atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
-    must(syscall(SYS_io_uring_enter, ring.fd, 1, 0, 0, NULL, 0) == 1, "io_uring_enter");
+    require(syscall(SYS_io_uring_enter, ring.fd, 1, 0, 0, NULL, 0) == 1, "io_uring_enter");
     idle_threads(MANY_IDLE);
     worker_named("iou-wrk-");
 }
@@ -1072,18 +1072,18 @@ static void make_renamed_ring(void)
     char path[64], wchan[64] = "";
     snprintf(path, sizeof path, "/proc/self/task/%d/comm", shared->tid);
     int comm = open(path, O_WRONLY | O_CLOEXEC);
-    must(comm >= 0 && write(comm, "iou-wrk-7", 9) == 9, path);
+    require(comm >= 0 && write(comm, "iou-wrk-7", 9) == 9, path);
     close(comm);
     snprintf(path, sizeof path, "/proc/self/task/%d/wchan", shared->tid);
     for (int tries = 0; tries < 5000 && strncmp(wchan, "io_sq_thread", 12); tries++) {
         nap(1);
         int file = open(path, O_RDONLY | O_CLOEXEC);
         ssize_t len = file < 0 ? -1 : read(file, wchan, sizeof wchan - 1);
-        must(len >= 0, path);
+        require(len >= 0, path);
         wchan[len] = 0;
         close(file);
     }
-    must(!strncmp(wchan, "io_sq_thread", 12), "the polling thread does not fall asleep");
+    require(!strncmp(wchan, "io_sq_thread", 12), "the polling thread does not fall asleep");
 }
 
 static int close_ring_and_drop(void)
@@ -1197,7 +1197,7 @@ static void make_small_stacks(void)
     pthread_attr_t attr;
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, 16384);
-    must(pthread_create(&made, &attr, on_a_small_stack, NULL) == 0, "pthread_create");
+    require(pthread_create(&made, &attr, on_a_small_stack, NULL) == 0, "pthread_create");
     wait_for(&shared->flag, 1);
 }
 

@@ -185,7 +185,7 @@ static void is_of_all_kinds(void *arg)
     bool differs = *(bool *)arg;
     idle_threads(3);
     for (int kind = LACKS_ONE; differs && kind < ALL_KINDS; kind++)
-        if (each(crew(1), becomes, &kind))
+        if (each(start_workers(1), becomes, &kind))
             _exit(82);
     ready();
     static char text[16384];
@@ -209,7 +209,7 @@ static void of_all_kinds(void *arg)
     if (!child)
         return;
     expect_status(child->pid);
-    struct answer *own = go(child);
+    struct answer *own = release_and_wait(child);
     struct process *seen = look(child->pid);
     const char *want = expect_text(seen);
     char line[128];
@@ -224,7 +224,7 @@ static void *goes_on(void *unused)
     (void)unused;
     ready();
     report(0, "");
-    stay();
+    park_forever();
     return NULL;
 }
 
@@ -272,7 +272,7 @@ static void a_worker(void *unused)
 {
     (void)unused;
     struct child *child = start(has_a_worker, NULL);
-    struct answer *answer = go(child);
+    struct answer *answer = release_and_wait(child);
     if (answer->came && answer->status) {
         skip("no io_uring here: %s", answer->text);
         return;
@@ -281,7 +281,7 @@ static void a_worker(void *unused)
     struct process *seen;
     do
         seen = look(child->pid);
-    while (!over() && seen->len == 2 && strncmp(seen->threads[1].name, "iou-sqp-", 8));
+    while (!case_finished() && seen->len == 2 && strncmp(seen->threads[1].name, "iou-sqp-", 8));
     expect(seen->len == 2 && seen->threads[1].kernel, "there is no worker among %zu threads", seen->len);
     expect_status(child->pid);
     char text[16384];
@@ -337,7 +337,7 @@ static void kept_out(void *unused)
         skip("ids cannot be changed here");
         return;
     }
-    struct answer *answer = go(start(is_kept_out, NULL));
+    struct answer *answer = release_and_wait(start(is_kept_out, NULL));
     if (answer->came && answer->status == -1) {
         skip("no /proc with hidepid here: %s", answer->text);
         return;
@@ -415,8 +415,8 @@ static void raise_and_lower(void *unused)
     }
     static const uint64_t effective[] = {BIT(10) | BIT(39), BIT(39), BIT(39)};
     for (int at = 0; at < 3; at++) {
-        go_on(child);
-        struct answer *answer = hear(child);
+        release(child);
+        struct answer *answer = wait_report(child);
         expect(answer->came && answer->status == 0, "step %d: %s", at, answer->text);
         struct process *after = look(child->pid);
         want.eff = effective[at];
@@ -465,7 +465,7 @@ static void in_a_handler(void *unused)
 {
     (void)unused;
     struct child *child = start(is_interrupted, NULL);
-    struct answer *answer = go(child);
+    struct answer *answer = release_and_wait(child);
     expect(answer->came && answer->status == 0, "%d of the handler's runs failed: %s", answer->status, answer->text);
     struct process *after = look(child->pid);
     expect(after->threads[0].eff == 0 && after->threads[0].prm == BIT(13), "effective %llx",
@@ -474,7 +474,7 @@ static void in_a_handler(void *unused)
 
 int main(int argc, char **argv)
 {
-    only(argc, argv);
+    select_cases(argc, argv);
     if (!private_users())
         perror("private_users");
     bool one = false, all = true;

@@ -261,7 +261,7 @@ static void swap_before_apply(void *unused)
     expect(chown(in_top("srv"), OTHER, 0) == 0 && swapped(in_top("srv/jail"), "/"), "swap: %s", strerror(errno));
     const char *want = text_of("chroot: \"%s\": %s" BELONGS("0755"), in_top("srv/jail"), in_top("srv"));
     for (int at = 0; at < 2; at++) {
-        struct answer *answer = go(child);
+        struct answer *answer = release_and_wait(child);
         expect(answer->came && answer->status == EC_SECURITY_ECHROOT && !strcmp(answer->text, want), "%s: %d %s",
                at ? "apply" : "check", answer->status, answer->text);
         expect_unchanged(before, look(child->pid));
@@ -311,7 +311,7 @@ static void loads_relative(void *arg)
     if (!make(&relative->layout))
         return;
     struct child *child = start(loads_from_here, arg);
-    struct answer *answer = child ? go(child) : NULL;
+    struct answer *answer = child ? release_and_wait(child) : NULL;
     if (!answer)
         return;
     const char *error = !relative->error ? "" : relative->where == STAYS ? in_top(relative->error) : relative->error;
@@ -385,7 +385,7 @@ static void owner_without_id(void *arg)
     if (!expect(lchown(file, unmapped->file_owner, 0) == 0, "%s: %s", file, strerror(errno)))
         return;
     struct child *child = start(loads_in_namespace, arg);
-    struct answer *answer = child ? go(child) : NULL;
+    struct answer *answer = child ? release_and_wait(child) : NULL;
     if (!answer)
         return;
     if (answer->came && answer->status == -2) {
@@ -486,7 +486,7 @@ static struct unmapped unmappeds[] = {
 
 int main(int argc, char **argv)
 {
-    only(argc, argv);
+    select_cases(argc, argv);
     umask(022);
     if (!private_users() || mount("tmpfs", "/mnt", "tmpfs", 0, "mode=0755") < 0 || mkdir("/mnt/empty", 0755) < 0) {
         perror("surroundings");
