@@ -181,7 +181,7 @@ check: ## test: every test; ends with "N passed, N failed, N skipped"; tens of m
 check-needs: $(addprefix build/outside/,$(OUTSIDE)) ## internal: what `make check` runs
 
 # Under a minute, build included: whether a release does what it is for on this machine. For who only builds packages of it.
-QUICK := drop policy check chroot ambient status identity noway
+QUICK := drop policy check chroot ambient status identity no_regain
 .PHONY: check-quick check-quick-needs
 # For tests/docs.sh.
 .PHONY: outside-names
@@ -193,7 +193,7 @@ check-quick: ## test: nine of the programs, in less than a minute with their bui
 	@$(MAKE) --no-print-directory all check-quick-needs
 	@tests/as-root tests/run tests/elf.sh $(addsuffix @120,$(addprefix build/outside/,$(QUICK)))
 
-check-quick-needs: $(addprefix build/outside/,$(QUICK)) build/outside/tell ## internal: what `make check-quick` runs
+check-quick-needs: $(addprefix build/outside/,$(QUICK)) build/outside/print_creds ## internal: what `make check-quick` runs
 
 # What stands behind "##" on a target's first line, as GROUP: TEXT. The group "internal" is for targets that nobody types.
 help: ## use: this list

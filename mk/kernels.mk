@@ -4,9 +4,9 @@
 
 KERNEL_SUITES ?= bullseye bookworm trixie
 # PROGRAM@SECONDS, VARIABLE=VALUE before it: see tests/kernels/run. The slowest come last.
-KERNEL_TESTS ?= drop@60 ambient@120 status@120 chroot@180 check@180 policy@400 noway@400 SOAK_ROUNDS=5:rounds@400 \
+KERNEL_TESTS ?= drop@60 ambient@120 status@120 chroot@180 check@180 policy@400 no_regain@400 SOAK_ROUNDS=5:thread_stress@400 \
     situations@900
-KERNEL_PROGRAMS := drop ambient status chroot check policy noway rounds situations tell
+KERNEL_PROGRAMS := drop ambient status chroot check policy no_regain thread_stress situations print_creds
 
 .PHONY: check-kernels
 check-kernels: ## long tests: the core tests under kernels of Debian's in qemu; KERNEL_SUITES=bookworm takes one

@@ -5,7 +5,7 @@
 
 MUTANTS ?= cap_text identity plan stop handler session shared call_lock signal_action
 MUTANTS_ARGS ?=
-MUTANTS_PROGRAMS := $(addprefix build/outside/,ambient check chroot drop faults identity noway policy rounds situations tell)
+MUTANTS_PROGRAMS := $(addprefix build/outside/,ambient check chroot drop faults identity no_regain policy thread_stress situations print_creds)
 
 .PHONY: mutants mutants-hand
 mutants: $(MUTANTS_PROGRAMS) ## long tests: every change cargo-mutants knows of, in four files, and whether a test notices
@@ -13,5 +13,5 @@ mutants: $(MUTANTS_PROGRAMS) ## long tests: every change cargo-mutants knows of,
 	    echo "mutants needs cargo-mutants: cargo install --locked cargo-mutants" >&2; exit 1; }
 	@tests/as-root tests/mutants $(MUTANTS_ARGS) $(MUTANTS)
 
-mutants-hand: build/outside/faults build/outside/drop build/outside/situations build/outside/tell ## long tests: defects put by hand into what acts; each must be noticed
+mutants-hand: build/outside/faults build/outside/drop build/outside/situations build/outside/print_creds ## long tests: defects put by hand into what acts; each must be noticed
 	@tests/as-root tests/mutants-hand

@@ -1,5 +1,5 @@
 # The library as a package: what was built, what is installed, the programs of cbindings-tests, the README.
-OUTSIDE += demo nomemory
+OUTSIDE += demo out_of_memory
 check-needs: build/demo
 CHECKS += tests/elf.sh
 DEBIAN_PACKAGES += binutils

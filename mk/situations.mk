@@ -6,11 +6,11 @@ $(SITUATIONS) build/outside/situations.o: tests/outside/situations.h tests/outsi
 build/outside/situations: $(SITUATIONS)
 build/outside/situations: LDLIBS += $(SITUATIONS) -ldl
 
-# Long: the rounds of tests/outside/rounds.c, many times, and the situation of the most threads this machine has room for.
+# Long: the rounds of tests/outside/thread_stress.c, many times, and the situation of the most threads this machine has room for.
 SOAK_ROUNDS ?= 10000
 .PHONY: soak
-soak: build/outside/rounds build/outside/situations ## long tests: rounds of drops among threads that come and go; SOAK_ROUNDS=10000
+soak: build/outside/thread_stress build/outside/situations ## long tests: rounds of drops among threads that come and go; SOAK_ROUNDS=10000
 	@SITUATIONS_MANY=1 tests/as-root tests/run build/outside/situations@900
 	@LEAKS=$(SOAK_ROUNDS) SITUATIONS_OF=leaks tests/as-root tests/run build/outside/situations@20000
-	@SOAK_ROUNDS=$(SOAK_ROUNDS) tests/as-root tests/run build/outside/rounds@86400
+	@SOAK_ROUNDS=$(SOAK_ROUNDS) tests/as-root tests/run build/outside/thread_stress@86400
 CHECKS += tests/docs.sh

@@ -1,5 +1,5 @@
 # Capability texts next to libcap's, whole drops next to what daemons write by hand with libcap, users and groups.
-OUTSIDE += cap_text no_allocation equivalence identity
+OUTSIDE += cap_text allocates_nothing equivalence identity
 LIMIT_cap_text := 900
 LIMIT_equivalence := 600
 LIMIT_identity := 600

@@ -6,20 +6,20 @@ build/outside/arguments.o: CFLAGS += $(TEST_VERSION)
 build/outside/arguments: LDLIBS += -Wl,-z,now
 LIMIT_arguments := 300
 
-OUTSIDE += rounds
-LIMIT_rounds := 600
+OUTSIDE += thread_stress
+LIMIT_thread_stress := 600
 
-OUTSIDE += noway
-check-needs: build/outside/tell
-build/outside/tell: tests/outside/tell.c
+OUTSIDE += no_regain
+check-needs: build/outside/print_creds
+build/outside/print_creds: tests/outside/print_creds.c
 	@mkdir -p $(@D)
 	$(CC) $(BASE_CFLAGS) $(CFLAGS) -o $@ $<
 
 # libpsx(3): its pthread_create has to be the one that is called, or it does not know the threads.
-OUTSIDE += ratio
-LIMIT_ratio := 300
-build/outside/ratio.o: tests/outside/by_libcap.h
-build/outside/ratio: LDLIBS += -Wl,-Bstatic -lcap -lpsx -Wl,-Bdynamic -Wl,-wrap,pthread_create
+OUTSIDE += speed_vs_libpsx
+LIMIT_speed_vs_libpsx := 300
+build/outside/speed_vs_libpsx.o: tests/outside/by_libcap.h
+build/outside/speed_vs_libpsx: LDLIBS += -Wl,-Bstatic -lcap -lpsx -Wl,-Bdynamic -Wl,-wrap,pthread_create
 
 # --- tools that watch a process -----------------------------------------------------------------------------------------
 
@@ -29,7 +29,7 @@ CHECKS += tests/memory.sh@900
 
 SANITIZE := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 # Not check: it denies mmap(2), which the sanitizers need as well.
-SANITIZED := arguments drop noway policy chroot ambient tell
+SANITIZED := arguments drop no_regain policy chroot ambient print_creds
 check-needs: $(addprefix build/asan/,$(SANITIZED))
 
 build/asan/%.o: tests/outside/%.c tests/outside/outside.h tests/outside/seccomp.h include/ec_security.h
@@ -42,7 +42,7 @@ build/asan/%: build/asan/%.o $(addprefix build/asan/,$(HARNESS)) build/libec_sec
 	$(CC) $(BASE_CFLAGS) $(CFLAGS) $(SANITIZE) -o $@ $< $(addprefix build/asan/,$(HARNESS)) -Lbuild -Wl,-rpath,'$$ORIGIN/..' -lec_security
 
 # What others execute is no subject here.
-build/asan/tell build/asan-rust/tell: build/outside/tell
+build/asan/print_creds build/asan-rust/print_creds: build/outside/print_creds
 	@mkdir -p $(@D)
 	cp $< $@
 

@@ -50,8 +50,8 @@ valgrind_finds_nothing() {
 #   chroot: undone; check               seccomp(2), which valgrind 3.19 does not know
 #   raise and lower                     counts what is allocated, and interrupts malloc: both are valgrind's own there
 #   identity, cap_text by its cases     execute themselves anew, and /proc/self/exe is valgrind
-#   noway, a file with capabilities     the program that is executed says nothing
-#   rounds, situations, faults          too slow, one thread at a time; and what a tracer reads is uninitialised to it
+#   no_regain, a file with capabilities  the program that is executed says nothing
+#   thread_stress, situations, faults    too slow, one thread at a time; and what a tracer reads is uninitialised to it
 if [ -z "${SANITIZED:-}" ]; then
     valgrind_finds_nothing "valgrind: arguments, and a drop with threads" build/outside/arguments --here drop
     valgrind_finds_nothing "valgrind: drops looked at from outside" build/outside/drop
@@ -71,7 +71,7 @@ export UBSAN_OPTIONS=print_stacktrace=1
 programs=${SANITIZED:-build/asan}
 finds_nothing "sanitizers: arguments, and a drop with threads" "$programs/arguments" --here drop
 finds_nothing "sanitizers: drops looked at from outside" "$programs/drop"
-finds_nothing "sanitizers: every way back" "$programs/noway"
+finds_nothing "sanitizers: every way back" "$programs/no_regain"
 finds_nothing "sanitizers: every option of a policy" "$programs/policy"
 finds_nothing "sanitizers: chroot" "$programs/chroot"
 finds_nothing "sanitizers: executed programs" "$programs/ambient"

@@ -416,8 +416,8 @@ static void *executes(void *unused)
         ;
     nanosleep(&wait, NULL);
     dup2(2, 1);
-    execl("build/outside/tell", "tell", NULL);
-    complain("build/outside/tell: %s", strerror(errno));
+    execl("build/outside/print_creds", "print_creds", NULL);
+    complain("build/outside/print_creds: %s", strerror(errno));
     return unused;
 }
 
@@ -583,7 +583,7 @@ void promise_of_others(void)
                                               .needs_ids = true,
                                               .make = make_executor,
                                               .call = drop_beside,
-                                              .becomes_tell = true,
+                                              .becomes_print_creds = true,
                                               .outcomes = DONE | REFUSED | GONE};
     for (size_t at = 0; at < LEN(meanwhile); at++)
         situation(&meanwhile[at]);

@@ -341,7 +341,7 @@ static bool said_as_promised(const struct answer *answer, const char *said, size
 
 /* Another image, which is as the process was, or as asked: all or nothing there too. Or the process has ended on the way to it, by the
  * borrowed signal, which a new image has no handler for (docs/situations.md). */
-static bool is_as_tell_says(const struct answer *answer, const struct process *before, const char *said)
+static bool is_as_print_creds_says(const struct answer *answer, const struct process *before, const char *said)
 {
     const struct thread *was = &before->threads[0];
     char as_before[256], as_asked[256];
@@ -367,7 +367,7 @@ static void conclude(struct begun *begun)
     enum outcome outcome;
     char said[1024];
     size_t lines = lines_said(said, sizeof said);
-    if (current->becomes_tell && (answer->came || is_as_tell_says(answer, before, said))) {
+    if (current->becomes_print_creds && (answer->came || is_as_print_creds_says(answer, before, said))) {
         expect(!answer->came, "%s: the process has reported %d %s", current->name, answer->status, answer->text);
         return;
     }

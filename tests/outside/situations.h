@@ -34,7 +34,7 @@ struct situation {
     unsigned meanwhile;              /* fields that others change while the call runs: not compared where nothing is to change */
     bool silent_end;                 /* the end may be by SIGKILL and without a line */
     bool libc_may_abort;             /* the end may be libc's own abort, without a line of ours */
-    bool becomes_tell;               /* the process ends as build/outside/tell, which says on standard error what it is */
+    bool becomes_print_creds;        /* the process ends as build/outside/print_creds, which says on standard error what it is */
     bool line_lost;                  /* standard error takes no line */
     bool keeps_handler;              /* a signal of ours may still come, and libc has no handler for it */
 };

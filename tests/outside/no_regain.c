@@ -32,9 +32,9 @@
 #define NET_BIND 10
 #define THREADS 4 /* of the pool; the main thread tries as well */
 
-static const char *user;                   /* NULL where ids cannot be changed */
-static int no_place, no_net;               /* the errno why there is none */
-static char place[] = "/tmp/noway.XXXXXX"; /* a tmpfs of our own, where set-uid counts */
+static const char *user;                       /* NULL where ids cannot be changed */
+static int no_place, no_net;                   /* the errno why there is none */
+static char place[] = "/tmp/no_regain.XXXXXX"; /* a tmpfs of our own, where set-uid counts */
 
 /* --- the child: dropped, with workers ------------------------------------------------------------------------------ */
 
@@ -317,16 +317,16 @@ static const struct program {
     {"a program with file capabilities gives nothing back", "file-caps"},
 };
 
-/* Three copies of tell, and a file that is root's. */
+/* Three copies of print_creds, and a file that is root's. */
 static bool make_place(void)
 {
     char from[PATH_MAX], path[PATH_MAX], *slash;
-    ssize_t len = readlink("/proc/self/exe", from, sizeof from - 6);
+    ssize_t len = readlink("/proc/self/exe", from, sizeof from - sizeof "print_creds");
     if (len < 0 || !mkdtemp(place))
         return false;
     from[len] = 0;
     slash = strrchr(from, '/');
-    strcpy(slash + 1, "tell");
+    strcpy(slash + 1, "print_creds");
     if (mount("tmpfs", place, "tmpfs", 0, "mode=0755") < 0)
         return false;
     for (size_t at = 0; at < sizeof PROGRAMS / sizeof *PROGRAMS; at++) {

@@ -1,4 +1,4 @@
-/* What noway executes from a file system that honours set-uid: says what it is, and waits until its standard input ends. It
+/* What no_regain executes from a file system that honours set-uid: says what it is, and waits until its standard input ends. It
  * links nothing but libc, so that it runs with AT_SECURE too. */
 
 #define _GNU_SOURCE
