@@ -1,7 +1,7 @@
 #!/bin/sh
 # The source package of build/deb: built in a Debian that has what Build-Depends names, without network; what lintian says; and
 # whether the packages can be installed, used and taken away again in a clean Debian. The two are made once, in build/deb-root, and
-# each run works on a layer above, which is thrown away. Where they come from is what apt is configured for on this machine; the
+# each run works on a layer above, which is thrown away; what the builds and lintian said stays in build/deb/*.log. Where they come from is what apt is configured for on this machine; the
 # release is DEB_SUITE.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -86,32 +86,33 @@ export work packages version arch multiarch failed
 # --- built without network ----------------------------------------------------------------------------------------------
 
 cat >build/deb-root/build <<'END'
+log=build/deb/build.log
 mkdir "$work/root/build"
 cp build/deb/*.dsc build/deb/*.tar.xz "$work/root/build/"
 verdict "there is no network" "$(inside tail -n +2 /proc/net/route)"
 verdict "dpkg-source unpacks it" "$(silent inside sh -c 'cd /build && dpkg-source --no-check -x *.dsc source')"
 verdict "dpkg-buildpackage: Build-Depends, source, packages, clean" "$(
-    inside sh -c 'cd /build/source && dpkg-buildpackage --no-sign' >"$work/root/build/log.1" 2>&1
+    inside sh -c 'cd /build/source && dpkg-buildpackage --no-sign' >"$log" 2>&1
     [ -e "$work/root/build/ec-security_$version-1_$arch.changes" ] ||
-        { grep FAIL "$work/root/build/log.1"; tail -n 5 "$work/root/build/log.1"; })"
+        { grep FAIL "$log"; tail -n 10 "$log"; echo "(all of it: $log)"; })"
 [ $failed = 0 ] || exit 1
-grep '^[0-9]* passed' "$work/root/build/log.1" | sed 's/^/(its tests: /; s/$/)/'
+grep '^[0-9]* passed' "$log" | sed 's/^/(its tests: /; s/$/)/'
 verdict "dpkg-buildflags reach both links" "$(
-    grep -q -e '-z,noexecstack .*-Wl,-z,relro' "$work/root/build/log.1" || echo "no LDFLAGS for the shared library"
-    grep -q -e '-Clink-arg=-Wl,-z,relro' "$work/root/build/log.1" || echo "no LDFLAGS for the command")"
+    grep -q -e '-z,noexecstack .*-Wl,-z,relro' "$log" || echo "no LDFLAGS for the shared library"
+    grep -q -e '-Clink-arg=-Wl,-z,relro' "$log" || echo "no LDFLAGS for the command")"
 # A second time, from the same source: the same packages.
 verdict "built again in another directory, the packages are the same" "$(
     inside sh -c 'mkdir -p /again/deeper && cp /build/*.dsc /build/*.orig.tar.xz /build/*.debian.tar.xz /again/deeper &&
         cd /again/deeper && dpkg-source --no-check -x *.dsc source && cd source && DEB_BUILD_OPTIONS=nocheck dpkg-buildpackage -b --no-sign' \
-        >"$work/root/build/log.2" 2>&1 || tail -n 20 "$work/root/build/log.2"
+        >build/deb/again.log 2>&1 || { tail -n 20 build/deb/again.log; echo "(all of it: build/deb/again.log)"; }
     for file in "$work"/root/build/*.deb; do cmp "$file" "$work/root/again/deeper/${file##*/}" 2>&1; done)"
 # Of Debian's latest. A bug number comes with the first upload; where the sources are is for the host to fill in, in Cargo.toml.
 hosts='no host'
 grep -q '^repository' Cargo.toml || hosts='no-homepage-field|debian-watch-file-is-missing|upstream-metadata-file-is-missing'
-inside sh -c 'cd /build && lintian --allow-root -EvIL +pedantic *_'"$arch"'.changes' >"$work/lintian" 2>/dev/null
-sed 's/^/lintian: /' "$work/lintian"
+inside sh -c 'cd /build && lintian --allow-root -EvIL +pedantic *_'"$arch"'.changes' >build/deb/lintian.log 2>&1
+sed 's/^/lintian: /' build/deb/lintian.log
 verdict "lintian -EvIL +pedantic says nothing but that no bug is closed" \
-    "$(grep '^[A-Z]:' "$work/lintian" |
+    "$(grep '^[A-Z]:' build/deb/lintian.log |
         grep -vE "^N:|initial-upload-closes-no-bugs|$hosts")"
 cp "$work"/root/build/*.deb "$work"/root/build/*.changes "$work"/root/build/*.buildinfo build/deb/
 for file in build/deb/*.deb; do echo "($file: $(stat -c %s "$file") bytes)"; done
