@@ -271,7 +271,7 @@ static void own_network_if_needed(void)
 
 int main(int argc, char **argv)
 {
-    static char names[WORKERS][16];
+    static char names[WORKERS][24];
     struct row before, after;
     int serve = argc > 1 && strcmp(argv[1], "--serve") == 0;
     const char *file = argv[1 + serve], *user = NULL, *group = NULL;

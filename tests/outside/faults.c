@@ -1825,7 +1825,7 @@ int main(int argc, char **argv)
 
     struct timespec start;
     clock_gettime(CLOCK_MONOTONIC, &start);
-    unsigned clean_runs = 0, scenes_run = 0;
+    unsigned scenes_run = 0;
     for (size_t at = 0; at < LEN(scenes); at++) {
         char why[200], name[200];
         if (scene_chosen && strcmp(scene_chosen, scenes[at].name))
@@ -1842,7 +1842,6 @@ int main(int argc, char **argv)
             struct catalog catalog = {0};
             struct result result = run(NULL, &catalog);
             merge(&catalogs[at], &catalog);
-            clean_runs++;
             done = result.outcome == DONE;
             if (!done)
                 fails(name, result.text);

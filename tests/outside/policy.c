@@ -360,7 +360,7 @@ static void closed_descriptor_of_proc(void *unused)
 static void get_errors(void *unused)
 {
     (void)unused;
-    char buf[8] = "as it is";
+    char buf[] = "as it is";
     ec_security_policy *policy = ec_security_policy_new(), *other = ec_security_policy_new();
     expect(!*ec_security_policy_error(policy), "a new policy has the error %s", ec_security_policy_error(policy));
     static const struct {

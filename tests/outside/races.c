@@ -175,7 +175,7 @@ static void *uses_all(void *arg)
 static void all_at_once(void *unused)
 {
     (void)unused;
-    static char wrong[8][24];
+    static char wrong[8][32];
     pthread_t thread[8];
     unsigned long failures = 0;
     ready();

@@ -225,7 +225,7 @@ static void on_an_alternate_stack(void)
 
 static void running(void)
 {
-    for (volatile unsigned long turns = 0;; turns++)
+    for (;;)
         ;
 }
 
