@@ -115,10 +115,11 @@ build/libec_security.a: $(CARGO_LIB) include/ec_security.h Makefile
 	@rm -f build/static.o
 
 # Linked by the C compiler, since rustc hands the linker a version script of its own, which leaves symbols unversioned.
-# --whole-archive and --gc-sections: all that the map exports, and what that needs; nothing else.
-# nodelete: dlclose must not unmap a signal handler. Nothing here unwinds a stack (tests/elf.sh), so libgcc_s is not needed.
-build/$(SONAME): $(CARGO_LIB) ec_security.map
-	$(CC) -shared -o $@ -Wl,--whole-archive $(CARGO_LIB) -Wl,--no-whole-archive \
+# -u and --gc-sections: the interface, and what that needs; nothing else. With --whole-archive, an unwinder's helper in Debian's
+# build of compiler_builtins would make the linker ask for libgcc_s, though nothing here unwinds a stack (tests/elf.sh).
+# nodelete: dlclose must not unmap a signal handler.
+build/$(SONAME): $(CARGO_LIB) ec_security.map include/ec_security.h
+	$(CC) -shared -o $@ $(addprefix -Wl$(comma)-u$(comma),$(INTERFACE)) $(CARGO_LIB) \
 	    -Wl,--version-script=ec_security.map -Wl,-soname,$(SONAME) -Wl,--no-undefined -Wl,--gc-sections -Wl,--as-needed \
 	    -Wl,-z,nodelete -Wl,-z,now -Wl,-z,relro -Wl,-z,noexecstack $(LDFLAGS) $(LIBS_PRIVATE)
 
