@@ -76,7 +76,7 @@ inside() {
 END
 in_layer() {
     # shellcheck disable=SC2086 # one option, or none
-    unshare --mount $3 sh build/deb-root/in-layer "$1" "$2"
+    unshare --mount ${3:-} sh build/deb-root/in-layer "$1" "$2"
     status=$?
     [ $status != 99 ] || echo "FAIL a layer above $1: cannot be mounted"
     [ $status = 0 ] || failed=1
@@ -129,10 +129,10 @@ verdict "a program built with libec-security-dev depends on libec-security0" "$(
 # --- used in a clean one ------------------------------------------------------------------------------------------------
 
 cat >build/deb-root/cases <<'END'
-# All but what dpkg, ldconfig and man-db keep of their own work.
+# All but what dpkg, ldconfig, man-db and the umount of inside() keep of their own work.
 listing() {
     (cd "$work/root" && find . -xdev \( -path ./var/lib/dpkg -o -path ./var/cache -o -path ./var/log \
-        -o -path ./etc/ld.so.cache -o -path ./packages -o -path ./dev \) -prune -o -printf '%y %m %u %g %p %l\n' | sort)
+        -o -path ./etc/ld.so.cache -o -path ./run/mount -o -path ./packages -o -path ./dev \) -prune -o -printf '%y %m %u %g %p %l\n' | sort)
 }
 
 mkdir "$work/root/packages"
