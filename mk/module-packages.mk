@@ -11,5 +11,5 @@ module-packages: build/runtimes/java/Busy.class ## release: each module as its l
 	@tests/packages $(MODULE_PACKAGES)
 	@packaging/make-module-packages
 
-check-module-packages: lib module-packages build/runtimes/libthreads.so ## release: each of these installed by its language's own tool, and used
+check-module-packages: lib module-packages build/runtimes/libthreads.so build/runtimes/pkgconfig/ec_security.pc ## release: each of these installed by its language's own tool, and used
 	@tests/as-root tests/run tests/module-packages.sh@600

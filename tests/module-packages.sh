@@ -85,7 +85,7 @@ verdict "go: a module that requires it compiles" "$(
     cd "$to" && printf 'module program\n\ngo 1.19\n\nrequire example.org/ec_security/go v%s\n\nreplace example.org/ec_security/go => %s\n' \
         "$version" "$top/cbindings-tests/go" >go.mod &&
         PKG_CONFIG_PATH="$top/build/runtimes/pkgconfig" GOPROXY=off GOFLAGS=-mod=mod silent go build -o program .)"
-LD_LIBRARY_PATH="$top/build" looked_at go-module "$to/program"
+LD_LIBRARY_PATH="$top/build" looked_at --runtime go-module "$to/program"
 
 place erlang erlang/test/drop.erl
 cp -r cbindings-tests/erlang "$to/ec_security"
@@ -93,7 +93,7 @@ verdict "erlang: an application, built as rebar.config has it" "$(
     cd "$to/ec_security" && mkdir ebin && silent erlc -Werror -o ebin src/ec_security.erl &&
         cp src/ec_security.app.src ebin/ec_security.app &&
         PKG_CONFIG_PATH="$top/build/runtimes/pkgconfig" silent make -C c_src && silent erlc -o "$to" "$to/drop.erl")"
-ERL_LIBS="$to" LD_LIBRARY_PATH="$top/build" looked_at erlang-application erl -noshell -pa "$to" -s drop main -extra
+ERL_CRASH_DUMP=/dev/null ERL_LIBS="$to" LD_LIBRARY_PATH="$top/build" looked_at --runtime erlang-application erl -noshell -pa "$to" -s drop main -extra
 
 # One version: that of Cargo.toml.
 verdict "every package has version $version" "$(
