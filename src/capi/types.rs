@@ -11,14 +11,14 @@ pub const EC_SECURITY_VERSION_MINOR: c_int = 1;
 /// See EC_SECURITY_VERSION_MAJOR.
 pub const EC_SECURITY_VERSION_PATCH: c_int = 0;
 
-const fn number(text: &str) -> c_int {
-    match c_int::from_str_radix(text, 10) {
-        Ok(number) => number,
-        Err(_) => panic!("the parts of the version are numbers"),
-    }
-}
-
 const _: () = {
+    const fn number(text: &str) -> c_int {
+        match c_int::from_str_radix(text, 10) {
+            Ok(number) => number,
+            Err(_) => panic!("the parts of the version are numbers"),
+        }
+    }
+
     assert!(number(env!("CARGO_PKG_VERSION_MAJOR")) == EC_SECURITY_VERSION_MAJOR);
     assert!(number(env!("CARGO_PKG_VERSION_MINOR")) == EC_SECURITY_VERSION_MINOR);
     assert!(number(env!("CARGO_PKG_VERSION_PATCH")) == EC_SECURITY_VERSION_PATCH);
