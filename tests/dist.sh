@@ -52,8 +52,8 @@ began=$(date +%s)
 verdict "make check-quick, without network" "$(offline make -C "$work/one/$name" check-quick EC_NO_INSTALL=1)"
 echo "(make check-quick took $(($(date +%s) - began)) s, its programs' build included)"
 
-# As packagers do, whose compilers are newer than ours: -Wconversion stands for what those warn of.
-warns() { offline make -C "$work/another, deeper/$name" -B build/outside/drop.o CFLAGS='-O2 -Wconversion' "$@"; }
+# As packagers do, whose compilers are newer than ours: -Wdeclaration-after-statement stands for what those warn of.
+warns() { offline make -C "$work/another, deeper/$name" -B build/outside/drop.o CFLAGS='-O2 -Wdeclaration-after-statement' "$@"; }
 verdict "a compiler that warns of more does not stop it" "$(warns)"
 verdict "that compiler does warn" "$([ -n "$(warns WERROR=-Werror)" ] || echo "it does not: the case above shows nothing")"
 verdict "CMake and Meson, without network" "$(offline make -C "$work/one/$name" check-build-systems EC_NO_INSTALL=1)"
