@@ -16,6 +16,7 @@ check-recipes: recipes ## release: these, built without network
 release: ## release: whether the next commit of main is a release; runs all checks but the long ones
 	@packaging/check-release
 	@$(MAKE) --no-print-directory check check-runtimes check-daemons
-	@$(MAKE) --no-print-directory check-dist check-build-systems check-deb check-recipes check-module-packages
+	@$(MAKE) --no-print-directory check-dist check-oldest-rust check-build-systems check-deb check-recipes \
+	    check-module-packages
 	$(CARGO) package --locked
 	@packaging/check-release --done
