@@ -1,8 +1,8 @@
 #!/bin/sh
 # The source package of build/deb: built in a Debian that has what Build-Depends names, without network; what lintian says; and
 # whether the packages can be installed, used and taken away again in a clean Debian. The two are made once, in build/deb-root, and
-# each run works on a layer above, which is thrown away; what the builds and lintian said stays in build/deb/*.log. Where they come from is what apt is configured for on this machine; the
-# release is DEB_SUITE.
+# each run works on a layer above, which is thrown away; what the builds and lintian said stays in build/deb/*.log. Where the two
+# come from is what apt is configured for on this machine; the release is DEB_SUITE.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 export LC_ALL=C
@@ -132,7 +132,8 @@ cat >build/deb-root/cases <<'END'
 # All but what dpkg, ldconfig, man-db and the umount of inside() keep of their own work.
 listing() {
     (cd "$work/root" && find . -xdev \( -path ./var/lib/dpkg -o -path ./var/cache -o -path ./var/log \
-        -o -path ./etc/ld.so.cache -o -path ./run/mount -o -path ./packages -o -path ./dev \) -prune -o -printf '%y %m %u %g %p %l\n' | sort)
+        -o -path ./etc/ld.so.cache -o -path ./run/mount -o -path ./packages -o -path ./dev \) -prune \
+        -o -printf '%y %m %u %g %p %l\n' | sort)
 }
 
 mkdir "$work/root/packages"
