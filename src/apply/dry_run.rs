@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use super::error::ApplyError;
 use super::input::{Input, OldGroups, explained, kept, needs_rehearsal};
-use super::rehearsal::{Memory, REHEARSAL_DEADLINE, Rehearsal};
+use super::rehearsal::{Memory, REHEARSAL_DEADLINE, Rehearsal, limit_alone};
 use crate::caps;
 use crate::error::Error;
 use crate::execute::{self, Context, Reading, SharedBuffer};
@@ -63,7 +63,7 @@ fn run_for(input: &Input<'_>, ctx: &Context<'_>, caller: &Reading) -> Result<(),
     }
     let (parent_death_signal, dumpable) = kept(&ctx.target, true)?;
     if alone && caller.no_filter && ctx.root.is_some() && !caller.traced {
-        drop(super::limit_alone(input.deadline, false).map_err(ApplyError::from)?);
+        drop(limit_alone(input.deadline, false).map_err(ApplyError::from)?);
     }
     let rehearsal = Rehearsal {
         ctx,

@@ -17,13 +17,12 @@ use crate::execute::{
 use crate::plan::{self, PlanKind, Step, Target};
 use crate::policy::Policy;
 use crate::sys;
-use crate::sys::Timer;
 use crate::text::Errno;
 use crate::threads::{self, CallLock, StopError};
 
-use error::{ApplyError, NoTimer};
+use error::ApplyError;
 use input::{Input, OldGroups, explained, kept, needs_rehearsal};
-use rehearsal::{Memory, REHEARSAL_DEADLINE, Rehearsal};
+use rehearsal::{Memory, REHEARSAL_DEADLINE, Rehearsal, limit_alone};
 
 /// How long the caller's commit may take at least: a seccomp supervisor, or the server of a file system, may never answer.
 const COMMIT_DEADLINE: Duration = Duration::from_secs(5);
@@ -227,14 +226,6 @@ fn run_for(
     drop(timer);
     lock.end_commit();
     Ok(Outcome::Done)
-}
-
-/// A timer that ends the process after `limit`. A kernel without timers has none; a filter has to allow it.
-fn limit_alone(limit: Duration, filtered: bool) -> Result<Option<Timer>, NoTimer> {
-    match Timer::that_kills(limit) {
-        Err(Errno(libc::ENOSYS)) if !filtered => Ok(None),
-        timer => timer.map(Some).map_err(|errno| NoTimer { errno: Some(errno) }),
-    }
 }
 
 /// What is to be put back after a refusal. All other threads must be stopped.

@@ -373,6 +373,14 @@ impl RehearsalJob<'_> {
     }
 }
 
+/// A timer that ends the process after `limit`. A kernel without timers has none; a filter has to allow it.
+pub(super) fn limit_alone(limit: Duration, filtered: bool) -> Result<Option<Timer>, NoTimer> {
+    match Timer::that_kills(limit) {
+        Err(Errno(libc::ENOSYS)) if !filtered => Ok(None),
+        timer => timer.map(Some).map_err(|errno| NoTimer { errno: Some(errno) }),
+    }
+}
+
 /// Whether a child of this thread would be the first process of a new pid namespace (pid_namespaces(7)): the namespace for children is
 /// another than its own, or has no process yet, which is when its link cannot be read (fs/nsfs.c, pidns_for_children_get).
 fn child_would_be_init(proc: &sys::Fd) -> bool {

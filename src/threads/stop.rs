@@ -312,9 +312,12 @@ impl<'a> Stopper<'a> {
 
     /// Reads the directory once and signals what has not been signalled yet. Says whether there was any.
     fn scan_tasks(&mut self) -> Result<bool, Failure> {
+        // include/linux/threads.h, PID_MAX_LIMIT: a seccomp supervisor may answer without an end.
+        const MOST_THREADS: usize = 4 << 20;
         let system = |call| move |errno| StopError::System { call, errno };
         self.scan += 1;
         let mut new = false;
+        let mut names_seen = 0;
         let mut self_seen = false;
         sys::rewind(self.tasks.raw()).map_err(system("lseek of /proc/self/task"))?;
         loop {
@@ -326,6 +329,10 @@ impl<'a> Stopper<'a> {
                 break;
             }
             for name in names {
+                names_seen += 1;
+                if names_seen > MOST_THREADS {
+                    return Err(system("getdents64 of /proc/self/task")(Errno(libc::EIO)).into());
+                }
                 // "." and ".." become 0
                 let digits = name.iter().take_while(|byte| byte.is_ascii_digit());
                 let tid = digits.fold(0i32, |tid, &byte| tid.wrapping_mul(10).wrapping_add(i32::from(byte - b'0')));
@@ -630,6 +637,12 @@ impl<'a> Stopper<'a> {
                 answered += 1;
             }
         }
+        // One with a filter may have been killed since it was counted. Looked for while there are threads that watch.
+        let filtered = |slot: &Slot| slot.is(State::Stopped) && !slot.read_by_caller.load(SeqCst).is_null();
+        for index in (0..self.used).filter(|&index| filtered(&self.slots()[index])) {
+            self.session.tell_progress();
+            self.die_if_killed_in_handler(index);
+        }
         self.session.awaited.store(answered, SeqCst);
         self.session.phase.store(Phase::RELEASE, SeqCst);
         sys::futex_wake(&self.session.phase, ALL);
@@ -663,11 +676,6 @@ impl<'a> Stopper<'a> {
                 next = if next + 1 < self.used { next + 1 } else { 0 };
                 self.die_if_killed_in_handler(next);
             }
-        }
-        // One with a filter may have been killed since it was counted.
-        let filtered = |slot: &Slot| !slot.read_by_caller.load(SeqCst).is_null();
-        for index in (0..self.used).filter(|&index| filtered(&self.slots()[index])) {
-            self.die_if_killed_in_handler(index);
         }
     }
 

@@ -2,6 +2,7 @@
  * directories with as many links as the thread list of a process with one thread. The call neither believes what it reads there, nor
  * closes them. */
 
+#include "seccomp.h"
 #include "situations.h"
 
 #include <errno.h>
@@ -89,13 +90,36 @@ static int drop_with_descriptors_replaced(void)
 #if defined SYS_newfstatat && UINTPTR_MAX > UINT32_MAX
 #define HAS_FSTAT
 /* The call that the library makes, by libc's name, so that this test knows when. */
-static long replace_at;
+static long fstat_awaited;
+static void (*at_fstat)(void);
 
 int fstat(int fd, struct stat *out)
 {
-    if (replace_at && failing_thread == gettid_raw() && --replace_at == 0)
-        replace_descriptors();
+    if (fstat_awaited && failing_thread == gettid_raw() && --fstat_awaited == 0)
+        at_fstat();
     return (int)syscall(SYS_newfstatat, fd, "", out, AT_EMPTY_PATH);
+}
+
+/* At the n-th fstat another thread brings a filter for all, and ends: then the caller is alone. */
+static volatile int told, filtered;
+
+static void *brings_a_filter(void *unused)
+{
+    shared->tid = gettid_raw();
+    while (!told)
+        ;
+    filter(SYS_capset, -1, PRETENDS, true);
+    filtered = 1;
+    return unused;
+}
+
+static void have_a_filter_brought(void)
+{
+    told = 1;
+    for (int at = 0; at < 100 && !filtered; at++) /* it may be stopped */
+        nap(1);
+    for (int at = 0; at < 100 && filtered && state_of(getpid(), shared->tid); at++)
+        nap(1);
 }
 
 /* What is replaced before it is known counts as the call's own. */
@@ -105,20 +129,53 @@ static void close_what_is_left(void)
         close(opened[at]);
 }
 
-static int drop_with_descriptors_replaced_at_fstat(void)
+static int drop_with(void (*meanwhile)(void))
 {
-    replace_at = (long)shared->round + 1;
+    at_fstat = meanwhile;
+    fstat_awaited = (long)shared->round + 1;
     failing_thread = gettid_raw();
     int status = drop();
     failing_thread = 0;
     return status;
+}
+
+static int drop_with_descriptors_replaced_at_fstat(void) { return drop_with(replace_descriptors); }
+
+static void *ends(void *unused)
+{
+    shared->tid = gettid_raw();
+    return unused;
+}
+
+/* The first thread that glibc makes has it install its handler. */
+static void make_thread_that_ends(void)
+{
+    thread(ends, NULL);
+    while (!shared->tid || state_of(getpid(), shared->tid))
+        nap(1);
+    shared->tid = 0;
+}
+
+static int drop_with_a_filter_brought(void)
+{
+    thread(brings_a_filter, NULL);
+    while (!shared->tid)
+        nap(1);
+    return drop_with(have_a_filter_brought);
 }
 #endif
 
 void promise_of_descriptors(void)
 {
 #ifdef HAS_FSTAT
-    static const struct situation at_fstat = {.name = "all descriptors are closed before the n-th fstat, and others opened",
+    static const struct situation last = {.name = "the last other thread brings a filter for all at the n-th fstat, and ends",
+                                          .make = make_thread_that_ends,
+                                          .call = drop_with_a_filter_brought,
+                                          .fields = FIELDS_ALL & ~FIELD_SECCOMP,
+                                          .meanwhile = FIELD_SECCOMP,
+                                          .outcomes = DONE | REFUSED,
+                                          .status = EC_SECURITY_EREFUSED};
+    static const struct situation replaced = {.name = "all descriptors are closed before the n-th fstat, and others opened",
                                               .make = make_idle,
                                               .call = drop_with_descriptors_replaced_at_fstat,
                                               .then = close_what_is_left,
@@ -158,7 +215,8 @@ void promise_of_descriptors(void)
     for (size_t at = 0; at < LEN(closers); at++)
         situation(&closers[at]);
 #ifdef HAS_FSTAT
-    situation_rounds("all descriptors are closed before the n-th fstat, and others opened, 24 times", 60, &at_fstat, 24);
+    situation_rounds("all descriptors are closed before the n-th fstat, and others opened, 24 times", 60, &replaced, 24);
+    situation_rounds("the last other thread brings a filter for all at the n-th fstat, and ends, 24 times", 60, &last, 24);
 #endif
     situation_rounds("all descriptors are closed at the n-th allocation, and others opened, 24 times", 60, &at_any_time, 24);
 }
