@@ -11,6 +11,6 @@ SOAK_ROUNDS ?= 10000
 .PHONY: soak
 soak: build/outside/thread_stress build/outside/situations ## long tests: rounds of drops among threads that come and go; SOAK_ROUNDS=10000
 	@SITUATIONS_MANY=1 tests/as-root tests/run build/outside/situations@900
-	@LEAKS=$(SOAK_ROUNDS) SITUATIONS_OF=leaks tests/as-root tests/run build/outside/situations@20000
+	@LEAKS=$(SOAK_ROUNDS) SITUATIONS_OF=leaks tests/as-root tests/run build/outside/situations@15000
 	@SOAK_ROUNDS=$(SOAK_ROUNDS) tests/as-root tests/run build/outside/thread_stress@86400
 CHECKS += tests/docs.sh
