@@ -19,6 +19,9 @@ use crate::threads::{CallsSeen, StopError, ThreadProbe, ThreadProblem, probe_thr
 /// How long a thread that blocks the signal is watched before that is told: libc blocks it for a moment in pthread_create(3).
 const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
+/// For a timer that is only to be seen to be there: the process may be stopped before it is ended.
+const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// What is read beside a call of another thread may be half of before and half of after it: a refusal found so is no refusal.
 pub(super) fn run(policy: &mut Policy) -> Result<(), Error> {
     let start = sys::now();
@@ -63,7 +66,7 @@ fn run_for(input: &Input<'_>, ctx: &Context<'_>, caller: &Reading) -> Result<(),
     }
     let (parent_death_signal, dumpable) = kept(&ctx.target, true)?;
     if alone && caller.no_filter && ctx.root.is_some() && !caller.traced {
-        drop(limit_alone(input.deadline, false).map_err(ApplyError::from)?);
+        drop(limit_alone(A_DAY, false).map_err(ApplyError::from)?);
     }
     let rehearsal = Rehearsal {
         ctx,
