@@ -56,7 +56,7 @@ pub(crate) fn stop_all<'a>(
     let mut capacity = threads * 2 + 256;
     let mut let_go_after = LET_GO_AFTER;
     loop {
-        let mut stopper = match Stopper::new(lock, ctx, tasks, capacity, &mut deadline) {
+        let mut stopper = match Stopper::new(lock, ctx, tasks, capacity) {
             Ok(stopper) => stopper,
             Err(error) => {
                 signal_action::restore(lock.shared, lock.any_late());
@@ -179,10 +179,10 @@ impl<'a> Stopper<'a> {
         ctx: &'a Context<'a>,
         tasks: &'a sys::KeptFd,
         capacity: usize,
-        deadline: &mut Deadline,
     ) -> Result<Stopper<'a>, StopError> {
         let kept = lock.mapping();
-        let free = have_all_left(&kept, deadline);
+        // Longer than a short deadline: the memory of one that is not left is never used again.
+        let free = have_all_left(&kept, &mut Deadline::new(SLICE * 200));
         let mapping = if free && kept.capacity() >= capacity {
             kept.clear();
             kept
