@@ -8,7 +8,7 @@ pub use crate::apply::error::{ApplyError, NoTimer};
 pub use crate::apply::hint::Hint;
 use crate::caps::CapNames;
 use crate::caps::text::CapTextError;
-use crate::config::{FileProblem, Place, StanzaError};
+use crate::config::{FileError, FileProblem, Place, StanzaError};
 pub use crate::execute::ReadError;
 use crate::plan::Refusal;
 use crate::text::Suggestion;
@@ -266,12 +266,12 @@ pub enum Error {
     EffectiveOnly,
     /// Something wrong in a configuration file; says where.
     #[error(transparent)]
-    Stanza(alloc::boxed::Box<StanzaError>),
+    Stanza(StanzaError),
     /// A value in a configuration file that its option does not take; says where.
     #[error("{place}: {error}")]
     At {
         /// file:line:column
-        place: alloc::boxed::Box<Place>,
+        place: Place,
         /// What is wrong there.
         error: alloc::boxed::Box<Error>,
     },
@@ -325,6 +325,9 @@ impl Error {
             Error::Stop(StopError::Busy { .. }) => Status::Busy,
             Error::OutOfMemory => Status::Resource,
             Error::Busy { .. } => Status::Busy,
+            Error::Chroot { problem: ChrootProblem::Path(error), .. } if error.problem.has_run_out() => {
+                Status::Resource
+            }
             Error::Chroot { .. } => Status::Chroot,
             Error::NoProcess { .. } => Status::NoProcess,
             Error::Stanza(error) => stanza_status(error),
@@ -344,19 +347,21 @@ fn system_status(errno: Errno) -> Status {
 fn stanza_status(error: &StanzaError) -> Status {
     match error {
         StanzaError::Syntax(_) => Status::Syntax,
-        StanzaError::File(error) => match error.problem {
-            FileProblem::Path(PathProblem::System(Errno(libc::ENOMEM | libc::EMFILE | libc::ENFILE))) => {
-                Status::Resource
-            }
-            _ => Status::File,
-        },
+        StanzaError::File(FileError { problem: FileProblem::Path(problem), .. }) if problem.has_run_out() => {
+            Status::Resource
+        }
+        StanzaError::File(_) => Status::File,
+        StanzaError::OutOfMemory => Status::Resource,
         StanzaError::NoStanza { .. } => Status::NoStanza,
     }
 }
 
 impl From<StanzaError> for Error {
     fn from(error: StanzaError) -> Error {
-        Error::Stanza(alloc::boxed::Box::new(error))
+        match error {
+            StanzaError::OutOfMemory => Error::OutOfMemory,
+            error => Error::Stanza(error),
+        }
     }
 }
 

@@ -49,6 +49,7 @@
 
 extern crate alloc;
 
+#[allow(unsafe_code)]
 mod alloc_util;
 #[allow(unsafe_code)]
 pub mod apply;

@@ -12,7 +12,7 @@ use core::fmt;
 
 use alloc::vec::Vec;
 
-use crate::alloc_util::{OutOfMemory, try_to_vec, try_vec_of};
+use crate::alloc_util::{OutOfMemory, try_extend, try_to_vec, try_vec_of};
 use crate::id_map::{self, Ids, Overflow};
 use crate::sys::{self, Fd};
 use crate::text::{Errno, write_path};
@@ -88,6 +88,13 @@ impl fmt::Display for PathError {
 }
 
 impl core::error::Error for PathError {}
+
+impl PathProblem {
+    /// Whether nothing is wrong with the path itself: memory or descriptors have run out.
+    pub(crate) fn has_run_out(self) -> bool {
+        matches!(self, PathProblem::System(Errno(libc::ENOMEM | libc::EMFILE | libc::ENFILE)))
+    }
+}
 
 /// Where a path leads.
 pub(crate) struct Target {
@@ -167,12 +174,6 @@ impl From<OutOfMemory> for PathProblem {
     fn from(_: OutOfMemory) -> PathProblem {
         PathProblem::System(Errno(libc::ENOMEM))
     }
-}
-
-fn append(buf: &mut Vec<u8>, bytes: &[u8]) -> Result<(), OutOfMemory> {
-    buf.try_reserve(bytes.len()).map_err(|_| OutOfMemory)?;
-    buf.extend_from_slice(bytes);
-    Ok(())
 }
 
 /// A name in a directory, NUL-terminated.
@@ -281,7 +282,7 @@ impl Walk {
 
     fn go_to_root(&mut self) -> Result<(), PathProblem> {
         self.shown.clear();
-        append(&mut self.shown, b"/")?;
+        try_extend(&mut self.shown, b"/")?;
         self.enter(open_root()?, false)
     }
 
@@ -324,9 +325,9 @@ impl Walk {
             }
             let shown = self.shown.len();
             if shown > 0 && !self.shown.ends_with(b"/") {
-                append(&mut self.shown, b"/")?;
+                try_extend(&mut self.shown, b"/")?;
             }
-            append(&mut self.shown, name)?;
+            try_extend(&mut self.shown, name)?;
             let name = Name::new(name)?;
             if name.c_str() == c".." {
                 let parent = self.open(name.c_str(), libc::O_DIRECTORY)?;
@@ -368,7 +369,7 @@ impl Walk {
                 return Err(PathProblem::System(Errno(libc::ELOOP)));
             }
             let mut target = read_link(&fd)?;
-            append(&mut target, &rest[at..])?;
+            try_extend(&mut target, &rest[at..])?;
             if target.starts_with(b"/") {
                 self.go_to_root()?;
             } else {

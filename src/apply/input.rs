@@ -1,12 +1,11 @@
 //! What a call gathers before anything changes, and what it says of a refusal by it.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::mem::ManuallyDrop;
 use core::time::Duration;
 
 use super::hint::Situation;
-use crate::alloc_util::{try_to_vec, try_vec_of, try_with_capacity};
+use crate::alloc_util::{try_box, try_to_vec, try_vec_of, try_with_capacity};
 use crate::error::Error;
 use crate::execute::{self, Context, GroupMatch, OwnStatus, ReadError, Reading, Root, SharedBuffer, Unknown};
 use crate::id_map::Ids;
@@ -272,7 +271,11 @@ pub(super) fn explained(
         _ => None,
     };
     match hint {
-        Some(hint) => Error::Explained { error: Box::new(error), hint },
+        // Without memory for it, the hint is left out.
+        Some(hint) => match try_box(error) {
+            Ok(error) => Error::Explained { error, hint },
+            Err(error) => error,
+        },
         None => error,
     }
 }

@@ -4,11 +4,10 @@ use core::ffi::{CStr, c_char};
 use core::{ptr, slice};
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 
 use super::message::Message;
 use super::types::{EC_SECURITY_TEXT_MAX, ec_security_policy};
-use crate::alloc_util::try_push;
+use crate::alloc_util::try_box;
 use crate::error::Error;
 use crate::policy::Policy;
 
@@ -60,10 +59,8 @@ pub(super) struct Handle {
 impl Handle {
     /// Makes one on the heap.
     pub(super) fn new() -> Result<*mut Handle, Error> {
-        // Box::new aborts when memory has run out. A slice of one element has the layout of the element.
-        let mut list = Vec::new();
-        try_push(&mut list, Handle { policy: Policy::new()?, message: Message::empty() })?;
-        Ok(Box::into_raw(list.into_boxed_slice()).cast())
+        let handle = Handle { policy: Policy::new()?, message: Message::empty() };
+        try_box(handle).map(Box::into_raw).map_err(|_| Error::OutOfMemory)
     }
 }
 

@@ -4,12 +4,11 @@
 
 use core::fmt;
 
-use alloc::boxed::Box;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::limits::{MAX_BYTES, MAX_DEPTH, MAX_FILE, MAX_FILES};
 use super::place::{FileName, Place};
+use crate::alloc_util::{OutOfMemory, Shared};
 use crate::text::Excerpt;
 use crate::trusted_path::PathProblem;
 
@@ -19,20 +18,29 @@ use crate::trusted_path::PathProblem;
 pub enum StanzaError {
     /// Does not follow the grammar.
     #[error(transparent)]
-    Syntax(Box<SyntaxError>),
+    Syntax(SyntaxError),
     /// A file cannot be read, or must not be.
     #[error(transparent)]
-    File(Box<FileError>),
+    File(FileError),
     /// The file has no `Security` stanza.
     #[error("{}: no Security stanza{}{}", FileName(.file), Nested(.nested), Similar(.similar))]
     NoStanza {
         /// The file as it was named, or empty for a text.
-        file: Arc<[u8]>,
+        file: Shared<Vec<u8>>,
         /// The first block of that name within another block, if there is one: perhaps a brace is missing before it.
         nested: Option<Place>,
         /// The first block at the top level whose name is nearly that.
         similar: Option<(Excerpt, Place)>,
     },
+    /// Memory has run out.
+    #[error("out of memory")]
+    OutOfMemory,
+}
+
+impl From<OutOfMemory> for StanzaError {
+    fn from(_: OutOfMemory) -> StanzaError {
+        StanzaError::OutOfMemory
+    }
 }
 
 /// Where a text leaves the grammar.
@@ -72,7 +80,7 @@ impl fmt::Display for Found {
 #[error("{}{}: {problem}", Includer(.from), FileName(.path))]
 pub struct FileError {
     /// The file, or its directory, as it was named.
-    pub path: Box<[u8]>,
+    pub path: Shared<Vec<u8>>,
     /// Where it is included, if it is.
     pub from: Option<Place>,
     /// Why.
@@ -109,7 +117,7 @@ pub enum FileProblem {
     TooDeep,
     /// Includes itself, at once or by way of others.
     #[error("includes itself: {}", Chain(.0))]
-    Cycle(Vec<Arc<[u8]>>),
+    Cycle(Vec<Shared<Vec<u8>>>),
 }
 
 struct Within<'a>(&'a Option<(&'static str, Place)>);
@@ -156,7 +164,7 @@ impl fmt::Display for Includer<'_> {
     }
 }
 
-struct Chain<'a>(&'a [Arc<[u8]>]);
+struct Chain<'a>(&'a [Shared<Vec<u8>>]);
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -164,10 +172,5 @@ impl fmt::Display for Chain<'_> {
             write!(f, "{}{}", if nth == 0 { "" } else { " -> " }, FileName(file))?;
         }
         Ok(())
-    }
-}
-impl StanzaError {
-    pub(super) fn of_file(path: &[u8], from: Option<Place>, problem: FileProblem) -> StanzaError {
-        StanzaError::File(Box::new(FileError { path: Box::from(path), from, problem }))
     }
 }

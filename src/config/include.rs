@@ -3,19 +3,22 @@
 #![forbid(unsafe_code)]
 
 use alloc::borrow::Cow;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::error::{FileProblem, StanzaError};
+use super::error::{FileError, FileProblem, StanzaError};
 use super::lexer::Source;
 use super::limits::{MAX_BYTES, MAX_DEPTH, MAX_FILE};
 use super::parser::{Parser, Setting, Step};
 use super::place::Place;
-use super::trusted_file::{self, Opened};
+use super::trusted_file::{self, Opened, Wrong};
+use crate::alloc_util::{OutOfMemory, Shared, try_push, try_to_vec};
+
+/// A file, as it is named.
+type Name = Shared<Vec<u8>>;
 
 /// What is left to do, the next thing last: a stack, so that includes do not recurse.
 enum Work<'t> {
-    Open { path: Vec<u8>, from: Option<Place> },
+    Open { path: Name, from: Option<Place> },
     Read(Input<'t>),
 }
 
@@ -30,82 +33,87 @@ struct Input<'t> {
 
 /// Reads a file and all it includes.
 pub(super) fn read_file(path: &[u8]) -> Result<Vec<Setting>, StanzaError> {
-    read_all(&Arc::from(path), Work::Open { path: path.to_vec(), from: None })
+    let root = Name::try_new(try_to_vec(path)?)?;
+    read_all(root.clone(), Work::Open { path: root, from: None })
 }
 
 /// The same up to the first error.
 pub(super) fn read_file_up_to_error(path: &[u8]) -> (Vec<Setting>, Option<StanzaError>) {
     let mut parser = Parser::default();
-    match read_with(&mut parser, &Arc::from(path), Work::Open { path: path.to_vec(), from: None }) {
-        Ok(()) => parser.finish(&Arc::from(path)).map_or_else(|error| (Vec::new(), Some(error)), |all| (all, None)),
+    let root = match try_to_vec(path).and_then(Name::try_new) {
+        Ok(root) => root,
+        Err(error) => return (Vec::new(), Some(error.into())),
+    };
+    match read_with(&mut parser, Work::Open { path: root.clone(), from: None }) {
+        Ok(()) => parser.finish(root).map_or_else(|error| (Vec::new(), Some(error)), |all| (all, None)),
         Err(error) => (parser.into_settings(), Some(error)),
     }
 }
 
 /// Reads a text and all it includes.
 pub(super) fn read_text(text: &[u8]) -> Result<Vec<Setting>, StanzaError> {
+    let name = Name::try_new(Vec::new())?;
     if text.len() > MAX_FILE {
-        return Err(StanzaError::of_file(b"", None, FileProblem::TooBig));
+        return Err(of_file(name, None, FileProblem::TooBig));
     }
-    let name: Arc<[u8]> = Arc::from(&b""[..]);
     let source = Source::new(name.clone(), Cow::Borrowed(text))?;
-    read_all(&name, Work::Read(Input { source, id: None, base: 0 }))
+    read_all(name, Work::Read(Input { source, id: None, base: 0 }))
 }
 
-fn read_all(root: &Arc<[u8]>, first: Work<'_>) -> Result<Vec<Setting>, StanzaError> {
+fn read_all(root: Name, first: Work<'_>) -> Result<Vec<Setting>, StanzaError> {
     let mut parser = Parser::default();
-    read_with(&mut parser, root, first)?;
+    read_with(&mut parser, first)?;
     parser.finish(root)
 }
 
-fn read_with(parser: &mut Parser, root: &Arc<[u8]>, first: Work<'_>) -> Result<(), StanzaError> {
-    let mut todo = Vec::from([first]);
+fn read_with(parser: &mut Parser, first: Work<'_>) -> Result<(), StanzaError> {
+    let mut todo = Vec::new();
+    try_push(&mut todo, first)?;
     let mut looked_at = 0;
     let mut bytes = 0;
     while let Some(work) = todo.pop() {
         match work {
             Work::Open { path, from } => match trusted_file::open(&path, &mut looked_at) {
-                Err((path, problem)) => return Err(StanzaError::of_file(&path, from, problem)),
+                Err(Wrong(None, problem)) => return Err(of_file(path, from, problem)),
+                Err(Wrong(Some(other), problem)) => return Err(of_file(Name::try_new(other)?, from, problem)),
                 Ok(Opened::Directory(_)) if from.is_none() => {
-                    return Err(StanzaError::of_file(&path, from, FileProblem::IsDirectory));
+                    return Err(of_file(path, from, FileProblem::IsDirectory));
                 }
                 Ok(Opened::Directory(names)) => {
-                    todo.extend(
-                        names
-                            .into_iter()
-                            .rev()
-                            .map(|name| Work::Open { path: trusted_file::joined(&path, &name), from: from.clone() }),
-                    );
+                    for name in names.iter().rev() {
+                        let path = Name::try_new(trusted_file::joined(&path, name)?)?;
+                        try_push(&mut todo, Work::Open { path, from: from.clone() })?;
+                    }
                 }
                 Ok(Opened::File { text, id }) => {
                     bytes += text.len();
                     if bytes > MAX_BYTES {
-                        return Err(StanzaError::of_file(&path, from, FileProblem::TooMuch));
+                        return Err(of_file(path, from, FileProblem::TooMuch));
                     }
-                    let name: Arc<[u8]> = if from.is_none() { root.clone() } else { Arc::from(path.as_slice()) };
-                    if let Some(chain) = cycle(&todo, &name, id) {
-                        return Err(StanzaError::of_file(&path, from, FileProblem::Cycle(chain)));
+                    let chain = cycle(&todo, &path, id)?;
+                    if !chain.is_empty() {
+                        return Err(of_file(path, from, FileProblem::Cycle(chain)));
                     }
-                    let source = Source::new(name, Cow::Owned(text))?;
-                    todo.push(Work::Read(Input { source, id: Some(id), base: parser.depth() }));
+                    let source = Source::new(path, Cow::Owned(text))?;
+                    try_push(&mut todo, Work::Read(Input { source, id: Some(id), base: parser.depth() }))?;
                 }
             },
             Work::Read(mut input) => {
                 if let Step::Include { name, place } = parser.read(&mut input.source, input.base)? {
                     let path = match included(&input.source.name, &name) {
-                        Ok(path) => path,
+                        Ok(path) => Name::try_new(path?)?,
                         // What is in another block is that block's affair, wherever it comes from.
                         Err(FileProblem::Address) if parser.in_other_block() => {
-                            todo.push(Work::Read(input));
+                            try_push(&mut todo, Work::Read(input))?;
                             continue;
                         }
-                        Err(problem) => return Err(StanzaError::of_file(&name, Some(place), problem)),
+                        Err(problem) => return Err(of_file(Name::try_new(name)?, Some(place), problem)),
                     };
-                    todo.push(Work::Read(input));
+                    try_push(&mut todo, Work::Read(input))?;
                     if todo.iter().filter(|work| matches!(work, Work::Read(_))).count() >= MAX_DEPTH {
-                        return Err(StanzaError::of_file(&path, Some(place), FileProblem::TooDeep));
+                        return Err(of_file(path, Some(place), FileProblem::TooDeep));
                     }
-                    todo.push(Work::Open { path, from: Some(place) });
+                    try_push(&mut todo, Work::Open { path, from: Some(place) })?;
                 }
             }
         }
@@ -113,20 +121,25 @@ fn read_with(parser: &mut Parser, root: &Arc<[u8]>, first: Work<'_>) -> Result<(
     Ok(())
 }
 
-/// The files from the one with that identity on to where it would be included again.
-fn cycle(todo: &[Work<'_>], name: &Arc<[u8]>, id: (u64, u64)) -> Option<Vec<Arc<[u8]>>> {
+fn of_file(path: Name, from: Option<Place>, problem: FileProblem) -> StanzaError {
+    StanzaError::File(FileError { path, from, problem })
+}
+
+/// The files from the one with that identity on to where it would be included again; none if it is not being read.
+fn cycle(todo: &[Work<'_>], name: &Name, id: (u64, u64)) -> Result<Vec<Name>, OutOfMemory> {
     let reading = todo.iter().filter_map(|work| if let Work::Read(input) = work { Some(input) } else { None });
-    let mut chain: Vec<_> =
-        reading.skip_while(|input| input.id != Some(id)).map(|input| input.source.name.clone()).collect();
-    if chain.is_empty() {
-        return None;
+    let mut chain = Vec::new();
+    for input in reading.skip_while(|input| input.id != Some(id)) {
+        try_push(&mut chain, input.source.name.clone())?;
     }
-    chain.push(name.clone());
-    Some(chain)
+    if !chain.is_empty() {
+        try_push(&mut chain, name.clone())?;
+    }
+    Ok(chain)
 }
 
 /// The path of what `includer` includes: relative to the includer's directory.
-fn included(includer: &[u8], name: &[u8]) -> Result<Vec<u8>, FileProblem> {
+fn included(includer: &[u8], name: &[u8]) -> Result<Result<Vec<u8>, OutOfMemory>, FileProblem> {
     let name = match name.windows(3).position(|three| three == b"://") {
         None => name,
         Some(4) if name[..4].eq_ignore_ascii_case(b"file") => &name[7..],
@@ -135,6 +148,6 @@ fn included(includer: &[u8], name: &[u8]) -> Result<Vec<u8>, FileProblem> {
     };
     match includer.iter().rposition(|&b| b == b'/') {
         Some(slash) if !name.starts_with(b"/") => Ok(trusted_file::joined(&includer[..=slash], name)),
-        _ => Ok(name.to_vec()),
+        _ => Ok(try_to_vec(name)),
     }
 }

@@ -3,18 +3,16 @@
 #![forbid(unsafe_code)]
 
 use alloc::borrow::Cow;
-use alloc::boxed::Box;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::error::{Found, StanzaError, SyntaxError};
 use super::place::Place;
-use crate::text::{Errno, Excerpt};
-use crate::trusted_path::PathProblem;
+use crate::alloc_util::{OutOfMemory, Shared, try_to_vec};
+use crate::text::Excerpt;
 
 /// A text being read.
 pub(super) struct Source<'t> {
-    pub(super) name: Arc<[u8]>,
+    pub(super) name: Shared<Vec<u8>>,
     text: Cow<'t, [u8]>,
     /// The next byte to look at.
     at: usize,
@@ -22,7 +20,7 @@ pub(super) struct Source<'t> {
 }
 
 impl<'t> Source<'t> {
-    pub(super) fn new(name: Arc<[u8]>, text: Cow<'t, [u8]>) -> Result<Source<'t>, StanzaError> {
+    pub(super) fn new(name: Shared<Vec<u8>>, text: Cow<'t, [u8]>) -> Result<Source<'t>, StanzaError> {
         // Skip a UTF-8 byte-order mark; columns do not count it.
         let at = if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
         let mut source = Source { name, text, at, lines: Lines { at, line: 1, start: at } };
@@ -48,7 +46,7 @@ impl<'t> Source<'t> {
         within: Option<(&'static str, usize)>,
     ) -> StanzaError {
         let within = within.map(|(what, at)| (what, self.place(at)));
-        StanzaError::Syntax(Box::new(SyntaxError { place: self.place(at), found, expected, within }))
+        StanzaError::Syntax(SyntaxError { place: self.place(at), found, expected, within })
     }
 }
 
@@ -304,16 +302,8 @@ impl Source<'_> {
         }
     }
 
-    pub(super) fn copied(&self, token: Token) -> Result<Vec<u8>, StanzaError> {
-        let text = self.text_of(token);
-        let mut copy = Vec::new();
-        copy.try_reserve_exact(text.len()).map_err(|_| self.out_of_memory())?;
-        copy.extend_from_slice(text);
-        Ok(copy)
-    }
-
-    pub(super) fn out_of_memory(&self) -> StanzaError {
-        StanzaError::of_file(&self.name, None, PathProblem::System(Errno(libc::ENOMEM)).into())
+    pub(super) fn copied(&self, token: Token) -> Result<Vec<u8>, OutOfMemory> {
+        try_to_vec(self.text_of(token))
     }
 
     pub(super) fn unexpected(

@@ -2,13 +2,13 @@
 
 #![forbid(unsafe_code)]
 
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::error::StanzaError;
 use super::lexer::{Mode, Source, Token, TokenKind};
 use super::limits::{MAX_NESTING, MAX_SETTINGS};
 use super::place::Place;
+use crate::alloc_util::{Shared, try_push};
 use crate::text::{Excerpt, nearest};
 
 /// A value as the file has it.
@@ -141,11 +141,11 @@ impl Parser {
     }
 
     /// What all texts came to; `root` is the first one's name.
-    pub(super) fn finish(self, root: &Arc<[u8]>) -> Result<Vec<Setting>, StanzaError> {
+    pub(super) fn finish(self, root: Shared<Vec<u8>>) -> Result<Vec<Setting>, StanzaError> {
         if self.found {
             Ok(self.settings)
         } else {
-            Err(StanzaError::NoStanza { file: root.clone(), nested: self.nested, similar: self.similar })
+            Err(StanzaError::NoStanza { file: root, nested: self.nested, similar: self.similar })
         }
     }
 
@@ -181,7 +181,7 @@ impl Parser {
         if self.open.len() == MAX_NESTING {
             return Err(source.unexpected(opener, "at most 256 blocks, lists and arrays within each other", None));
         }
-        self.open.push(Open { kind, at: opener.start });
+        try_push(&mut self.open, Open { kind, at: opener.start })?;
         self.position = Position::Start;
         Ok(())
     }
@@ -208,7 +208,7 @@ impl Parser {
         if !file.is_name() || source.text_of(file).is_empty() {
             return Err(source.unexpected(file, "the name of a file or directory to include", self.within()));
         }
-        Ok(Step::Include { name: source.text_of(file).to_vec(), place: source.place(file.start) })
+        Ok(Step::Include { name: source.copied(file)?, place: source.place(file.start) })
     }
 
     // ---- outside of Security stanzas ----
@@ -427,15 +427,13 @@ impl Parser {
                 while let Some(item) = self.list_item(source, first)? {
                     self.count_setting(source, item)?;
                     let place = source.place(item.start);
-                    items.try_reserve(1).map_err(|_| source.out_of_memory())?;
-                    items.push((source.copied(item)?, place));
+                    try_push(&mut items, (source.copied(item)?, place))?;
                 }
                 Value::List(items)
             }
             _ => return Err(source.unexpected(first, "a word, a quoted string or a list ( … )", self.within())),
         };
-        self.settings.try_reserve(1).map_err(|_| source.out_of_memory())?;
-        self.settings.push(Setting { key, key_place, value, value_place });
+        try_push(&mut self.settings, Setting { key, key_place, value, value_place })?;
         Ok(())
     }
 

@@ -4,15 +4,16 @@
 
 use core::fmt;
 
-use alloc::sync::Arc;
+use alloc::vec::Vec;
 
+use crate::alloc_util::Shared;
 use crate::text::write_path;
 
 /// A place in a configuration file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The file as it was named, or empty for a text.
-    pub file: Arc<[u8]>,
+    pub file: Shared<Vec<u8>>,
     /// Counted from 1.
     pub line: usize,
     /// Counted in bytes from 1.

@@ -1,17 +1,23 @@
 //! Options from the settings of a configuration file.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::options::{DEFAULTS, Memberships, Options, known};
-use crate::alloc_util::try_push;
+use super::options::{DEFAULTS, Memberships, Options, known, unknown_option};
+use crate::alloc_util::{try_box, try_extend, try_push};
 use crate::config::{Place, Setting, Value};
 use crate::error::Error;
 use crate::identity;
 use crate::text::Excerpt;
 
 fn placed(place: &Place, error: Error) -> Error {
-    Error::At { place: Box::new(place.clone()), error: Box::new(error) }
+    // The lack of memory is no fault of what stands there.
+    if error == Error::OutOfMemory {
+        return error;
+    }
+    match try_box(error) {
+        Ok(error) => Error::At { place: place.clone(), error },
+        Err(_) => Error::OutOfMemory,
+    }
 }
 
 impl Options {
@@ -23,27 +29,31 @@ impl Options {
         self.look_up_memberships_of(settings)
     }
 
-    /// The same, but goes on after an error: sets what can be set, and returns everything that is wrong.
-    pub(super) fn set_what_can_be(&mut self, settings: &[Setting]) -> Vec<Error> {
+    /// The same, but goes on after an error: sets what can be set, and returns everything that is wrong. An error of its own only if
+    /// memory has run out.
+    pub(super) fn set_what_can_be(&mut self, settings: &[Setting]) -> Result<Vec<Error>, Error> {
         let mut errors = Vec::new();
+        let mut note = |result: Result<(), Error>| match result {
+            Ok(()) => Ok(false),
+            Err(Error::OutOfMemory) => Err(Error::OutOfMemory),
+            Err(error) => try_push(&mut errors, error).map(|()| true).map_err(Error::from),
+        };
         for setting in settings {
-            let Err(error) = self.set_from(setting) else { continue };
-            let before = errors.len();
-            if let Value::List(items) = &setting.value {
+            let whole = self.set_from(setting);
+            let mut noted = false;
+            if let (Err(_), Value::List(items)) = (&whole, &setting.value) {
                 for (item, place) in items {
-                    let value = Value::One(item.clone());
                     let mut untouched = DEFAULTS;
-                    let alone = Setting { value, value_place: place.clone(), ..setting.clone() };
-                    errors.extend(untouched.set_from(&alone).err());
+                    noted |= note(untouched.set_one(setting, item, place))?;
                 }
             }
             // What is wrong with the list as a whole.
-            if errors.len() == before {
-                errors.push(error);
+            if !noted {
+                note(whole)?;
             }
         }
-        errors.extend(self.look_up_memberships_of(settings).err());
-        errors
+        note(self.look_up_memberships_of(settings))?;
+        Ok(errors)
     }
 
     fn look_up_memberships_of(&mut self, settings: &[Setting]) -> Result<(), Error> {
@@ -54,19 +64,18 @@ impl Options {
         })
     }
 
+    /// Sets the option of a setting to one value that stands at `place`.
+    fn set_one(&mut self, setting: &Setting, value: &[u8], place: &Place) -> Result<(), Error> {
+        self.set(&setting.key, Some(value), Memberships::Later).map_err(|error| match error {
+            Error::UnknownOption { .. } => placed(&setting.key_place, error),
+            error => placed(place, error),
+        })
+    }
+
     /// Sets one setting of a configuration file.
     fn set_from(&mut self, setting: &Setting) -> Result<(), Error> {
-        let at = |place: &Place| {
-            let place = place.clone();
-            move |error| match error {
-                Error::UnknownOption { .. } => placed(&setting.key_place, error),
-                error => placed(&place, error),
-            }
-        };
         let items = match &setting.value {
-            Value::One(value) => {
-                return self.set(&setting.key, Some(value), Memberships::Later).map_err(at(&setting.value_place));
-            }
+            Value::One(value) => return self.set_one(setting, value, &setting.value_place),
             Value::List(items) => items,
         };
         let is = |name: &str| name.as_bytes().eq_ignore_ascii_case(&setting.key);
@@ -74,13 +83,13 @@ impl Options {
             // Each item is one name, which may have blanks.
             let mut groups = Vec::new();
             for (item, place) in items {
-                let group = identity::group("supplemental_groups", item).map_err(at(place))?;
-                try_push(&mut groups, group).map_err(|error| at(place)(error.into()))?;
+                let group = identity::group("supplemental_groups", item).map_err(|error| placed(place, error))?;
+                try_push(&mut groups, group)?;
             }
-            return self.set_groups(groups).map_err(at(&setting.value_place));
+            return self.set_groups(groups).map_err(|error| placed(&setting.value_place, error));
         }
         match items.as_slice() {
-            [(item, place)] => self.set(&setting.key, Some(item), Memberships::Later).map_err(at(place)),
+            [(item, place)] => self.set_one(setting, item, place),
             _ if is("capabilities")
                 || is("optional_capabilities")
                 || is("ambient")
@@ -91,23 +100,22 @@ impl Options {
                 let mut joined = Vec::new();
                 for (item, place) in items {
                     let mut alone = DEFAULTS;
-                    alone.set(&setting.key, Some(item), Memberships::Later).map_err(at(place))?;
-                    joined.try_reserve(item.len() + 1).map_err(|_| at(place)(Error::OutOfMemory))?;
-                    joined.extend_from_slice(item);
-                    joined.push(b' ');
+                    alone.set_one(setting, item, place)?;
+                    try_extend(&mut joined, item)?;
+                    try_push(&mut joined, b' ')?;
                 }
-                self.set(&setting.key, Some(&joined), Memberships::Later).map_err(at(&setting.value_place))
+                self.set_one(setting, &joined, &setting.value_place)
             }
             _ => {
                 let Some(name) = known(&setting.key) else {
-                    return self.set(&setting.key, None, Memberships::Later).map_err(at(&setting.key_place));
+                    return Err(placed(&setting.key_place, unknown_option(&setting.key)));
                 };
                 let error = Error::OptionValue {
                     option: name,
                     word: Excerpt::new(b"("),
                     expected: "one value: it takes no list",
                 };
-                Err(at(&setting.value_place)(error))
+                Err(placed(&setting.value_place, error))
             }
         }
     }

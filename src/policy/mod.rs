@@ -7,6 +7,7 @@ mod proc_dir;
 
 use alloc::vec::Vec;
 
+use crate::alloc_util::try_push;
 use crate::caps;
 use crate::config::{self, Setting};
 use crate::error::Error;
@@ -49,12 +50,19 @@ impl Policy {
         self.set_all(&config::load(path)?)
     }
 
-    /// The same, but goes on after an error: sets what can be set, and returns everything that is wrong.
-    pub fn load_with_all_errors(&mut self, path: &[u8]) -> Vec<Error> {
+    /// The same, but goes on after an error: sets what can be set, and returns everything that is wrong. An error of its own only if
+    /// memory has run out; nothing is set then.
+    pub fn load_with_all_errors(&mut self, path: &[u8]) -> Result<Vec<Error>, Error> {
         let (settings, error) = config::load_up_to_error(path);
-        let mut errors = self.options.set_what_can_be(&settings);
-        errors.extend(error.map(Error::from));
-        errors
+        let mut options = self.options.copy()?;
+        let mut errors = options.set_what_can_be(&settings)?;
+        match error.map(Error::from) {
+            None => {}
+            Some(Error::OutOfMemory) => return Err(Error::OutOfMemory),
+            Some(error) => try_push(&mut errors, error)?,
+        }
+        self.options = options;
+        Ok(errors)
     }
 
     /// Retains what `ambient` names, but for what is optional: for a program that is to be executed with it.

@@ -53,7 +53,7 @@ impl Options {
         let mut policy = Policy::new().map_err(|error| vec![error])?;
         let mut errors = Vec::new();
         if let Some(file) = file {
-            errors = policy.load_with_all_errors(file.as_bytes());
+            errors = policy.load_with_all_errors(file.as_bytes()).map_err(|error| vec![error])?;
         }
         for (option, value) in &self.0 {
             errors.extend(policy.set(option.as_bytes(), Some(value.as_bytes())).err());
