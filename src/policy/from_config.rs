@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::options::{DEFAULTS, Memberships, Options, known, unknown_option};
 use crate::alloc_util::{try_box, try_extend, try_push};
 use crate::config::{Place, Setting, Value};
-use crate::error::Error;
+use crate::error::{Error, Status};
 use crate::identity;
 use crate::text::Excerpt;
 
@@ -30,12 +30,12 @@ impl Options {
     }
 
     /// The same, but goes on after an error: sets what can be set, and returns everything that is wrong. An error of its own only if
-    /// memory has run out.
+    /// memory or descriptors have run out.
     pub(super) fn set_what_can_be(&mut self, settings: &[Setting]) -> Result<Vec<Error>, Error> {
         let mut errors = Vec::new();
         let mut note = |result: Result<(), Error>| match result {
             Ok(()) => Ok(false),
-            Err(Error::OutOfMemory) => Err(Error::OutOfMemory),
+            Err(error) if error.status() == Status::Resource => Err(error),
             Err(error) => try_push(&mut errors, error).map(|()| true).map_err(Error::from),
         };
         for setting in settings {

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use crate::alloc_util::try_push;
 use crate::caps;
 use crate::config::{self, Setting};
-use crate::error::Error;
+use crate::error::{Error, Status};
 use crate::plan::TargetCaps;
 use crate::sys;
 use crate::text::BoundedWriter;
@@ -51,14 +51,14 @@ impl Policy {
     }
 
     /// The same, but goes on after an error: sets what can be set, and returns everything that is wrong. An error of its own only if
-    /// memory has run out; nothing is set then.
+    /// memory or descriptors have run out; nothing is set then.
     pub fn load_with_all_errors(&mut self, path: &[u8]) -> Result<Vec<Error>, Error> {
         let (settings, error) = config::load_up_to_error(path);
         let mut options = self.options.copy()?;
         let mut errors = options.set_what_can_be(&settings)?;
         match error.map(Error::from) {
             None => {}
-            Some(Error::OutOfMemory) => return Err(Error::OutOfMemory),
+            Some(error) if error.status() == Status::Resource => return Err(error),
             Some(error) => try_push(&mut errors, error)?,
         }
         self.options = options;
