@@ -71,9 +71,10 @@ pub(crate) fn stop_all<'a>(
             }
             Err(Failure::Interlocked) => {
                 stopper.release();
-                let_go_after *= 2;
+                // As long as they have stood still, so that the program has half of the time.
                 let word = AtomicU32::new(0);
-                deadline.wait(SLICE * 2, |slice| sys::futex_wait(&word, 0, Some(slice)));
+                deadline.wait(let_go_after.min(SLICE * 100), |slice| sys::futex_wait(&word, 0, Some(slice)));
+                let_go_after *= 2;
             }
             Err(Failure::Because(error)) => {
                 stopper.release();
