@@ -3,7 +3,7 @@ OUTSIDE += situations
 LIMIT_situations := 400
 SITUATIONS := $(patsubst tests/%.c,build/%.o,$(wildcard tests/outside/situations_*.c tests/outside/promise_*.c))
 $(SITUATIONS) build/outside/situations.o: tests/outside/situations.h tests/outside/policy_of.h
-build/outside/situations: $(SITUATIONS)
+build/outside/situations: $(SITUATIONS) | build/outside/print_creds
 build/outside/situations: LDLIBS += $(SITUATIONS) -ldl
 
 # Long: the rounds of tests/outside/thread_stress.c, many times, and the situation of the most threads this machine has room for.
