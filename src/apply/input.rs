@@ -37,6 +37,9 @@ pub(super) struct Input<'p> {
     root: Option<Root>,
 }
 
+/// How often the list of groups may have grown since memory for it was got.
+pub(super) const MOST_LONGER_LISTS: u32 = 1000;
+
 /// The caller's supplementary groups.
 pub(super) struct OldGroups {
     /// All of them, sorted, as often as they were given.

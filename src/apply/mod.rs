@@ -21,7 +21,7 @@ use crate::text::Errno;
 use crate::threads::{self, CallLock, StopError};
 
 use error::ApplyError;
-use input::{Input, OldGroups, explained, kept, needs_rehearsal};
+use input::{Input, MOST_LONGER_LISTS, OldGroups, explained, kept, needs_rehearsal};
 use rehearsal::{Memory, REHEARSAL_DEADLINE, Rehearsal, limit_alone};
 
 /// How long the caller's commit may take at least: a seccomp supervisor, or the server of a file system, may never answer.
@@ -78,6 +78,7 @@ enum Outcome {
 fn run(input: &Input<'_>) -> Result<(), Error> {
     let start = sys::now();
     let mut target = input.target;
+    let mut longer_lists = 0;
     loop {
         let mut old = OldGroups::with_capacity()?;
         let mut list = input.group_buffer(&old)?;
@@ -90,12 +91,9 @@ fn run(input: &Input<'_>) -> Result<(), Error> {
         let _ = sys::retry_restore(|| sys::set_signal_mask(mask));
         match outcome? {
             Outcome::Done => return Ok(()),
-            // A list that changes all the time, or a filter that says so.
-            Outcome::MoreGroups if sys::now().saturating_sub(start) > input.deadline => {
-                return Err(Error::System { call: "getgroups", errno: Errno(libc::EINVAL) });
-            }
-            // With memory for more.
-            Outcome::MoreGroups => {}
+            // With memory for more. But a filter may say so each time.
+            Outcome::MoreGroups if longer_lists < MOST_LONGER_LISTS => longer_lists += 1,
+            Outcome::MoreGroups => return Err(Error::System { call: "getgroups", errno: Errno(libc::EINVAL) }),
             // Once more, with what is known now. It stays.
             Outcome::FilterCame => {}
             // As without CAP_SETPCAP.

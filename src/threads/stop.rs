@@ -377,12 +377,10 @@ impl<'a> Stopper<'a> {
         slot.scan.store(self.scan, Relaxed);
         slot.set(State::Signalled);
         entry.store(index as u32 + 1, SeqCst);
-        // One signal is enough: that of an earlier call is as good.
-        if self.lock.is_late(tid) {
-            if is_pending(self.tasks, tid) {
-                return Ok(true);
-            }
-            self.lock.forget_late(tid);
+        // One signal is enough: that of an earlier call is as good. One that is not pending may be on its way into the handler, so that
+        // the second stays pending; `end` looks for that.
+        if self.lock.is_late(tid) && is_pending(self.tasks, tid) {
+            return Ok(true);
         }
         self.signal(index).map(|()| true)
     }
