@@ -7,6 +7,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -16,6 +17,21 @@
 #define DROP_GID 4712
 #define DROP_CAPS "cap_net_bind_service+ep"
 #define DROP_CAP 10
+
+/* With by_names, user and group have this name, and looking them up is part of the drop: the account of benches/etc, which is in
+ * two more groups. Its ids are others, so that an id that was not looked up shows. */
+#define DROP_NAME "ecbench"
+extern bool by_names;
+
+struct account {
+    uid_t uid;
+    gid_t gid;
+    gid_t groups[16];
+    int n;
+};
+
+/* By names by what the C library has for it; otherwise the constants. */
+void account_find(struct account *account);
 
 /* What can be had before the clock starts: names looked up, a policy made. */
 void way_prepare(void);

@@ -1,7 +1,7 @@
-/* drop-NAME KIND THREADS
+/* drop-NAME KIND THREADS [names]
  *
  * KIND is idle (the threads wait), busy (they compute), or pause (they wait, and two more watch how long they stand still:
- * one that spins, one that epoll wakes every 100 microseconds). Prints one line of `name number` pairs; times are in
+ * one that spins, one that epoll wakes every 100 microseconds). With `names` the drop begins with the names. Prints one line of `name number` pairs; times are in
  * nanoseconds. Then waits for the end of stdin, so that every thread can be looked at. */
 
 #include "bench.h"
@@ -125,7 +125,8 @@ static void mark(void) { close(-4711); }
 
 int main(int argc, char **argv)
 {
-    if (argc != 3)
+    by_names = argc == 4 && strcmp(argv[3], "names") == 0;
+    if (argc != 3 + by_names)
         return 2;
     bool pauses = strcmp(argv[1], "pause") == 0;
     unsigned n = (unsigned)strtoul(argv[2], NULL, 10);

@@ -17,6 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+static struct account account;
 static unsigned last_cap;
 static uint64_t bounding;
 
@@ -43,9 +44,8 @@ static void set_caps(unsigned caps)
 
 static void drop(void)
 {
-    gid_t group = DROP_GID;
-    if (syscall(SYS_setgroups, 1, &group) || syscall(SYS_setresgid, DROP_GID, DROP_GID, DROP_GID) ||
-        syscall(SYS_prctl, PR_SET_KEEPCAPS, 1, 0, 0, 0) || syscall(SYS_setresuid, DROP_UID, DROP_UID, DROP_UID))
+    if (syscall(SYS_setgroups, account.n, account.groups) || syscall(SYS_setresgid, account.gid, account.gid, account.gid) ||
+        syscall(SYS_prctl, PR_SET_KEEPCAPS, 1, 0, 0, 0) || syscall(SYS_setresuid, account.uid, account.uid, account.uid))
         bench_fail("floor: ids");
     set_caps(1 << CAP_SETPCAP | 1 << DROP_CAP);
     for (unsigned cap = 0; cap <= last_cap; cap++) {
@@ -104,6 +104,7 @@ void way_drop(void)
 {
     static char names[32 << 10] __attribute__((aligned(8)));
     static pid_t tids[64 << 10];
+    account_find(&account);
     pid_t pid = getpid(), self = gettid();
     int tasks = open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (tasks < 0)

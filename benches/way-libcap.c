@@ -13,9 +13,10 @@ void way_prepare(void) {}
 
 void way_drop(void)
 {
-    gid_t group = DROP_GID;
-    if (setgroups(1, &group) || setresgid(DROP_GID, DROP_GID, DROP_GID) || prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) ||
-        setresuid(DROP_UID, DROP_UID, DROP_UID) || prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0))
+    struct account to;
+    account_find(&to);
+    if (setgroups((size_t)to.n, to.groups) || setresgid(to.gid, to.gid, to.gid) || prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) ||
+        setresuid(to.uid, to.uid, to.uid) || prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0))
         bench_fail("ids");
     cap_t working = cap_from_text("cap_setpcap,cap_net_bind_service+ep"), final = cap_from_text(DROP_CAPS);
     if (working == NULL || final == NULL || cap_set_proc(working))

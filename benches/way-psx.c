@@ -11,11 +11,12 @@ void way_prepare(void) {}
 
 void way_drop(void)
 {
-    gid_t group = DROP_GID;
+    struct account to;
+    account_find(&to);
     cap_t final = cap_from_text(DROP_CAPS), working = cap_from_text("cap_setpcap,cap_net_bind_service+ep");
     if (working == NULL || final == NULL)
         bench_fail("cap_from_text");
-    if (cap_setgroups(DROP_GID, 1, &group) || cap_setuid(DROP_UID))
+    if (cap_setgroups(to.gid, (size_t)to.n, to.groups) || cap_setuid(to.uid))
         bench_fail("ids");
     if (cap_set_proc(working))
         bench_fail("cap_set_proc");
