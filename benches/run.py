@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
-"""Measures this library beside what a user would pick instead: run.py [--runs N] [--only PART,...] [--out FOLDER]
+"""Measures this library beside what a user would pick instead: run.py [--runs N] [--only PART,...] [--beside N] [--out FOLDER]
 
 Each measurement is a process of its own that reports its own CLOCK_MONOTONIC interval through a pipe. The variants of a
 comparison take turns, A B C A B C, so that whatever else the machine does meets all alike; what is compared is the median of the
 ratios within a turn. Every thread of every drop is looked at through /proc afterwards: a way that should reach the state asked
 for and does not ends the run. Writes results.json and table.md to FOLDER (build/bench), where a part measured before stays
-until it is measured again. Needs root.
+until it is measured again. Drops are measured twice: quiet, and with N busy loops beside them (two; 0 leaves that out). Needs
+root, and the account of benches/etc: `make bench` has both.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import pathlib
@@ -18,10 +20,11 @@ import subprocess
 import sys
 import tempfile
 
+import phases
 from table import table
 
 BUILD = pathlib.Path("build/bench")
-PARTS = ["drop", "busy", "pause", "rehearsal", "text", "stanza", "load", "start", "weight", "calls"]
+PARTS = ["drop", "names", "phases", "busy", "pause", "rehearsal", "text", "stanza", "load", "start", "weight", "calls"]
 
 # --- measuring ----------------------------------------------------------------------------------------------------------
 
@@ -44,16 +47,17 @@ def run(command):
 FIELDS = ["Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs"]
 
 
-def wanted_state():
-    """What benches/bench.h asks for."""
+def wanted_state(names):
+    """What benches/bench.h asks for; by names, what benches/etc has for them."""
     ports = f"{1 << 10:016x}"
     none = f"{0:016x}"
-    return dict(zip(FIELDS, ["4711 4711 4711 4711", "4712 4712 4712 4712", "4712", none, ports, ports, ports, none, "1"]))
+    uid, gid, groups = ("4721", "4722", "4722 4723 4724") if names else ("4711", "4712", "4712")
+    return dict(zip(FIELDS, [" ".join([uid] * 4), " ".join([gid] * 4), groups, none, ports, ports, ports, none, "1"]))
 
 
-def differing_fields(pid, threads):
+def differing_fields(pid, threads, names):
     """The fields in which any thread is not as asked."""
-    wanted = wanted_state()
+    wanted = wanted_state(names)
     found = set()
     tids = os.listdir(f"/proc/{pid}/task")
     if len(tids) != threads + 1:
@@ -65,14 +69,14 @@ def differing_fields(pid, threads):
     return sorted(found)
 
 
-def drop(way, kind, threads):
+def drop(way, kind, threads, names=False):
     """One drop; its figures, and the fields in which a thread is not as asked."""
-    command = [BUILD / f"drop-{way}", kind, str(threads)]
+    command = [BUILD / f"drop-{way}", kind, str(threads), *["names"] * names]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         line = process.stdout.readline()
         if not line:
             sys.exit(f"{command} ended without a figure")
-        differing = differing_fields(process.pid, threads)
+        differing = differing_fields(process.pid, threads, names)
         process.stdin.close()
     return pairs(line), differing
 
@@ -118,14 +122,33 @@ COMPLETE_ALONE = {"ours", "floor", "psx", "libcap"}
 COMPLETE = {"ours", "floor", "psx"}
 ALONE_ONLY = {"libcap"}
 WAYS = ["ours", "floor", "psx", "libcap", "libcap-ng", "libc"]
+WAYS_BY_NAMES = ["ours", "floor", "psx", "libcap"]
+# With more threads and loops beside them, a turn would take minutes.
+MOST_BESIDE = 1000
 
 
-def measure_drop(runs, kind, threads):
+@contextlib.contextmanager
+def busy_loops(n):
+    """n programs that compute, each in a session of its own and with no less of the processor than what is measured: as other
+    services have it. They end with this program."""
+    loops = []
+    try:
+        for _ in range(n):
+            loop = ["setpriv", "--pdeathsig", "KILL", "sh", "-c", "while :; do :; done"]
+            loops.append(subprocess.Popen(loop, start_new_session=True))
+        yield
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+
+
+def measure_drop(runs, kind, threads, names=False, beside=0):
     differing = {}
 
     def one(way):
         def measure():
-            figures, fields = drop(way, kind, threads)
+            figures, fields = drop(way, kind, threads, names)
             differing[way] = fields
             if fields and way in (COMPLETE if threads else COMPLETE_ALONE):
                 sys.exit(f"drop-{way} with {threads} threads: not as asked in {fields}")
@@ -133,10 +156,22 @@ def measure_drop(runs, kind, threads):
 
         return measure
 
-    ways = [way for way in WAYS if threads == 0 or way not in ALONE_ONLY]
-    result = turns(runs, {way: one(way) for way in ways}, f"drop, {threads} {kind} threads")["drop"]
+    ways = [way for way in (WAYS_BY_NAMES if names else WAYS) if threads == 0 or way not in ALONE_ONLY]
+    note = f"drop{' by names' * names}, {threads} {kind} threads, {beside} loops beside"
+    with busy_loops(beside):
+        result = turns(runs, {way: one(way) for way in ways}, note)["drop"]
     for way in ways:
         result[way]["differs_in"] = differing[way]
+    return result
+
+
+def part_phases(runs):
+    with phases.Trace(phases.mounted()) as trace:
+        of = {way: phases.Phases(trace, [BUILD / f"drop-{way}", "idle", "0", "names"]) for way in ["ours", "libcap"]}
+        result = turns(runs, {way: each.measure for way, each in of.items()}, "phases")
+    for at, phase in enumerate(phases.NAMES):
+        for way, each in of.items():
+            result[phase][way]["calls"] = each.counts[at]
     return result
 
 
@@ -229,24 +264,16 @@ def part_weight(_runs):
 
 
 def part_calls(_runs):
-    """System calls from the first mark to the last, of all threads, by name. A trace is slow, so waits that time out and are
-    tried again may count more than once."""
+    """System calls of a drop, of all threads, by name."""
     result = {}
     for threads in [0, 10, 100]:
         for way in WAYS:
             if threads and way in ALONE_ONLY:
                 continue
-            with tempfile.NamedTemporaryFile("r") as trace:
-                subprocess.run(
-                    ["strace", "-f", "-qq", "-e", "signal=none", "-o", trace.name, BUILD / f"drop-{way}", "idle", str(threads)],
-                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
-                lines = trace.read().split("\n")
-            marks = [at for at, line in enumerate(lines) if "close(-4711" in line]
             calls = {}
-            for line in lines[marks[0] + 1 : marks[-1]]:
-                call = re.match(r"\d+ +(\w+)\(", line)
-                if call is not None:
-                    calls[call.group(1)] = calls.get(call.group(1), 0) + 1
+            for call in phases.calls_by_strace([BUILD / f"drop-{way}", "idle", str(threads)]):
+                name = call.split("(")[0]
+                calls[name] = calls.get(name, 0) + 1
             result.setdefault(str(threads), {})[way] = dict(sorted(calls.items(), key=lambda item: -item[1]), all=sum(calls.values()))
     return result
 
@@ -266,7 +293,7 @@ def machine():
 
 
 # Threads that never wait would keep all others from the processor at real-time priority.
-ALL_WAIT = {"drop", "rehearsal", "text", "stanza", "load", "start"}
+ALL_WAIT = {"drop", "names", "phases", "rehearsal", "text", "stanza", "load", "start"}
 
 
 def go_first(part):
@@ -274,12 +301,16 @@ def go_first(part):
     if part in ALL_WAIT:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     else:
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-        os.setpriority(os.PRIO_PROCESS, 0, -20)
-        # Where sessions are scheduled as groups, nice levels count within a session only (sched(7), the autogroup feature).
-        if os.path.exists("/proc/self/autogroup"):
-            with open("/proc/self/autogroup", "w") as level:
-                level.write("-20")
+        be_nice(-20)
+
+
+def be_nice(level):
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    os.setpriority(os.PRIO_PROCESS, 0, level)
+    # Where sessions are scheduled as groups, nice levels count within a session only (sched(7), the autogroup feature).
+    if os.path.exists("/proc/self/autogroup"):
+        with open("/proc/self/autogroup", "w") as group:
+            group.write(str(level))
 
 
 def main():
@@ -287,6 +318,7 @@ def main():
     arguments.add_argument("--runs", type=int, default=15)
     arguments.add_argument("--only", default=",".join(PARTS))
     arguments.add_argument("--threads", default="0,1,10,100,1000,10000")
+    arguments.add_argument("--beside", type=int, default=2)
     arguments.add_argument("--out", default=str(BUILD))
     chosen = arguments.parse_args()
     parts = chosen.only.split(",")
@@ -316,9 +348,15 @@ def main():
 
     for part in parts:
         go_first(part)
-        if part == "drop":
+        if part in ("drop", "names"):
             for n in chosen.threads.split(","):
-                results.setdefault("drop", {})[n] = measure_drop(chosen.runs, "idle", int(n))
+                of = results.setdefault(part, {})
+                go_first(part)
+                of[n] = measure_drop(chosen.runs, "idle", int(n), part == "names")
+                if chosen.beside and int(n) <= MOST_BESIDE:
+                    be_nice(0)
+                    of = results.setdefault(f"{part}_beside", {}).setdefault(str(chosen.beside), {})
+                    of[n] = measure_drop(chosen.runs, "idle", int(n), part == "names", chosen.beside)
                 write()
         else:
             results[part] = globals()[f"part_{part}"](chosen.runs)

@@ -52,8 +52,29 @@ def machine(results):
     return f"{of['cpus']} virtual cores, {of['memory_gib']} GiB, Linux {of['linux']}, {of['libc']}"
 
 
+def rows_of_drop(results, part):
+    """Name and figures of each row: quiet, and with loops beside it."""
+    found = []
+    for n in sorted(results[part], key=int):
+        found.append((f"{int(n):,}", results[part][n]))
+        for loops, of in results.get(f"{part}_beside", {}).items():
+            if n in of:
+                found.append((f"{int(n):,}, {loops} loops beside", of[n]))
+    return found
+
+
+def by_names(results):
+    ways = ["ours", "floor", "psx", "libcap"]
+    head = ["threads"] + [TITLES[way] for way in ways] + ["ours / libcap", "ours / floor", "libcap + libpsx / ours"]
+    body = []
+    for name, of in rows_of_drop(results, "names"):
+        ratios = [ratio(of[way], True) if way in of else "–" for way in ("libcap", "floor")] + [ratio(of["psx"])]
+        body.append([name] + [spread(of[way]) if way in of else "–" for way in ways] + ratios)
+    return rows(head, body)
+
+
 def brief(results):
-    """What the plot shows, in figures."""
+    """What the plot shows, in figures; and by names."""
     ways = ["ours", "floor", "psx", "libcap"]
     body = []
     for n in sorted(results["drop"], key=int):
@@ -62,7 +83,11 @@ def brief(results):
                     + [ratio(of["psx"]), ratio(of["floor"], True)])
     head = ["other threads"] + [TITLES[way] for way in ways] + ["libcap + libpsx / ours", "ours / floor"]
     out = [f"One drop, medians of interleaved runs on {machine(results)}:", ""]
-    return "\n".join(out + rows(head, body))
+    out += rows(head, body)
+    if "names" in results:
+        out += ["By names, lookups included on all sides; quiet, and with busy loops beside it: median (quartiles), medians of ratios.", ""]
+        out += by_names(results)
+    return "\n".join(out)
 
 
 def table(results):
@@ -72,7 +97,7 @@ def table(results):
         out += ["One full drop: median (quartiles).", ""]
         head = ["threads"] + [TITLES[way] + (" *" if way in ("libcap-ng", "libc") else "") for way in WAYS]
         body = []
-        kinds = [(f"{int(n):,}", results["drop"][n]) for n in sorted(results["drop"], key=int)]
+        kinds = rows_of_drop(results, "drop")
         kinds += [(f"{n} busy", of) for n, of in results.get("busy", {}).items()]
         for name, of in kinds:
             body.append([name] + [spread(of[way]) if way in of else "–" for way in WAYS])
@@ -86,6 +111,20 @@ def table(results):
             peers = [ratio(of[way]) if way in of else "–" for way in ["psx", "libcap", "libcap-ng", "libc"]]
             body.append([name, ratio(of["floor"], True)] + peers)
         out += rows(head, body)
+
+    if "names" in results:
+        out += ["By names: median (quartiles), and medians of the ratios within one turn.", ""]
+        out += by_names(results)
+
+    if "phases" in results:
+        out += ["Where the time of one call by names goes, with no other thread: median (quartiles), and system calls.", ""]
+        ways = ["ours", "libcap"]
+        body = []
+        for phase, of in results["phases"].items():
+            cells = [spread(of[way]) if of[way].get("calls", 1) else "–" for way in ways]
+            calls = [str(of[way].get("calls", sum(each[way].get("calls", 0) for each in results["phases"].values()))) for way in ways]
+            body.append([phase] + [cell for pair in zip(cells, calls) for cell in pair])
+        out += rows(["phase"] + [head for way in ways for head in (TITLES[way], "calls")], body)
 
     if "pause" in results:
         out += ["How long two other threads stand still while 100 idle ones drop with them.", ""]
