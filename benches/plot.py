@@ -28,12 +28,12 @@ STYLE = """
     polyline.floor { stroke-dasharray: 6 4 }
     .b { stroke: #cf222e; fill: #cf222e } .c { stroke: #8250df; fill: #8250df } .d { stroke: #9a6700; fill: #9a6700 }
     .e { stroke: #116329; fill: #116329 } polyline.peer, polyline.floor, polyline.ours { fill: none }
-    text.ours, text.floor, text.peer { stroke: none } text.ours { font-weight: 600 }
+    text.ours, text.floor, text.peer { stroke: #ffffff; stroke-width: 4; paint-order: stroke } text.ours { font-weight: 600 }
     @media (prefers-color-scheme: dark) {
       text { fill: #e6edf3 } .small { fill: #9198a1 } .page { fill: #0d1117 } .grid { stroke: #30363d } .band { opacity: .24 }
       .ours { stroke: #79c0ff; fill: #79c0ff } .floor { stroke: #9198a1; fill: #9198a1 }
       .b { stroke: #ff7b72; fill: #ff7b72 } .c { stroke: #d2a8ff; fill: #d2a8ff } .d { stroke: #e3b341; fill: #e3b341 }
-      .e { stroke: #7ee787; fill: #7ee787 }
+      .e { stroke: #7ee787; fill: #7ee787 } text.ours, text.floor, text.peer { stroke: #0d1117 }
     }
 """
 
@@ -106,6 +106,7 @@ def draw(results):
     out.append(f'<text class="small" x="{WIDTH - 12}" y="{HEIGHT - 12}" text-anchor="end">* does not reach the same state</text>')
 
     labels = []
+    alone = []
     for name, label, style in SERIES:
         points = [(n, idle[str(n)][name]) for n in threads if name in idle[str(n)]]
         if len(points) > 1:
@@ -114,11 +115,14 @@ def draw(results):
             out.append(f'<polygon class="{style} band" points="{upper} {lower}"/>')
             line = " ".join(f"{x(n):.1f},{y(of['median']):.1f}" for n, of in points)
             out.append(f'<polyline class="{style}" points="{line}"/>')
+        # Where a series is one point, nothing drawn later may hide it.
+        circles = out if len(points) > 1 else alone
         for n, of in points:
-            out.append(f'<circle class="{style}" cx="{x(n):.1f}" cy="{y(of["median"]):.1f}" r="3.2"/>')
+            circles.append(f'<circle class="{style}" cx="{x(n):.1f}" cy="{y(of["median"]):.1f}" r="3.2"/>')
         if points:
             n, of = points[-1]
             labels.append((label, style, x(n), y(of["median"]), len(points) > 1))
+    out += alone
     at_end = [it for it in labels if it[4]]
     for (label, style, at, _, _), height in zip(at_end, spread_out([it[3] for it in at_end], 17)):
         out.append(f'<text class="{style}" x="{at + 12:.1f}" y="{height + 4:.1f}">{label}</text>')

@@ -284,8 +284,11 @@ def part_calls(_runs):
 def machine():
     with open("/proc/meminfo") as meminfo:
         kib = int(re.search(r"MemTotal:\s+(\d+)", meminfo.read()).group(1))
+    with open("/proc/cpuinfo") as cpuinfo:
+        model = re.search(r"^model name\s*: (.*)$", cpuinfo.read(), re.M)
     return {
         "cpus": os.cpu_count(),
+        "model": model.group(1) if model else "",
         "memory_gib": round(kib / (1 << 20)),
         "linux": ".".join(os.uname().release.split(".")[:2]),
         "libc": " ".join(os.confstr("CS_GNU_LIBC_VERSION").split()),

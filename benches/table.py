@@ -49,7 +49,8 @@ def rows(head, body):
 
 def machine(results):
     of = results["machine"]
-    return f"{of['cpus']} virtual cores, {of['memory_gib']} GiB, Linux {of['linux']}, {of['libc']}"
+    model = f" ({of['model']})" if of["model"] else ""
+    return f"{of['cpus']} virtual cores{model}, {of['memory_gib']} GiB, Linux {of['linux']}, {of['libc']}"
 
 
 def rows_of_drop(results, part):
