@@ -138,7 +138,7 @@ def table(results):
         out += rows(["", TITLES["ours"], "floor", TITLES["psx"], "libcap + libpsx / ours"], body)
 
     if "rehearsal" in results:
-        out += ["The rehearsal by itself (`ec_security_policy_check`, one thread), by resident memory.", ""]
+        out += ["A check (`ec_security_policy_check`, one thread), by resident memory.", ""]
         of = results["rehearsal"]
         body = [[f"{int(mib):,} MiB"] + [spread(of[figure][mib]) for figure in ("first", "again", "fork")] for mib in of["first"]]
         out += rows(["resident", "first", "again", "for comparison: fork, exit, wait"], body)
