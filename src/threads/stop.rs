@@ -447,7 +447,8 @@ impl<'a> Stopper<'a> {
                 }
             }
             if late {
-                // All of them, since the one that is to blame may not have been looked at yet.
+                // All of them, since the one that is to blame may not have been looked at yet. Others may just be slow.
+                let mut slow = None;
                 for index in 0..self.used {
                     self.session.tell_progress();
                     self.check_unresponsive(index)?;
@@ -464,8 +465,19 @@ impl<'a> Stopper<'a> {
                             1 => ThreadProblem::Signal(Errno(libc::EAGAIN)),
                             _ => ThreadProblem::Deadline(state),
                         };
-                        return Err(self.refusal(slot.tid.load(Relaxed), problem).into());
+                        let may_be_slow = problem == ThreadProblem::Deadline(state)
+                            && matches!(state.state, b'R' | b'S')
+                            && !state.blocks_signal
+                            && state.tracer == 0;
+                        let refusal = self.refusal(slot.tid.load(Relaxed), problem);
+                        if !may_be_slow {
+                            return Err(refusal.into());
+                        }
+                        slow.get_or_insert(refusal);
                     }
+                }
+                if let Some(refusal) = slow {
+                    return Err(refusal.into());
                 }
             }
         }

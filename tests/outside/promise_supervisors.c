@@ -6,8 +6,11 @@
 #include "situations.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/ptrace.h>
+#include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -88,14 +91,19 @@ static struct {
 } falls_silent_of[LEN(later_calls) * 2];
 static struct situation falls_silent[LEN(falls_silent_of)];
 
-/* Stops last: by then the caller has begun, and the others have stopped or are about to. */
+/* Stops last: by then the caller has begun, and the others have stopped or are about to. At once, before the caller lets all go for a
+ * moment: a call that is held with no thread stopped has no limit. */
 static void *silences(void *unused)
 {
-    uint64_t mask = UINT64_C(1) << 32 /* the borrowed signal, 33 */, waiting = 0;
+    uint64_t mask = UINT64_C(1) << 32 /* the borrowed signal, 33 */;
+    struct sched_param first = {.sched_priority = 1};
+    (void)!sched_setscheduler(0, SCHED_FIFO, &first); /* where that is allowed */
     require(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
+    struct pollfd pending = {.fd = (int)syscall(SYS_signalfd4, -1, &mask, 8, O_CLOEXEC), .events = POLLIN};
+    require(pending.fd >= 0, "signalfd");
     shared->count = 1;
-    while (!(waiting & mask))
-        require(syscall(SYS_rt_sigpending, &waiting, 8) == 0, "rt_sigpending");
+    while (poll(&pending, 1, -1) != 1)
+        ;
     shared->flag = 1;
     require(syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
     for (;;)
