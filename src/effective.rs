@@ -38,7 +38,11 @@ fn set_effective(change: impl FnOnce(&CapSets) -> Result<u64, Error>) -> Result<
             return Ok(());
         }
         sys::capset(&CapSets { effective, ..now }).map_err(system("capset"))?;
-        if filtered && held()?.0.effective != effective {
+        let put_back = |error| {
+            let _ = sys::capset(&now);
+            error
+        };
+        if filtered && held().map_err(put_back)?.0.effective != effective {
             return Err(Error::Apply(ApplyError::NoEffect { step: Step::CapSet(CapSets { effective, ..now }) }));
         }
         Ok(())

@@ -4,7 +4,7 @@
 use core::time::Duration;
 
 use super::error::ApplyError;
-use super::input::{Input, MOST_LONGER_LISTS, OldGroups, explained, kept, needs_rehearsal};
+use super::input::{Input, OldGroups, count_longer_list, explained, kept, needs_rehearsal};
 use super::rehearsal::{Memory, REHEARSAL_DEADLINE, Rehearsal, limit_alone};
 use crate::caps;
 use crate::error::Error;
@@ -39,10 +39,7 @@ fn once(input: &Input<'_>) -> Result<(), Error> {
     let mut old = OldGroups::with_capacity()?;
     let mut longer_lists = 0;
     while !old.read()? {
-        longer_lists += 1;
-        if longer_lists == MOST_LONGER_LISTS {
-            return Err(Error::System { call: "getgroups", errno: Errno(libc::EINVAL) });
-        }
+        count_longer_list(&mut longer_lists)?;
         old = OldGroups::with_capacity()?;
     }
     let mut list = input.group_buffer(&old)?;

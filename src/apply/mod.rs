@@ -21,7 +21,7 @@ use crate::text::Errno;
 use crate::threads::{self, CallLock, StopError};
 
 use error::ApplyError;
-use input::{Input, MOST_LONGER_LISTS, OldGroups, explained, kept, needs_rehearsal};
+use input::{Input, OldGroups, count_longer_list, explained, kept, needs_rehearsal};
 use rehearsal::{Memory, REHEARSAL_DEADLINE, Rehearsal, limit_alone};
 
 /// How long the caller's commit may take at least: a seccomp supervisor, or the server of a file system, may never answer.
@@ -91,9 +91,8 @@ fn run(input: &Input<'_>) -> Result<(), Error> {
         let _ = sys::retry_restore(|| sys::set_signal_mask(mask));
         match outcome? {
             Outcome::Done => return Ok(()),
-            // With memory for more. But a filter may say so each time.
-            Outcome::MoreGroups if longer_lists < MOST_LONGER_LISTS => longer_lists += 1,
-            Outcome::MoreGroups => return Err(Error::System { call: "getgroups", errno: Errno(libc::EINVAL) }),
+            // With memory for more.
+            Outcome::MoreGroups => count_longer_list(&mut longer_lists)?,
             // Once more, with what is known now. It stays.
             Outcome::FilterCame => {}
             // As without CAP_SETPCAP.

@@ -126,7 +126,8 @@ static void have_a_filter_brought(void)
 static void close_what_is_left(void)
 {
     for (size_t at = 0; at < LEN(opened); at++)
-        close(opened[at]);
+        if (opened[at] > 0)
+            close(opened[at]);
 }
 
 static int drop_with(void (*meanwhile)(void))
@@ -140,6 +141,24 @@ static int drop_with(void (*meanwhile)(void))
 }
 
 static int drop_with_descriptors_replaced_at_fstat(void) { return drop_with(replace_descriptors); }
+
+/* Of the call's own only the one opened last. */
+static void replace_last(void)
+{
+    char task[64];
+    snprintf(task, sizeof task, "/proc/%d/task", getppid());
+    int last = (int)LEN(in_use) - 1;
+    while (last >= 0 && (in_use[last] || fcntl(last, F_GETFD) < 0))
+        last--;
+    if (last < 0)
+        return;
+    opened[0] = open(task, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    dup3(opened[0], last, O_CLOEXEC);
+    close(opened[0]);
+    opened[0] = last;
+}
+
+static int drop_with_the_last_replaced(void) { return drop_with(replace_last); }
 
 static void *ends(void *unused)
 {
@@ -168,6 +187,15 @@ static int drop_with_a_filter_brought(void)
 void promise_of_descriptors(void)
 {
 #ifdef HAS_FSTAT
+    static const struct situation one_replaced = {.name = "the descriptor opened last is another's before the n-th fstat",
+                                                  .make = make_idle,
+                                                  .call = drop_with_the_last_replaced,
+                                                  .then = close_what_is_left,
+                                                  .user = "+4711", /* not looked up in a file that was closed */
+                                                  .group = "+4712",
+                                                  .needs_ids = true,
+                                                  .fields = FIELDS_ALL & ~FIELD_GROUPS,
+                                                  .outcomes = DONE | REFUSED};
     static const struct situation last = {.name = "the last other thread brings a filter for all at the n-th fstat, and ends",
                                           .make = make_thread_that_ends,
                                           .call = drop_with_a_filter_brought,
@@ -216,6 +244,7 @@ void promise_of_descriptors(void)
         situation(&closers[at]);
 #ifdef HAS_FSTAT
     situation_rounds("all descriptors are closed before the n-th fstat, and others opened, 24 times", 60, &replaced, 24);
+    situation_rounds("the descriptor opened last is another's before the n-th fstat, 24 times", 60, &one_replaced, 24);
     situation_rounds("the last other thread brings a filter for all at the n-th fstat, and ends, 24 times", 60, &last, 24);
 #endif
     situation_rounds("all descriptors are closed at the n-th allocation, and others opened, 24 times", 60, &at_any_time, 24);
