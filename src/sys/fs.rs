@@ -272,10 +272,13 @@ pub(crate) fn write(fd: c_int, bytes: &[u8]) -> Result<usize> {
 
 /// getdents64(2): the next names of a directory, none at its end.
 pub(crate) fn getdents(fd: c_int, buf: &mut [u64]) -> Result<Names<'_>> {
+    // A seccomp supervisor may say that something was written, each time: then the first length is still 0.
+    buf[2] = 0;
     // SAFETY: the kernel writes at most as many bytes as there is room for.
     let len = unsafe { call!(libc::SYS_getdents64, fd, buf.as_mut_ptr(), size_of_val(buf)) }?;
-    // A seccomp supervisor may say anything.
-    let len = len.min(size_of_val(buf));
+    if len > size_of_val(buf) || (len != 0 && buf[2] == 0) {
+        return Err(NOTHING_WRITTEN);
+    }
     // SAFETY: so many bytes are there, and a u64 is eight bytes of any value.
     Ok(Names(unsafe { core::slice::from_raw_parts(buf.as_ptr().cast::<u8>(), len) }))
 }

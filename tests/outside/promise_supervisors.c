@@ -124,6 +124,71 @@ static void make_falls_silent(void)
             "a supervisor");
 }
 
+/* --- supervisors that lie, or refuse the second look --------------------------------------------------------------------------------- */
+
+/* getdents64(2) of /proc/self/task, of which nothing is written. */
+static void answers_getdents(long long result)
+{
+    struct rule rule = CALLS(SYS_getdents64, SECCOMP_RET_USER_NOTIF);
+    struct supervisor supervisor = {.only = getpid(), .first = 1, .result = result};
+    idle_threads(4);
+    require(seccomp_supervised(&rule, 1, 0, &supervisor) > 0, "a supervisor");
+}
+
+static void getdents_without_end(void) { answers_getdents(24); }
+static void getdents_beyond_buffer(void) { answers_getdents(1 << 20); }
+
+/* From the second one on: the look at what has come of a capset(2). */
+static void looks_once(void)
+{
+    struct rule rules[] = {CALLS(SYS_openat, SECCOMP_RET_USER_NOTIF), CALLS(SYS_capget, SECCOMP_RET_USER_NOTIF)};
+    struct supervisor supervisor = {.only = getpid(), .first = 2, .error = EPERM};
+    require(ec_security_lower("cap_kill+e") == EC_SECURITY_OK, "ec_security_lower");
+    require(seccomp_supervised(rules, LEN(rules), 0, &supervisor) > 0, "a supervisor");
+}
+
+static int check_only(void)
+{
+    return check_of((const char *const[]){"user", ids() ? "ecuser" : NULL, "capabilities", "cap_net_bind_service+ep", NULL});
+}
+
+static int raise_kill(void) { return ec_security_raise("cap_kill+e"); }
+static int lower_chown(void) { return ec_security_lower("cap_chown+e"); }
+
+static const struct situation lying[] = {
+    {.name = "a supervisor answers for the list of threads, without end",
+     .make = getdents_without_end,
+     .outcomes = REFUSED,
+     .status = EC_SECURITY_EREFUSED,
+     .threads = 5,
+     .says = {"getdents64", "EIO"}},
+    {.name = "a supervisor answers for the list of threads, with more than there was memory for",
+     .make = getdents_beyond_buffer,
+     .outcomes = REFUSED,
+     .status = EC_SECURITY_EREFUSED,
+     .threads = 5,
+     .says = {"getdents64", "EIO"}},
+    {.name = "a supervisor answers for the list of threads, without end, in a check",
+     .make = getdents_without_end,
+     .call = check_only,
+     .outcomes = REFUSED,
+     .status = EC_SECURITY_EREFUSED,
+     .threads = 5,
+     .says = {"getdents64", "EIO"}},
+    {.name = "a supervisor refuses the second look of a raise",
+     .make = looks_once,
+     .call = raise_kill,
+     .outcomes = REFUSED,
+     .status = EC_SECURITY_EREFUSED,
+     .says = {"capget", "EPERM"}},
+    {.name = "a supervisor refuses the second look of a lower",
+     .make = looks_once,
+     .call = lower_chown,
+     .outcomes = REFUSED,
+     .status = EC_SECURITY_EREFUSED,
+     .says = {"capget", "EPERM"}},
+};
+
 /* --- the only thread that can do anything, beside one that has ended ------------------------------------------------------------- */
 
 static void *is_last(void *unused)
@@ -347,6 +412,7 @@ void promise_of_supervisors(void)
                                               .threads = at % 2 ? 6 : 2};
     }
     situations_unlisted("supervisors that fall silent once threads have been stopped", 120, falls_silent, LEN(falls_silent));
+    situations_together("supervisors that lie", 60, lying, LEN(lying));
     situation(&last);
     situations_together("debuggers that hold the caller", 40, debugged, LEN(debugged));
     situations_together("timers that cannot be deleted", 40, timers, LEN(timers));

@@ -72,9 +72,10 @@ static void supervise(int listener, const struct supervisor *supervisor)
         bool counts = (!supervisor->only || (pid_t)asked.pid == supervisor->only) && (!supervisor->when || *supervisor->when);
         number += counts;
         if (counts && number >= supervisor->first && (!supervisor->many || number < supervisor->first + supervisor->many)) {
-            if (!supervisor->error)
+            if (!supervisor->error && !supervisor->result)
                 continue;
             answer.error = -supervisor->error;
+            answer.val = supervisor->result;
         } else {
             answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
         }

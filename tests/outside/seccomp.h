@@ -35,7 +35,8 @@ int seccomp_rules(const struct rule *rules, size_t len, unsigned flags);
 struct supervisor {
     pid_t only;           /* of this thread; 0: of any. Calls of others are made */
     unsigned first, many; /* from this one on, the first being 1, so many; 0: all. Others are made */
-    int error;            /* they get this error; 0: no answer, for ever */
+    int error;            /* they get this error; 0: see the next */
+    long long result;     /* they get this result, and nothing is done; 0: no answer, for ever */
     volatile int *when;   /* none is counted before this is not 0; NULL: all are */
 };
 
