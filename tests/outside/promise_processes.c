@@ -489,7 +489,7 @@ static struct {
 } other;
 static pthread_barrier_t at_once;
 
-static void make_copy(void)
+static void load_copy(void)
 {
     Dl_info info;
     char command[512];
@@ -508,13 +508,25 @@ static void make_copy(void)
     *(void **)&other.free = dlsym(handle, "ec_security_policy_free");
     *(void **)&other.error = dlsym(handle, "ec_security_last_error");
     require(other.apply && other.apply != ec_security_policy_apply, "another copy");
+}
+
+static void make_copy(void)
+{
+    load_copy();
     idle_threads(4);
 }
 
-static int stop_by_copy(char *error, size_t len)
+static void make_copy_and_bare_thread(void)
+{
+    load_copy();
+    deaf_bare_thread(300);
+}
+
+static int stop_by_copy(const char *deadline, char *error, size_t len)
 {
     ec_security_policy *policy = other.new();
     int status = other.set(policy, "capabilities", "keep");
+    status = status ? status : other.set(policy, "deadline", deadline);
     status = status ? status : other.set(policy, "bounding", "keep");
     status = status ? status : other.set(policy, "no_new_privs", "off");
     status = status ? status : other.apply(policy);
@@ -538,12 +550,22 @@ static void *calls_the_copy(void *unused)
         struct timespec from, to;
         pthread_barrier_wait(&at_once);
         clock_gettime(CLOCK_MONOTONIC, &from);
-        int status = stop_by_copy(error, sizeof error);
+        int status = stop_by_copy("5", error, sizeof error);
         clock_gettime(CLOCK_MONOTONIC, &to);
         expect_reason("the copy", status, error, (to.tv_sec - from.tv_sec) * 1000 + (to.tv_nsec - from.tv_nsec) / 1000000);
         pthread_barrier_wait(&at_once);
     }
     return unused;
+}
+
+/* The copy's signal is pending in the thread when this one's comes, and is heard before it. */
+static int drop_after_copy_has_failed(void)
+{
+    char error[512];
+    if (stop_by_copy("0.1", error, sizeof error) != EC_SECURITY_ETHREAD)
+        complain("the copy was not refused: %s", error);
+    shared->flag = 1;
+    return drop_within("3");
 }
 
 static int drop_after_both_at_once(void)
@@ -642,6 +664,12 @@ void promise_of_processes(void)
          .outcomes = DONE,
          .threads = 6,
          .seconds = 120},
+        {.name = "a signal of another copy's call, which was refused, comes during this one's, and libc has no handler",
+         .make = make_copy_and_bare_thread,
+         .call = drop_after_copy_has_failed,
+         .outcomes = DONE,
+         .threads = 2,
+         .keeps_handler = true},
     };
     static const struct situation silence[] = {
         {.name = "chroot, and the working directory is of a file system that does not answer",

@@ -120,6 +120,33 @@ void thread(void *(*body)(void *), void *arg)
     pthread_attr_destroy(&attr);
 }
 
+/* A thread that libc knows nothing of, so that libc has no handler for the borrowed signal. */
+static char bare_stack[1 << 16] __attribute__((aligned(16)));
+static struct timespec heard_later;
+
+static int is_bare(void *unused)
+{
+    uint64_t mask = UINT64_C(1) << 32;
+    struct timespec moment = {0, 1000000};
+    syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, NULL, 8);
+    shared->count = 1;
+    while (shared->flag == 0)
+        syscall(SYS_nanosleep, &moment, NULL);
+    syscall(SYS_nanosleep, &heard_later, NULL);
+    syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &mask, NULL, 8);
+    for (;;)
+        syscall(SYS_nanosleep, &moment, NULL);
+    return unused != NULL;
+}
+
+void deaf_bare_thread(unsigned later)
+{
+    int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
+    heard_later.tv_nsec = (long)later * 1000000;
+    require(clone(is_bare, bare_stack + sizeof bare_stack, flags, NULL) > 0, "clone");
+    wait_for(&shared->count, 1);
+}
+
 /* Until a moment, not for a time: what is left of a time grows by the timer slack with each signal, so that signals in quick
  * succession make it endless. */
 void nap(unsigned milliseconds)

@@ -76,8 +76,9 @@ int stop_all_within(const char *seconds);
 int stop_all(void);                            /* a call that stops every thread, and changes nothing */
 void require(bool held, const char *what);     /* else the child ends: the situation could not be made */
 void thread(void *(*body)(void *), void *arg); /* detached */
-void raw_drop(unsigned uid, uint64_t keep);    /* of the calling thread alone, to what is asked for, by its own system calls */
-void wait_for(volatile int *word, int value);  /* until it has the value */
+void deaf_bare_thread(unsigned later);        /* by clone(2); it hears the borrowed signal so many ms after shared->flag is set */
+void raw_drop(unsigned uid, uint64_t keep);   /* of the calling thread alone, to what is asked for, by its own system calls */
+void wait_for(volatile int *word, int value); /* until it has the value */
 void nap(unsigned milliseconds);
 pid_t gettid_raw(void);
 char state_of(pid_t pid, pid_t tid); /* the letter of /proc/PID/task/TID/stat, 0 if there is none */

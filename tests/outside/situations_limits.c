@@ -216,29 +216,7 @@ static void tell_allocations(pid_t pid)
            shared->count, shared->flag);
 }
 
-/* One thread that libc knows nothing of, so that libc has no handler for the borrowed signal, and that lets it through late. */
-static char bare_stack[1 << 16] __attribute__((aligned(16)));
-
-static int bare_thread(void *unused)
-{
-    uint64_t mask = UINT64_C(1) << 32;
-    struct timespec moment = {0, 1000000};
-    syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, NULL, 8);
-    shared->count = 1;
-    while (shared->flag == 0)
-        syscall(SYS_nanosleep, &moment, NULL);
-    syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &mask, NULL, 8);
-    for (;;)
-        syscall(SYS_nanosleep, &moment, NULL);
-    return unused != NULL;
-}
-
-static void make_bare_thread(void)
-{
-    int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
-    require(clone(bare_thread, bare_stack + sizeof bare_stack, flags, NULL) > 0, "clone");
-    wait_for(&shared->count, 1);
-}
+static void make_bare_thread(void) { deaf_bare_thread(0); }
 
 static int drop_in_a_second(void) { return drop_within("1"); }
 
