@@ -6,7 +6,7 @@
 #include <pwd.h>
 #include <stddef.h>
 
-bool by_names;
+bool by_names, again;
 
 void account_find(struct account *account)
 {

@@ -23,6 +23,9 @@
 #define DROP_NAME "ecbench"
 extern bool by_names;
 
+/* Whether the way has been called before, for a change of nothing; this library alone knows that. */
+extern bool again;
+
 struct account {
     uid_t uid;
     gid_t gid;

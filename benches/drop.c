@@ -1,7 +1,8 @@
-/* drop-NAME KIND THREADS [names]
+/* drop-NAME KIND THREADS [names] [again]
  *
  * KIND is idle (the threads wait), busy (they compute), or pause (they wait, and two more watch how long they stand still:
- * one that spins, one that epoll wakes every 100 microseconds). With `names` the drop begins with the names. Prints one line of `name number` pairs; times are in
+ * one that spins, one that epoll wakes every 100 microseconds). With `names` the drop begins with the names; with `again` it is not the
+ * first call of its process. Prints one line of `name number` pairs; times are in
  * nanoseconds. Then waits for the end of stdin, so that every thread can be looked at. */
 
 #include "bench.h"
@@ -125,9 +126,12 @@ static void mark(void) { close(-4711); }
 
 int main(int argc, char **argv)
 {
-    by_names = argc == 4 && strcmp(argv[3], "names") == 0;
-    if (argc != 3 + by_names)
+    if (argc < 3)
         return 2;
+    for (char **word = argv + 3; *word; word++) {
+        by_names |= strcmp(*word, "names") == 0;
+        again |= strcmp(*word, "again") == 0;
+    }
     bool pauses = strcmp(argv[1], "pause") == 0;
     unsigned n = (unsigned)strtoul(argv[2], NULL, 10);
     pthread_t thread, watcher[2];

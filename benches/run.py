@@ -24,7 +24,7 @@ import phases
 from table import table
 
 BUILD = pathlib.Path("build/bench")
-PARTS = ["drop", "names", "phases", "busy", "pause", "rehearsal", "text", "stanza", "load", "start", "weight", "calls"]
+PARTS = ["drop", "names", "filter", "phases", "busy", "pause", "rehearsal", "text", "stanza", "load", "start", "weight", "calls"]
 
 # --- measuring ----------------------------------------------------------------------------------------------------------
 
@@ -69,9 +69,9 @@ def differing_fields(pid, threads, names):
     return sorted(found)
 
 
-def drop(way, kind, threads, names=False):
-    """One drop; its figures, and the fields in which a thread is not as asked."""
-    command = [BUILD / f"drop-{way}", kind, str(threads), *["names"] * names]
+def drop(way, kind, threads, names=False, again=False, under=()):
+    """One drop, under a command if need be; its figures, and the fields in which a thread is not as asked."""
+    command = [*under, BUILD / f"drop-{way}", kind, str(threads), *["names"] * names, *["again"] * again]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         line = process.stdout.readline()
         if not line:
@@ -122,7 +122,9 @@ COMPLETE_ALONE = {"ours", "floor", "psx", "libcap"}
 COMPLETE = {"ours", "floor", "psx"}
 ALONE_ONLY = {"libcap"}
 WAYS = ["ours", "floor", "psx", "libcap", "libcap-ng", "libc"]
-WAYS_BY_NAMES = ["ours", "floor", "psx", "libcap"]
+# The second call of a process.
+AGAIN = "-again"
+WAYS_BY_NAMES = ["ours", "floor", "psx", "libcap", f"ours{AGAIN}"]
 # With more threads and loops beside them, a turn would take minutes.
 MOST_BESIDE = 1000
 
@@ -143,25 +145,78 @@ def busy_loops(n):
             loop.wait()
 
 
-def measure_drop(runs, kind, threads, names=False, beside=0):
+def measure_drop(runs, kind, threads, names=False, beside=0, under=()):
     differing = {}
 
     def one(way):
         def measure():
-            figures, fields = drop(way, kind, threads, names)
+            figures, fields = drop(way.removesuffix(AGAIN), kind, threads, names, way.endswith(AGAIN), under)
             differing[way] = fields
-            if fields and way in (COMPLETE if threads else COMPLETE_ALONE):
+            if fields and way.removesuffix(AGAIN) in (COMPLETE if threads else COMPLETE_ALONE):
                 sys.exit(f"drop-{way} with {threads} threads: not as asked in {fields}")
             return {"drop": figures["drop"]}
 
         return measure
 
     ways = [way for way in (WAYS_BY_NAMES if names else WAYS) if threads == 0 or way not in ALONE_ONLY]
-    note = f"drop{' by names' * names}, {threads} {kind} threads, {beside} loops beside"
+    note = f"drop{' by names' * names}, {threads} {kind} threads, {beside} loops beside{', under a filter' * bool(under)}"
     with busy_loops(beside):
         result = turns(runs, {way: one(way) for way in ways}, note)["drop"]
     for way in ways:
         result[way]["differs_in"] = differing[way]
+    return result
+
+
+# --- under a filter, and the second call of a process ---
+
+# What comes with podman, and what a container's root has by default (containers/common, pkg/config/default.go).
+PROFILE = "/usr/share/containers/seccomp.json"
+OF_CONTAINERS = {f"CAP_{name}" for name in (
+    "CHOWN DAC_OVERRIDE FOWNER FSETID KILL NET_BIND_SERVICE SETFCAP SETGID SETPCAP SETUID SYS_CHROOT".split())}
+
+
+def rules_of_profile():
+    """The lines that benches/filtered.c takes."""
+    with open(PROFILE) as file:
+        profile = json.load(file)
+
+    def number_or_allow(action, errno):
+        return "allow" if action == "SCMP_ACT_ALLOW" else str(errno)
+
+    def holds(conditions):
+        arches = conditions.get("arches", ["amd64"])
+        return "amd64" in arches and OF_CONTAINERS.issuperset(conditions.get("caps", []))
+
+    lines = [f"{number_or_allow(profile['defaultAction'], profile['defaultErrnoRet'])} default"]
+    for entry in profile["syscalls"]:
+        excluded = entry.get("excludes") or {}
+        if not holds(entry.get("includes") or {}) or (excluded and holds(excluded)):
+            continue
+        words = [number_or_allow(entry["action"], entry.get("errnoRet", 1))]
+        if words[0] == lines[0].split()[0]:
+            continue
+        arguments = []
+        for one in entry.get("args") or []:
+            operation = one["op"].removeprefix("SCMP_CMP_")
+            value, more = one["value"], one.get("valueTwo", 0)
+            # With a mask, the value to be compared comes second.
+            arguments += [str(one["index"]), operation, *([str(more), str(value)] if operation == "MASKED_EQ" else [str(value)])]
+        lines += [" ".join([*words, name, *arguments]) for name in entry["names"]]
+    return lines
+
+
+def part_filter(runs):
+    """By names, with no other thread: without a filter, under one that allows all, and under a container's."""
+    result = {}
+    with tempfile.TemporaryDirectory() as directory:
+        for name, rules in {"none": None, "all": ["allow default"], "container": rules_of_profile()}.items():
+            under = []
+            if rules:
+                path = os.path.join(directory, name)
+                with open(path, "w") as file:
+                    file.write("\n".join(rules) + "\n")
+                under = [BUILD / "filtered", path]
+            result[name] = measure_drop(runs, "idle", 0, names=True, under=under)
     return result
 
 
@@ -296,7 +351,7 @@ def machine():
 
 
 # Threads that never wait would keep all others from the processor at real-time priority.
-ALL_WAIT = {"drop", "names", "phases", "rehearsal", "text", "stanza", "load", "start"}
+ALL_WAIT = {"drop", "names", "filter", "phases", "rehearsal", "text", "stanza", "load", "start"}
 
 
 def go_first(part):

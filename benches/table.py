@@ -12,6 +12,7 @@ WAYS = ["ours", "floor", "psx", "libcap", "libcap-ng", "libc"]
 
 TITLES = {
     "ours": "libec_security",
+    "ours-again": "second call",
     "ours-static": "libec_security, static",
     "floor": "floor",
     "psx": "libcap + libpsx",
@@ -65,10 +66,14 @@ def rows_of_drop(results, part):
 
 
 def by_names(results):
-    ways = ["ours", "floor", "psx", "libcap"]
-    head = ["threads"] + [TITLES[way] for way in ways] + ["ours / libcap", "ours / floor", "libcap + libpsx / ours"]
+    return rows_by_names("threads", rows_of_drop(results, "names"))
+
+
+def rows_by_names(title, found):
+    ways = ["ours", "ours-again", "floor", "psx", "libcap"]
+    head = [title] + [TITLES[way] for way in ways] + ["ours / libcap", "ours / floor", "libcap + libpsx / ours"]
     body = []
-    for name, of in rows_of_drop(results, "names"):
+    for name, of in found:
         ratios = [ratio(of[way], True) if way in of else "–" for way in ("libcap", "floor")] + [ratio(of["psx"])]
         body.append([name] + [spread(of[way]) if way in of else "–" for way in ways] + ratios)
     return rows(head, body)
@@ -116,6 +121,11 @@ def table(results):
     if "names" in results:
         out += ["By names: median (quartiles), and medians of the ratios within one turn.", ""]
         out += by_names(results)
+
+    if "filter" in results:
+        out += ["The same with no other thread, under a seccomp filter: median (quartiles), and medians of the ratios within one turn.", ""]
+        filters = {"none": "none", "all": "one that allows all", "container": "that of a container"}
+        out += rows_by_names("filter", [(title, results["filter"][name]) for name, title in filters.items()])
 
     if "phases" in results:
         out += ["Where the time of one call by names goes, with no other thread: median (quartiles), and system calls.", ""]

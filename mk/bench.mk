@@ -2,7 +2,7 @@
 # hour. BENCH_ARGS="--only drop --runs 15" makes less of it. Writes build/bench/results.json and build/bench/table.md.
 # make bench-plot: docs/drop-time.svg and the tables of docs/benchmarks.md and README.md, from build/bench/results.json.
 
-BENCH_PACKAGES := gcc libc6-dev libcap-dev libcap-ng-dev binutils strace python3
+BENCH_PACKAGES := gcc libc6-dev libcap-dev libcap-ng-dev libseccomp-dev golang-github-containers-common binutils strace python3
 BENCH_CFLAGS := $(BASE_CFLAGS) -O2 -Ibenches
 
 # The account whose names are looked up, and where.
@@ -27,6 +27,7 @@ build/bench/drop-%: benches/way-%.c benches/drop.c benches/account.c benches/now
 build/bench/rehearsal: LDLIBS := $(OURS)
 build/bench/text: LDLIBS := $(OURS) -lcap
 build/bench/load: LDLIBS := -ldl
+build/bench/filtered: LDLIBS := -lseccomp
 
 build/bench/%: benches/%.c benches/now.c benches/bench.h build/libec_security.so
 	@mkdir -p $(@D)
@@ -53,7 +54,7 @@ build/bench/tiny-%: benches/tiny.c build/libec_security.so build/libec_security.
 	$(CC) -std=gnu99 -Wall -Werror -O2 $(if $(USE_$*),-DUSE=$(USE_$*)) -o $@ $< $(LDLIBS)
 
 BENCHES := $(addprefix build/bench/drop-,$(WAYS)) $(addprefix build/bench/tiny-,$(TINY)) \
-    $(addprefix build/bench/,rehearsal text load start)
+    $(addprefix build/bench/,rehearsal text load start filtered)
 
 .PHONY: bench bench-programs bench-plot
 
