@@ -1,6 +1,6 @@
 //! Changes to the effective set of the calling thread.
 //!
-//! All signals are blocked between the read and the write: a call that stops this thread in between would have its work undone by the
+//! All signals but SIGSYS are blocked between the read and the write: a call that stops this thread in between would have its work undone by the
 //! write. What is written back is what /proc says is held, because a security module may mask what capget(2) shows.
 
 use crate::apply::error::ApplyError;
@@ -31,7 +31,7 @@ fn held() -> Result<(CapSets, bool), Error> {
 
 fn set_effective(change: impl FnOnce(&CapSets) -> Result<u64, Error>) -> Result<(), Error> {
     let system = |call| move |errno| Error::System { call, errno };
-    let mask = sys::set_signal_mask(u64::MAX).map_err(system("rt_sigprocmask"))?;
+    let mask = sys::set_signal_mask(sys::ALL_BUT_SIGSYS).map_err(system("rt_sigprocmask"))?;
     let done = held().and_then(|(now, filtered)| {
         let effective = change(&now)?;
         if effective == now.effective {

@@ -112,7 +112,7 @@ fn run(input: &Input<'_>) -> Result<(), Error> {
     }
 }
 
-/// One try, with the call lock held and all signals blocked.
+/// One try, with the call lock held and all signals blocked but SIGSYS.
 fn run_locked(
     input: &Input<'_>,
     target: Target,

@@ -277,7 +277,7 @@ impl RehearsalJob<'_> {
         };
         let argument = core::ptr::from_ref(self).cast_mut().cast();
         let word = self.report.running.as_ptr().cast::<i32>();
-        // No handler of the program runs in the child. Before a commit all are blocked already.
+        // No handler of the program runs in the child.
         let mask = sys::set_signal_mask(u64::MAX)
             .map_err(|errno| ApplyError::System { call: "rt_sigprocmask for the rehearsal", errno })?;
         // SAFETY: the stack is the child's alone, or its copy is; the child ends by exit and makes raw system calls only.

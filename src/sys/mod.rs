@@ -33,5 +33,6 @@ pub(crate) use process::{
 };
 pub use process::{errno, set_errno};
 pub(crate) use signal::{
-    KernelSigaction, Payload, SIGNAL, SigInfo, on_alternate_stack, queue_signal, set_signal_mask, sigaction, tgkill,
+    ALL_BUT_SIGSYS, KernelSigaction, Payload, SIGNAL, SigInfo, on_alternate_stack, queue_signal, set_signal_mask,
+    sigaction, tgkill,
 };

@@ -22,6 +22,10 @@ pub(crate) fn sigaction(signal: c_int, action: Option<&KernelSigaction>) -> Resu
     if old.handler == usize::MAX { Err(NOTHING_WRITTEN) } else { Ok(old) }
 }
 
+/// What the caller of a change blocks. A filter's trap (SECCOMP_RET_TRAP) and Syscall User Dispatch hand a system call to the program by
+/// SIGSYS, which ends the process where it is blocked (kernel/signal.c, force_sig_info_to_task).
+pub(crate) const ALL_BUT_SIGSYS: u64 = !(1 << (libc::SIGSYS - 1));
+
 /// rt_sigprocmask(2): sets the calling thread's mask, all 64 signals of it, and returns the one before.
 pub(crate) fn set_signal_mask(mask: u64) -> Result<u64> {
     let new = SignalMask::from(mask);

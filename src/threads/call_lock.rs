@@ -12,7 +12,7 @@ use crate::text::Errno;
 use crate::{sys, task_dir};
 
 impl CallLock {
-    /// Takes the lock with all signals blocked; puts the mask before into `mask`. While it waits, signals are not blocked: the call
+    /// Takes the lock with all signals blocked but SIGSYS; puts the mask before into `mask`. While it waits, signals are not blocked: the call
     /// that has the lock must be able to stop this thread.
     ///
     /// Gives up after `limit`: the id of an owner that has ended may be another thread's by now.
@@ -28,7 +28,7 @@ impl CallLock {
         let start = sys::now();
         loop {
             let seen = shared.calls.load(SeqCst);
-            *mask = sys::set_signal_mask(u64::MAX).map_err(system("rt_sigprocmask"))?;
+            *mask = sys::set_signal_mask(sys::ALL_BUT_SIGSYS).map_err(system("rt_sigprocmask"))?;
             let owner = match shared.owner.compare_exchange(0, mine, SeqCst, SeqCst) {
                 Ok(_) => return Ok(CallLock::of(shared, pid, tid)),
                 Err(owner) => owner,

@@ -100,7 +100,7 @@ impl Shared {
     }
 }
 
-/// The right to stop threads and to commit; given back when dropped. All signals are blocked while it is held.
+/// The right to stop threads and to commit; given back when dropped. All signals but SIGSYS are blocked while it is held.
 pub(crate) struct CallLock {
     pub(super) shared: &'static Shared,
     pub(super) pid: i32,

@@ -392,6 +392,22 @@ static void kills_at_capset(void) { filtered(SYS_capset, -1, SECCOMP_RET_KILL_PR
 static void kills_at_nnp(void) { filtered(SYS_prctl, PR_SET_NO_NEW_PRIVS, SECCOMP_RET_KILL_PROCESS); }
 static void kills_thread_at_capset(void) { filtered(SYS_capset, -1, SECCOMP_RET_KILL_THREAD); }
 static void traps_at_capset(void) { filtered(SYS_capset, -1, SECCOMP_RET_TRAP); }
+
+/* As a broker does; what it answers with is the number of the call, which is where the result is to be. */
+static void answers_for_the_kernel(int signal) { shared->count += signal == SIGSYS; }
+
+static void traps_at_getppid(void)
+{
+    struct sigaction broker = {.sa_handler = answers_for_the_kernel};
+    require(sigaction(SIGSYS, &broker, NULL) == 0, "sigaction");
+    filtered(SYS_getppid, -1, SECCOMP_RET_TRAP);
+}
+
+static void was_asked(void)
+{
+    if (shared->count == 0)
+        complain("the handler was not asked");
+}
 static void refuses_capset(void) { filtered(SYS_capset, -1, SECCOMP_RET_ERRNO | EACCES); }
 static void lies_at_capset(void) { filtered(SYS_capset, -1, SECCOMP_RET_ERRNO | 0); }
 static void lies_at_setresuid(void) { filtered(SYS_setresuid, -1, SECCOMP_RET_ERRNO | 0); }
@@ -615,6 +631,10 @@ void situations_of_processes(void)
          .outcomes = REFUSED,
          .status = EC_SECURITY_EREFUSED,
          .says = {"capset"}},
+        {.name = "the process's seccomp filter traps at getppid, and a handler answers",
+         .make = traps_at_getppid,
+         .then = was_asked,
+         .outcomes = DONE},
         {.name = "the process's seccomp filter refuses capset",
          .make = refuses_capset,
          .outcomes = REFUSED,
