@@ -131,19 +131,25 @@ build/libec_security.so: build/$(SONAME)
 
 # --- programs of C that look from outside -------------------------------------------------------------------------------
 
-# mk/THEME.mk says `OUTSIDE += name` for tests/outside/name.c, and, where wanted, `build/outside/name: LDLIBS += -lcap`
-# or `LIMIT_name := 300`.
+# mk/THEME.mk says `OUTSIDE += name` for tests/outside/name.c, and, where wanted, `PARTS_name := name_a name_b` for more
+# files of it, `build/outside/name: LDLIBS += -lcap` or `LIMIT_name := 300`.
 OUTSIDE :=
 
 # What every one of them is linked with.
 HARNESS := outside.o seccomp.o
+OUTSIDE_HEADERS := $(wildcard tests/outside/*.h) include/ec_security.h
+# objects_of DIRECTORY,PROGRAM
+objects_of = $(addprefix $(1)/,$(addsuffix .o,$(2) $(PARTS_$(2))) $(HARNESS))
 
-build/outside/%.o: tests/outside/%.c tests/outside/outside.h tests/outside/seccomp.h include/ec_security.h
+# PARTS_name is looked up when a program is made: mk/ is included later.
+.SECONDEXPANSION:
+
+build/outside/%.o: tests/outside/%.c $(OUTSIDE_HEADERS)
 	@mkdir -p $(@D)
 	$(CC) $(BASE_CFLAGS) $(CFLAGS) -c -o $@ $<
 
-build/outside/%: build/outside/%.o $(addprefix build/outside/,$(HARNESS)) build/libec_security.so
-	$(CC) $(BASE_CFLAGS) $(CFLAGS) -o $@ $< $(addprefix build/outside/,$(HARNESS)) -Lbuild -Wl,-rpath,'$$ORIGIN/..' -lec_security $(LDLIBS)
+build/outside/%: build/outside/%.o $$(call objects_of,build/outside,$$*) build/libec_security.so
+	$(CC) $(BASE_CFLAGS) $(CFLAGS) -o $@ $(filter %.o,$^) -Lbuild -Wl,-rpath,'$$ORIGIN/..' -lec_security $(LDLIBS)
 
 .SECONDARY:
 

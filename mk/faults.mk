@@ -1,6 +1,7 @@
 # The promise under fault: every system call of the library made to fail, by a tracer.
 OUTSIDE += faults interruption
 LIMIT_faults := 900
+PARTS_faults := faults_child faults_list faults_look faults_names faults_scenes faults_tracer
 
 .PHONY: faults
 # Every use of every call in every way; the check tries each use in one.

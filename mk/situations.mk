@@ -1,10 +1,9 @@
 # The situations a process may be in when the call comes: tests/outside/situations*.c and promise_*.c, docs/situations.md.
 OUTSIDE += situations
 LIMIT_situations := 400
-SITUATIONS := $(patsubst tests/%.c,build/%.o,$(wildcard tests/outside/situations_*.c tests/outside/promise_*.c))
-$(SITUATIONS) build/outside/situations.o: tests/outside/situations.h tests/outside/policy_of.h
-build/outside/situations: $(SITUATIONS) | build/outside/print_creds
-build/outside/situations: LDLIBS += $(SITUATIONS) -ldl
+PARTS_situations := $(basename $(notdir $(wildcard tests/outside/situations_*.c tests/outside/promise_*.c)))
+build/outside/situations: | build/outside/print_creds
+build/outside/situations: LDLIBS += -ldl
 
 # Long: the rounds of tests/outside/thread_stress.c, many times, and the situation of the most threads this machine has room for.
 SOAK_ROUNDS ?= 10000

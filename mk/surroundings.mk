@@ -15,8 +15,7 @@ check-surroundings: ## long tests: drops in containers, units, sandboxes, and un
 # libpsx installs a handler of its own, which is not to be in the other program.
 build/surroundings/drive-libcap: private CFLAGS += -DBY_LIBCAP
 build/surroundings/drive-libcap: private LDLIBS += -Wl,-Bstatic -lcap -lpsx -Wl,-Bdynamic -Wl,-wrap,pthread_create
-build/surroundings/drive-libcap: tests/outside/by_libcap.h
-build/surroundings/drive build/surroundings/drive-libcap: tests/surroundings/drive.c tests/outside/policy_of.h include/ec_security.h $(addprefix build/outside/,$(HARNESS)) \
+build/surroundings/drive build/surroundings/drive-libcap: tests/surroundings/drive.c $(OUTSIDE_HEADERS) $(addprefix build/outside/,$(HARNESS)) \
     build/libec_security.so
 	@mkdir -p $(@D)
 	$(CC) $(BASE_CFLAGS) $(CFLAGS) -Itests/outside -o $@ $< $(addprefix build/outside/,$(HARNESS)) -Lbuild -Wl,-rpath,'$$ORIGIN:$$ORIGIN/..' -lec_security $(LDLIBS)

@@ -18,7 +18,6 @@ build/outside/print_creds: tests/outside/print_creds.c
 # libpsx(3): its pthread_create has to be the one that is called, or it does not know the threads.
 OUTSIDE += speed_vs_libpsx
 LIMIT_speed_vs_libpsx := 300
-build/outside/speed_vs_libpsx.o: tests/outside/by_libcap.h
 build/outside/speed_vs_libpsx: LDLIBS += -Wl,-Bstatic -lcap -lpsx -Wl,-Bdynamic -Wl,-wrap,pthread_create
 
 # --- tools that watch a process -----------------------------------------------------------------------------------------
@@ -32,14 +31,14 @@ SANITIZE := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit
 SANITIZED := arguments drop no_regain policy chroot ambient print_creds
 check-needs: $(addprefix build/asan/,$(SANITIZED))
 
-build/asan/%.o: tests/outside/%.c tests/outside/outside.h tests/outside/seccomp.h include/ec_security.h
+build/asan/%.o: tests/outside/%.c $(OUTSIDE_HEADERS)
 	@mkdir -p $(@D)
 	$(CC) $(BASE_CFLAGS) $(CFLAGS) $(SANITIZE) -c -o $@ $<
 
 build/asan/arguments.o: CFLAGS += $(TEST_VERSION)
 
-build/asan/%: build/asan/%.o $(addprefix build/asan/,$(HARNESS)) build/libec_security.so
-	$(CC) $(BASE_CFLAGS) $(CFLAGS) $(SANITIZE) -o $@ $< $(addprefix build/asan/,$(HARNESS)) -Lbuild -Wl,-rpath,'$$ORIGIN/..' -lec_security
+build/asan/%: build/asan/%.o $$(call objects_of,build/asan,$$*) build/libec_security.so
+	$(CC) $(BASE_CFLAGS) $(CFLAGS) $(SANITIZE) -o $@ $(filter %.o,$^) -Lbuild -Wl,-rpath,'$$ORIGIN/..' -lec_security
 
 # What others execute is no subject here.
 build/asan/print_creds build/asan-rust/print_creds: build/outside/print_creds
@@ -65,9 +64,9 @@ check-asan: ## long tests: the tests under AddressSanitizer; needs a nightly Rus
 
 asan-rust: $(addprefix build/asan-rust/,$(SANITIZED)) ## internal: what `make check-asan` runs
 
-build/asan-rust/%: build/asan/%.o $(addprefix build/asan/,$(HARNESS)) FORCE
+build/asan-rust/%: build/asan/%.o $$(call objects_of,build/asan,$$*) FORCE
 	@mkdir -p $(@D)
-	$(CC) $(BASE_CFLAGS) $(CFLAGS) $(SANITIZE) -o $@ $< $(addprefix build/asan/,$(HARNESS)) $(ASAN_LIB)
+	$(CC) $(BASE_CFLAGS) $(CFLAGS) $(SANITIZE) -o $@ $(filter %.o,$^) $(ASAN_LIB)
 
 # Data races. The part of the standard library that is used has to be built anew, with the sanitizer, whose runtime is Rust's:
 # gcc's lacks some of what that calls. Not symbolized, since a report is made where no other process can be started: of
@@ -86,13 +85,13 @@ check-tsan: ## long tests: the tests under ThreadSanitizer; needs a nightly Rust
 	@$(MAKE) --no-print-directory build/tsan/races
 	@TSAN_OPTIONS=halt_on_error=1:symbolize=0 tests/as-root tests/run build/tsan/races@200
 
-build/tsan/%.o: tests/outside/%.c tests/outside/outside.h tests/outside/seccomp.h include/ec_security.h
+build/tsan/%.o: tests/outside/%.c $(OUTSIDE_HEADERS)
 	@mkdir -p $(@D)
 	$(CC) $(BASE_CFLAGS) $(CFLAGS) -O1 -fsanitize=thread -fno-omit-frame-pointer -c -o $@ $<
 
 # -rdynamic: the runtime's functions must be found before the C library's.
-build/tsan/%: build/tsan/%.o $(addprefix build/tsan/,$(HARNESS)) FORCE
-	$(CC) -pthread -rdynamic -o $@ $< $(addprefix build/tsan/,$(HARNESS)) $(TSAN_LIB) \
+build/tsan/%: build/tsan/%.o $$(call objects_of,build/tsan,$$*) FORCE
+	$(CC) -pthread -rdynamic -o $@ $(filter %.o,$^) $(TSAN_LIB) \
 	    -Wl,--whole-archive $(TSAN_RUNTIME) -Wl,--no-whole-archive -ldl -lrt -lm -lresolv
 
 check-miri: ## long tests: the pure parts under Miri; needs a nightly Rust
