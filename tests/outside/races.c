@@ -6,7 +6,7 @@
  *     not in a blocking call of the C library, where the sanitizer sees memory but no atomics, and takes all for races. Those
  *     here sleep by a raw system call, or work in code that is not watched.
  *   - Its own thread, which has no room for what a handler does, is sent away.
- * So two callers at once, and threads that come and go meanwhile, are for thread_stress.c and situations_threads.c alone. */
+ * So two callers at once, and threads that come and go meanwhile, are for thread_stress.c and situations_*.c alone. */
 
 #include "outside.h"
 

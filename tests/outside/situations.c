@@ -596,11 +596,17 @@ static void documented(void *unused)
 
 #define LEN(array) (sizeof(array) / sizeof *(array))
 
+/* A group is of one file or of several. */
 static const struct group {
     const char *name;
     void (*run)(void);
 } groups[] = {
-    {"threads", situations_of_threads},
+    {"threads", situations_of_unstoppable_threads},
+    {"threads", situations_of_births},
+    {"threads", situations_of_other_credentials},
+    {"threads", situations_of_noise},
+    {"threads", situations_of_io_uring},
+    {"threads", situations_of_many_threads},
     {"signals", situations_of_signals},
     {"processes", situations_of_processes},
     {"limits", situations_of_limits},
@@ -625,17 +631,20 @@ static bool run_groups(const char *only_of)
     for (size_t at = 0; at < LEN(groups); at++)
         wanted[at] = !only_of;
     for (const char *name = only_of; name; name = strchr(name, ',') ? strchr(name, ',') + 1 : NULL) {
-        size_t len = strcspn(name, ","), at = 0;
-        while (at < LEN(groups) && (strlen(groups[at].name) != len || strncmp(groups[at].name, name, len)))
-            at++;
-        if (at == LEN(groups)) {
+        size_t len = strcspn(name, ","), found = 0;
+        for (size_t at = 0; at < LEN(groups); at++)
+            if (strlen(groups[at].name) == len && !strncmp(groups[at].name, name, len)) {
+                wanted[at] = true;
+                found++;
+            }
+        if (!found) {
             fprintf(stderr, "SITUATIONS_OF: there is no group \"%.*s\"; the groups are", (int)len, name);
-            for (at = 0; at < LEN(groups); at++)
-                fprintf(stderr, " %s", groups[at].name);
+            for (size_t at = 0; at < LEN(groups); at++)
+                if (!at || strcmp(groups[at].name, groups[at - 1].name))
+                    fprintf(stderr, " %s", groups[at].name);
             fprintf(stderr, "\n");
             return false;
         }
-        wanted[at] = true;
     }
     for (size_t at = 0; at < LEN(groups); at++)
         if (wanted[at])

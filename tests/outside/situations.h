@@ -98,7 +98,12 @@ extern volatile long allocations;
 extern volatile pid_t failing_thread;
 extern void (*instead_of_failing)(void); /* is called then, if it is not NULL */
 
-void situations_of_threads(void);
+void situations_of_unstoppable_threads(void);
+void situations_of_births(void);
+void situations_of_other_credentials(void);
+void situations_of_noise(void);
+void situations_of_io_uring(void);
+void situations_of_many_threads(void);
 void situations_of_signals(void);
 void situations_of_processes(void);
 void situations_of_limits(void);
