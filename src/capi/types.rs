@@ -38,19 +38,21 @@ pub const EC_SECURITY_EUSER: c_int = 4;
 pub const EC_SECURITY_EGROUP: c_int = 5;
 /// The user or group database could not be read. The name may exist; a later call may succeed.
 pub const EC_SECURITY_ELOOKUP: c_int = 6;
-/// A capability asked for does not exist in this kernel, or this process does not hold it.
+/// A capability asked for does not exist in this kernel, or this process does not hold it, or a rule of capabilities(7) forbids the
+/// requested sets or securebits.
 pub const EC_SECURITY_ECAPABILITY: c_int = 7;
-/// A step was refused by the kernel, a seccomp filter, a security module, a user namespace or a limit.
+/// A system call that the change needs is refused by the kernel, a seccomp filter, a security module, a user namespace or a limit.
 pub const EC_SECURITY_EREFUSED: c_int = 8;
 /// A thread could not be stopped, or cannot be changed. The message names the thread and the reason.
 pub const EC_SECURITY_ETHREAD: c_int = 9;
-/// /proc is missing, or belongs to another pid namespace.
+/// /proc is needed, but it is missing, cannot be read, or belongs to another pid namespace.
 pub const EC_SECURITY_EPROC: c_int = 10;
-/// Called from a signal handler, or while another call of this thread is in progress.
+/// Called from a signal handler; or another call of this thread is in progress; or the call of another thread, or of another copy of
+/// the library in this process, does not end in time.
 pub const EC_SECURITY_EBUSY: c_int = 11;
-/// Out of memory, file descriptors or processes.
+/// Out of memory, file descriptors, processes or queued signals.
 pub const EC_SECURITY_ERESOURCE: c_int = 12;
-/// A configuration file cannot be read, or users other than root and the caller can write to it.
+/// A configuration file cannot be read, exceeds a limit, or includes itself; or users other than root and the caller can write to it.
 pub const EC_SECURITY_EFILE: c_int = 13;
 /// The configuration has no `Security` stanza.
 pub const EC_SECURITY_ENOSTANZA: c_int = 14;
@@ -70,8 +72,8 @@ const _: () = {
 /// EC_SECURITY_EARGUMENT. The texts of ec_security_policy_parse() and ec_security_caps_from_text() may be longer.
 pub const EC_SECURITY_TEXT_MAX: usize = 65535;
 
-/// A policy: a value for each option of the `Security` stanza. The type is opaque. ec_security_policy_new() makes a policy,
-/// ec_security_policy_free() releases it. Any thread may use a policy, but only one at a time.
+/// A policy: a value for each option of the `Security` stanza. The type is opaque. ec_security_policy_new() makes a policy, and
+/// ec_security_policy_free() releases it. Any thread may use a policy, but only one thread at a time.
 #[allow(non_camel_case_types)]
 pub struct ec_security_policy {
     // A name for C only: behind such a pointer is a Policy.
