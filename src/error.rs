@@ -38,7 +38,7 @@ pub enum Status {
     Capability = 7,
     /// The rehearsal was refused by the kernel, a seccomp filter, a security module, a user namespace or a limit.
     Refused = 8,
-    /// A thread could not be stopped or could not follow.
+    /// A thread could not be stopped, or cannot be changed.
     Thread = 9,
     /// /proc is missing, or is not this process's.
     Proc = 10,
@@ -101,9 +101,9 @@ impl Status {
             Status::LookUp => c"the user or group database could not be read",
             Status::Capability => c"a capability asked for is not available",
             Status::Refused => c"refused by the kernel, seccomp, a security module, a user namespace or a limit",
-            Status::Thread => c"a thread could not be stopped or could not follow",
+            Status::Thread => c"a thread could not be stopped, or cannot be changed",
             Status::Proc => c"/proc is missing or shows another process",
-            Status::Busy => c"called from a signal handler, or while another call of this thread is in progress",
+            Status::Busy => c"called from a signal handler, or while another call is in progress",
             Status::Resource => c"out of memory, descriptors or processes",
             Status::File => c"the file cannot be read, or other users can write to it",
             Status::NoStanza => c"the file has no Security stanza",

@@ -325,7 +325,7 @@ fn includes_are_bounded() {
     write(&dir.join("many"), "include 17\n".repeat(4096) + STANZA);
     assert_eq!(
         message(&dir.join("many"), &dir),
-        "DIR/many:4096:9: include: DIR/17: is one file too many: at most 4096 are read"
+        "DIR/many:4096:9: include: DIR/17: exceeds the limit: at most 4096 files, directories and entries of directories are read"
     );
     // So is a directory.
     let full = dir.join("full");
@@ -335,7 +335,7 @@ fn includes_are_bounded() {
         write(&full.join(format!("{at:04}")), "");
     }
     write(&dir.join("main"), format!("{STANZA}\ninclude full\n"));
-    assert!(message(&dir.join("main"), &dir).contains("is one file too many: at most 4096 are read"));
+    assert!(message(&dir.join("main"), &dir).contains("exceeds the limit: at most 4096 files"));
     fs::remove_dir_all(dir).unwrap();
 }
 
@@ -360,7 +360,7 @@ fn sizes_are_bounded() {
     write(&dir.join("main.conf"), "include a.conf\n".repeat(5));
     assert_eq!(
         message(&dir.join("main.conf"), &dir),
-        "DIR/main.conf:4:9: include: DIR/a.conf: makes more than 67108864 bytes, with all that was included before"
+        "DIR/main.conf:4:9: include: DIR/a.conf: exceeds 67108864 bytes together with the files read before it"
     );
     fs::remove_dir_all(dir).unwrap();
 }

@@ -83,7 +83,7 @@ def check_says_ok_and_what_the_process_would_be():
         same([got[name] for name in ("permitted", "effective", "inheritable", "ambient", "no_new_privs")],
              ["cap_net_bind_service", "cap_net_bind_service", "none", "none", "on"], out)
     done(tool("check", "--quiet", path), "")
-    done(tool("check", "-n", path), f"{path}: ok as far as reading goes; not rehearsed\n")
+    done(tool("check", "-n", path), f"{path}: ok: it was only read, and no system call was tested\n")
     expect(done(tool("check", "-o", "no_new_privs = on")).startswith(f"options: {BECOMES}"), "options alone")
 
 
@@ -148,7 +148,7 @@ def check_names_every_error_of_every_file():
                   f"{wrong}:6:14", "group", "group", f"{worse}:1:23", "group"], result.err)
     same(result.out, "")
     result = tool("check", "-n", wrong, good, worse)
-    same((result.status, result.out), (1, f"{good}: ok as far as reading goes; not rehearsed\n"))
+    same((result.status, result.out), (1, f"{good}: ok: it was only read, and no system call was tested\n"))
     same(len(result.err.splitlines()), 7, result.err)
     out = done(tool("check", good, good))
     same(out.count(BECOMES), 2, out)
@@ -168,7 +168,7 @@ def check_refuses_what_the_rehearsal_refuses():
     text = f"cannot retain {name}: not in this process's permitted set: {name} not in the bounding set (--cap-add of the container, CapabilityBoundingSet= of the unit)"
     refused(run("setpriv", "--bounding-set=-sys_boot", TOOL, "check", "-o", f"capabilities={name}+ep"), 1,
             f"ec-security: {text}\n")
-    done(tool("check", "-n", "-o", f"capabilities={name}+ep"), "options: ok as far as reading goes; not rehearsed\n")
+    done(tool("check", "-n", "-o", f"capabilities={name}+ep"), "options: ok: it was only read, and no system call was tested\n")
 
 
 @case
@@ -351,8 +351,8 @@ def show_usage():
         for word in ("", "0", "99999999999"):
             refused(tool(*command, word), *usage(command[0], f'"{word}" is not a process id, such as 4711'))
     refused(tool("show", "no-such-program"), 1, 'ec-security: no process is called "no-such-program"\n')
-    refused(tool("show", "--all", "1"), *usage("show", "--all and a process: one or the other"))
-    refused(tool("show", "-C", "kill,nope"), *usage("show", '--capability: "nope" is none, such as cap_net_raw'))
+    refused(tool("show", "--all", "1"), *usage("show", "give --all or a process, not both"))
+    refused(tool("show", "-C", "kill,nope"), *usage("show", '--capability: "nope" is not a capability, such as cap_net_raw'))
     refused(tool("show", "-u", "no-such-user"), *usage("show", 'user: no user "no-such-user" in the user database'))
     refused(tool("show", "-1"), *usage("show", "invalid option '-1'"))
     refused(tool("show", "--color=blue"), *usage("show", "--color: expected auto, always or never"))
@@ -927,7 +927,7 @@ def exec_exit_statuses():
     refused(tool("exec", *keep, "/etc/passwd"), 126, "ec-security: /etc/passwd: EACCES: permission denied\n")
     refused(tool("exec", *keep), *usage("exec", "a command to execute is missing", 125))
     refused(tool("exec", "--", "true"),
-            *usage("exec", "nothing to become: give a file with -f, or options with -o", 125))
+            *usage("exec", "nothing to apply: give a file with -f, or options with -o", 125))
     refused(tool("exec", "-x", "true"), *usage("exec", "invalid option '-x'", 125))
     refused(tool("exec", "-o", "user", "true"),
             *usage("exec", '-o "user": expected option=value, such as user=ecuser', 125))

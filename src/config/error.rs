@@ -107,10 +107,10 @@ pub enum FileProblem {
     #[error("is larger than {MAX_FILE} bytes")]
     TooBig,
     /// More bytes than a file and all it includes may have.
-    #[error("makes more than {MAX_BYTES} bytes, with all that was included before")]
+    #[error("exceeds {MAX_BYTES} bytes together with the files read before it")]
     TooMuch,
     /// More files than one reading may open.
-    #[error("is one file too many: at most {MAX_FILES} are read")]
+    #[error("exceeds the limit: at most {MAX_FILES} files, directories and entries of directories are read")]
     TooMany,
     /// Includes too deep.
     #[error("is included too deep: at most {MAX_DEPTH} files may include one another")]

@@ -116,7 +116,7 @@ fn become_in_child(policy: &mut Policy) -> io::Result<Result<Outcome, String>> {
     let read = from_child.read_to_string(&mut report);
     let outcome = match (report.strip_prefix("refused: "), report.as_str()) {
         (Some(error), _) => Err(error.to_owned()),
-        (None, "") => Ok(Outcome::Unseen("the child that was to become that has ended".into())),
+        (None, "") => Ok(Outcome::Unseen("the child process that was to apply it has ended".into())),
         (None, bits) => Ok(match status::read(pid) {
             Ok(mut process) => {
                 process.caller = bits.parse().ok().map(|bits| (pid, bits));
@@ -136,7 +136,7 @@ impl Outcome {
     fn show(&self, page: &mut Page, what: &str) {
         match self {
             Outcome::Read => {
-                page.line(Color::Good, &format!("{what}: ok as far as reading goes; not rehearsed"));
+                page.line(Color::Good, &format!("{what}: ok: it was only read, and no system call was tested"));
             }
             Outcome::Became { process, root } => {
                 page.line(Color::Good, &format!("{what}: ok, would be applied as it is"));

@@ -175,7 +175,7 @@ impl Unit {
             "SecureBits" => {
                 for name in value.split_ascii_whitespace() {
                     match name {
-                        "keep-caps" => self.left.push((line, name.into(), "not kept by a server that is done")),
+                        "keep-caps" => self.left.push((line, name.into(), "always off after a drop")),
                         "keep-caps-locked"
                         | "no-setuid-fixup"
                         | "no-setuid-fixup-locked"

@@ -55,7 +55,7 @@ pub(crate) fn run(mut args: lexopt::Parser) -> Result<(), Failure> {
     };
     if file.is_none() && options.is_empty() {
         // An empty policy would drop every capability and keep the user: hardly what was meant.
-        return Err(ours(Failure::usage("exec", "nothing to become: give a file with -f, or options with -o")));
+        return Err(ours(Failure::usage("exec", "nothing to apply: give a file with -f, or options with -o")));
     }
     let mut policy = options.policy(file.as_deref()).map_err(|errors| {
         let failures = errors.into_iter().map(Failure::from).collect();

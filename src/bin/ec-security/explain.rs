@@ -220,7 +220,7 @@ fn notes(page: &mut Page, notes: &[Note]) {
 
 fn unknown(set: u64, last_cap: u8) -> Note {
     let unknown = set & !cap_sets::up_to(last_cap);
-    let text = || format!("This kernel has no {}: as a policy's, it would be refused here.", CapNames(unknown));
+    let text = || format!("This kernel has no {}: a policy that asks for it is refused here.", CapNames(unknown));
     (unknown != 0).then(|| (Color::Bad, text()))
 }
 

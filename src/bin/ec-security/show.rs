@@ -55,7 +55,7 @@ pub(crate) fn run(mut args: lexopt::Parser) -> Result<(), Failure> {
     let filters = options.odd || options.user.is_some() || options.capabilities != 0;
     options.all |= options.targets.is_empty() && (filters || options.children);
     if options.all && !options.targets.is_empty() {
-        return Err(Failure::usage("show", "--all and a process: one or the other"));
+        return Err(Failure::usage("show", "give --all or a process, not both"));
     }
     let (mut found, missing) = options.read()?;
     if options.children {
@@ -173,7 +173,10 @@ fn capabilities(word: &OsStr) -> Result<u64, Failure> {
     for name in word.as_bytes().split(|byte| *byte == b',') {
         let Some(cap) = processes::capability(name) else {
             let word = Excerpt::new(name);
-            return Err(Failure::usage("show", format!("--capability: {word} is none, such as cap_net_raw")));
+            return Err(Failure::usage(
+                "show",
+                format!("--capability: {word} is not a capability, such as cap_net_raw"),
+            ));
         };
         set |= cap_sets::bit(cap);
     }

@@ -15,7 +15,7 @@ pub(crate) fn process(page: &mut Page, process: &Process) {
     let s = if total == 1 { "" } else { "s" };
     page.heading(&format!("process {}  {}  {total} thread{s}", process.pid, name_of(process)));
     if is_in_other_user_namespace(process) {
-        page.text(Color::Warn, 2, "in another user namespace, in which its capabilities count, and not out here");
+        page.text(Color::Warn, 2, "in another user namespace: its capabilities are valid only there");
     }
     threads(page, process);
 }

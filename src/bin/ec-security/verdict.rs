@@ -77,7 +77,7 @@ pub(crate) fn of(process: &Process) -> Verdict {
         }
     }
     if is_in_other_user_namespace(process) {
-        all.notes.insert(0, "it is in another user namespace: all this counts in there, and not out here".into());
+        all.notes.insert(0, "it is in another user namespace: all this is valid only there".into());
     }
     all
 }
@@ -96,7 +96,7 @@ fn of_thread(held: &Credentials, securebits: Option<u32>) -> Verdict {
     if great != 0 {
         let raise = if held.caps.effective & great == 0 { ", not effective until it raises it" } else { "" };
         let text = match great == as_good_as_root() {
-            true => format!("holds {}{raise}: all that lead to others are among them", Set(caps)),
+            true => format!("holds {}{raise}: every capability that leads to all others is among them", Set(caps)),
             false => format!("holds {}{raise}: each leads to all others", CapNames(great)),
         };
         reasons.push((Answer::Is, text));
