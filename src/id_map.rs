@@ -1,5 +1,5 @@
-//! The id maps of this user namespace, and the overflow ids, which the kernel shows instead of every id that has none here
-//! (user_namespaces(7)). An overflow id that is read tells who somebody is only where every id has a counterpart.
+//! The id maps of this user namespace, and the overflow ids. The kernel shows the overflow id for every id that the namespace does
+//! not map (user_namespaces(7)). So an overflow id identifies a user only if the namespace maps every id.
 
 #![forbid(unsafe_code)]
 

@@ -17,10 +17,10 @@
 //! }
 //! ```
 //!
-//! [`Policy`], [`CapSets`], [`Error`] and [`Status`] are the interface of the crate for Rust; its other modules are how it works, and
-//! may change. Options are those of `ec_security_policy_set()`, in `include/ec_security.h` and ec_security.conf(5). Texts are bytes:
-//! names and paths need not be UTF-8. The features: `std`, without which the library for C is built; `cli`, the command; `capi`, the
-//! functions of the C interface. A program of Rust needs none but `std`:
+//! [`Policy`], [`CapSets`], [`Error`] and [`Status`] are the interface of the crate for Rust. The other modules are internal, and may
+//! change. The options are those of `ec_security_policy_set()`, which `include/ec_security.h` and ec_security.conf(5) describe. Texts
+//! are bytes: names and paths need not be UTF-8. The crate has three features: `std` (the library for C is built without it), `cli`
+//! (the command) and `capi` (the functions of the C interface). A Rust program needs only `std`:
 //!
 //! ```toml
 //! ec_security = { version = "0.1", default-features = false, features = ["std"] }
@@ -40,7 +40,7 @@
 //!                 sys       one function per system call
 //! ```
 //!
-//! Imports go down this picture only; docs/architecture.md has it with all files.
+//! Modules import only what is below them in this picture. docs/architecture.md has a picture with all files.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 #![deny(unsafe_code)]

@@ -1,10 +1,10 @@
-//! The parser of /proc/PID/stat and /proc/PID/status, for every thread's files as well.
+//! The parser of /proc/PID/stat and /proc/PID/status. The files of a thread have the same form.
 //!
-//! It runs in signal handlers and while all other threads are stopped: no allocation, no lock, no system call, no panic.
-//! The caller reads the file; what is here takes the bytes. proc_pid_stat(5) and proc_pid_status(5) describe both.
+//! It runs in signal handlers and while all other threads are stopped: no allocation, no lock, no system call, no panic. The caller
+//! reads the file, and passes the bytes. proc_pid_stat(5) and proc_pid_status(5) describe the two files.
 //!
-//! A line that is not there, or does not say what it should, is `None`: old kernels lack some, and gVisor does. Whether
-//! that is an error is the caller's to decide.
+//! The value of a line that is missing or malformed is `None`. Old kernels and gVisor lack some lines. The caller decides whether
+//! that is an error.
 
 use crate::caps::CapSets;
 

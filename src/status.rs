@@ -1,6 +1,6 @@
 //! What each thread of a process holds now, from /proc/PID/task/TID/status.
 //!
-//! The text, one line each, is part of the interface (ec_security_status(3) documents it):
+//! The text is part of the interface; ec_security_status(3) documents it. Threads that hold the same share one line:
 //!
 //! ```text
 //! 11 threads: uid=998 gid=998 groups=none permitted=cap_net_bind_service effective=cap_net_bind_service …
@@ -10,7 +10,7 @@
 //! thread 4702 "server": securebits=noroot,noroot_locked
 //! ```
 //!
-//! The kernel shows securebits to the thread itself only, so they are told for the calling thread and for no other.
+//! The kernel shows securebits only to the thread itself, so the text has those of the calling thread only.
 
 use core::ffi::CStr;
 use core::fmt;

@@ -1,4 +1,5 @@
-//! The directory /proc/PID/task and the files of its threads. Raw calls and no allocation, since stopped threads look there too.
+//! The directory /proc/PID/task and the files of its threads. Uses raw system calls and does not allocate, because stopped threads
+//! read there too.
 
 use core::ffi::{CStr, c_int};
 use core::fmt;

@@ -1,8 +1,8 @@
-//! Opening a path that only root and the caller can redirect. Whoever can rename a component of a path decides what the
-//! path leads to, so each directory from `/` on is checked before anything is looked up in it, and symbolic links are
-//! followed by hand, since the directories that they lead through matter as much.
+//! Opens a path that only root and the caller can redirect. A user who can rename a component of a path decides where the path leads.
+//! So each directory from `/` on is checked before a name is looked up in it. Symbolic links are followed one by one, because the
+//! directories on their paths must be checked too.
 //!
-//! Everything is asked of open descriptors (O_PATH, O_NOFOLLOW), one component at a time, so that nothing can be exchanged
+//! Each component is opened (O_PATH, O_NOFOLLOW) and then checked through its descriptor, so that no component can be exchanged
 //! between the check and the use.
 
 #![forbid(unsafe_code)]

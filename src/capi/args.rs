@@ -1,4 +1,4 @@
-//! The arguments of the C interface, borrowed.
+//! Borrows the arguments of the C interface, and rejects those that cannot be used.
 
 use core::ffi::{CStr, c_char};
 use core::{ptr, slice};

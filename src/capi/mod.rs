@@ -1,5 +1,5 @@
-//! The C interface: parse the arguments, call the core, convert the result. The only `extern "C"` functions, and the text
-//! of `include/ec_security.h`, which cbindgen makes from this file and `types.rs`.
+//! The C interface: parses the arguments, calls the core, converts the result. It has all `extern "C"` functions that the library
+//! exports. cbindgen makes `include/ec_security.h` from this file, `types.rs` and `caps/set.rs`.
 
 // The documentation here is the C header's; what a caller owes stands in it per argument.
 #![allow(clippy::missing_safety_doc)]

@@ -1,15 +1,15 @@
 //! The capability text format of cap_text_formats(7), as libcap's cap_from_text(3) reads it and cap_to_text(3) prints it.
 //!
 //! ```text
-//!   text    clauses with blanks between them, each applied to the result of those before it
+//!   text    clauses with white space between them; each is applied to the result of the clauses before it
 //!   clause  = flags*                        every capability the kernel has: exactly these flags
-//!           | names action (+|- flags)*     no blank inside a clause
-//!   names   name, number or "all", with commas between
+//!           | names action (+|- flags)*     no white space inside a clause
+//!   names   names, numbers or "all", with commas between them
 //!   action  = flags*  |  + flags  |  - flags  |  =+ flags  |  =- flags     (the last two: clear first)
 //!   flags   e, i and p, each any number of times
 //! ```
 //!
-//! Names are in any case, flags in lower case only; numbers are decimal, octal (0…) or hexadecimal (0x…), up to 63.
+//! Names may be in any case, flags are in lower case. Numbers are decimal, octal (0…) or hexadecimal (0x…), and at most 63.
 
 use core::fmt;
 

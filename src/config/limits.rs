@@ -1,4 +1,4 @@
-//! How much one reading may take.
+//! Limits for one configuration: bytes, files, nesting, settings.
 
 #![forbid(unsafe_code)]
 

@@ -8,19 +8,19 @@
 //!   key, name := word | "…" | '…'
 //! ```
 //!
-//! White space and line ends only separate; `#` starts a comment up to the line's end, `/* … */` is one wherever it stands
-//! outside quotes, and does not nest. A quoted string may span lines; there are no escapes, so each kind of quote may hold
-//! the other. Keys, block words and `include` are matched without regard to case.
+//! White space and line ends only separate. `#` starts a comment that ends with the line. `/* … */` is a comment anywhere outside
+//! quotes, and does not nest. A quoted string may span lines. There are no escapes, so each kind of quote may hold the other. Keys,
+//! block words and `include` are case-insensitive.
 //!
-//! A stanza counts where it stands at the top level of the file or of a file included there: a block named `Security`
-//! within another block is that block's own affair. A file included inside a `Security` stanza is part of the stanza.
+//! A stanza is read only at the top level of the file, or of a file that is included at the top level. A block named `Security`
+//! within another block belongs to that block. A file that is included inside a `Security` stanza is part of the stanza.
 //!
-//! Outside of stanzas whatever is balanced is skipped, so that no syntax of the server's keeps it from starting. But an
-//! unbalanced brace, or an item without its value before `Security {`, would hide a stanza or make one of what is none: where
-//! that cannot be told, it is an error.
+//! Outside stanzas, everything that is balanced is skipped, so that no syntax of the server prevents its start. An unbalanced brace,
+//! or an item without its value before `Security {`, could hide a stanza, or make a stanza of something else. If the reader cannot
+//! tell, it returns an error.
 //!
-//! Nothing is taken from a file that others could have written ([`trusted_file`]), and no input makes the reader recurse, read
-//! a text twice, or hold more than [`limits`] allows.
+//! The reader accepts no file that other users could have written ([`trusted_file`]). No input makes it recurse, read a text twice,
+//! or hold more than [`limits`] allows.
 //!
 //! The modules, each of which imports only those below it:
 //!

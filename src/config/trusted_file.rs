@@ -1,6 +1,5 @@
-//! Reading files, and the names of files in directories. What a policy is made of decides who this process becomes, so a file
-//! counts only if nobody but root and the caller can change it: neither the file, nor which file has its name
-//! ([`trusted_path`]).
+//! Reads files, and the names of files in directories. A configuration decides which user this process becomes. So a file is accepted
+//! only if nobody but root and the caller can change it, or put another file in its place ([`trusted_path`]).
 
 #![forbid(unsafe_code)]
 

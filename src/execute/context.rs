@@ -1,4 +1,4 @@
-//! What one call wants, which all its threads share.
+//! The target of one call, and what the call knows of the caller; all threads share it.
 
 use super::chroot::Root;
 use super::groups::SharedBuffer;

@@ -1,7 +1,8 @@
-//! What a stopped thread does: it plans for itself, and makes its plan once the caller has committed.
+//! What a stopped thread does: it makes its own plan, and executes the plan after the caller has executed its own.
 //!
-//! A thread without a seccomp filter reads its own state by system calls, before and after. Of a thread with a filter, or one of
-//! which that does not tell enough, the caller reads /proc, before and after: the filter may refuse to open files, or kill for it.
+//! A thread without a seccomp filter reads its own state by system calls, before and after the change. If a thread has a filter, or
+//! if the system calls do not tell enough, the caller reads the state of the thread from /proc, before and after the change: the
+//! filter may refuse to open files, or kill the thread for it.
 
 use core::sync::atomic::AtomicU32;
 

@@ -1,4 +1,4 @@
-//! Whether supplementary groups are those wanted.
+//! Compares the supplementary groups of a thread with the list that is wanted.
 
 use core::marker::PhantomData;
 use core::sync::atomic::{AtomicU32, Ordering};

@@ -1,5 +1,5 @@
-//! A plan on the calling thread: read what it holds, make the steps, read back, undo. Raw system calls only: this runs in
-//! stopped threads and in the rehearsal's child.
+//! Executes a plan in the calling thread: reads what it holds, makes the steps, reads back, undoes the steps. Uses raw system calls
+//! only, because it runs in stopped threads and in the child of the rehearsal.
 
 mod chroot;
 mod context;

@@ -1,6 +1,7 @@
-//! What a thread holds. /proc/TID/status says so: capget(2) shows only what a security module lets the thread see (AppArmor's
-//! profile masks it), and a seccomp filter may answer prctl(2) in the kernel's place. A thread without a filter asks the kernel
-//! itself, which is faster; what capget(2) shows then counts only as far as it agrees with what /proc says of the caller.
+//! Reads what a thread holds. /proc/TID/status is the evidence, for two reasons: capget(2) shows only what a security module lets the
+//! thread see (a profile of AppArmor masks the sets), and a seccomp filter may answer prctl(2) in the kernel's place. A thread
+//! without a filter uses system calls, which are faster. The result of capget(2) is then used only as far as it agrees with what
+//! /proc shows for the caller.
 
 use core::sync::atomic::{AtomicI32, Ordering};
 

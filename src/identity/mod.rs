@@ -1,8 +1,8 @@
 //! Users and groups, by name or decimal id, through the reentrant functions of the C library, which ask its NSS modules.
 //!
-//! A word is looked up as a name first. It is an id if no entry has that name and the word consists of digits, as POSIX defines it for
-//! chown(1); a word with a plus sign before the digits is always an id. The id 4294967295 is refused: to setresuid(2) it means "leave
-//! it unchanged", so a server would stay root.
+//! A word is looked up as a name first. If no entry has that name and the word consists of digits, the word is an id, as POSIX
+//! defines it for chown(1). A word with a plus sign before the digits is always an id. The id 4294967295 is refused, because
+//! setresuid(2) leaves an id unchanged for it, and a server would stay root.
 
 #[allow(unsafe_code)]
 pub mod nss;

@@ -5,9 +5,10 @@
 //! reached. (glibc, nss/getXXbyYY_r.c: NSS_STATUS_NOTFOUND becomes 0, NSS_STATUS_UNAVAIL the errno of the module. With the modules of
 //! Debian 12 for sssd, nslcd and winbind, that is ENOENT while the daemon does not run; the module of systemd returns 0.)
 //!
-//! glibc does not report that a source failed if another source follows (nsswitch.conf(5)). So after "no such entry" the file that is
-//! a source nearly everywhere is read as well. getgrouplist(3) cannot report an error at all, so errno is checked after it; that the
-//! daemon of a source does not run is no error there, because a local user must be able to start without the directory.
+//! glibc does not report that a source failed if another source follows (nsswitch.conf(5)). So after "no such entry", /etc/passwd or
+//! /etc/group is read as well, which is a source nearly everywhere. getgrouplist(3) cannot report an error at all, so errno is
+//! checked after it. If the daemon of a source does not run, that is no error there, because a local user must be able to start
+//! without the directory.
 
 use core::ffi::{CStr, c_char, c_int};
 use core::{mem, ptr};

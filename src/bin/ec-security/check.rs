@@ -1,4 +1,4 @@
-//! `ec-security check`: would a configuration be applied as it is, and what would the process be then?
+//! `ec-security check`: tests whether a configuration can be applied, and shows what the process would hold.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;

@@ -1,4 +1,4 @@
-//! Colours, where they are wanted.
+//! Colours on a terminal, and the options that switch them off.
 
 use std::ffi::OsStr;
 use std::fmt::{self, Display};

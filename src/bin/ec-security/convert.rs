@@ -1,4 +1,4 @@
-//! `ec-security convert`: a systemd unit's settings as a `Security` stanza. systemd.exec(5), systemd.syntax(7)
+//! `ec-security convert`: writes the settings of a systemd unit as a `Security` stanza (systemd.exec(5), systemd.syntax(7)).
 
 use std::ffi::OsString;
 use std::fmt::Write as _;

@@ -1,4 +1,4 @@
-//! `ec-security exec`: become what a policy says, then execute a program.
+//! `ec-security exec`: applies a policy, then executes a program.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write as _};

@@ -1,4 +1,4 @@
-//! `ec-security explain`: what capabilities permit, from whatever they are written as.
+//! `ec-security explain`: says what capabilities permit. They are given as names, a text, a mask or lines of /proc.
 
 use std::ffi::OsString;
 use std::io::{self, Read as _};

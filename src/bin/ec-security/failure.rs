@@ -1,4 +1,4 @@
-//! How a command speaks and ends.
+//! Messages and exit statuses of the commands.
 
 use std::io::{self, IsTerminal as _, Write as _};
 

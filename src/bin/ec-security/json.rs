@@ -1,4 +1,5 @@
-//! `show --json`: everything, for programs. docs/ec-security-show.schema.json is the schema, of the version written here.
+//! `show --json`: writes everything that is known of the processes as JSON. docs/ec-security-show.schema.json is the schema of the
+//! current version.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! Many processes, a line each.
+//! `show` for many processes: one line for those with the same values.
 
 use ec_security::status::{Credentials, Process, Set};
 

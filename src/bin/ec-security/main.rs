@@ -1,5 +1,5 @@
-//! The command `ec-security`: check a configuration, look at what processes hold, become that and execute a program,
-//! explain capabilities, convert a unit. ec-security(8) is its manual.
+//! The command `ec-security`: checks a configuration, shows what processes hold, applies a policy and executes a program, explains
+//! capabilities, converts a unit. ec-security(8) is its manual.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;

@@ -1,4 +1,4 @@
-//! Which processes are meant.
+//! Finds the processes that the command line names.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;

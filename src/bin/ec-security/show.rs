@@ -1,4 +1,4 @@
-//! `ec-security show`: what the threads of processes hold, for eyes and for programs.
+//! `ec-security show`: shows what the threads of processes hold, as text or as JSON.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;

@@ -1,4 +1,4 @@
-//! What threads hold, in rows.
+//! `show` for one process: a row for each set and id that its threads hold.
 
 use ec_security::status::{Credentials, Kind, Process, SecurebitNames, Set, Thread, on_or_off};
 

@@ -1,4 +1,4 @@
-//! Text for a terminal: lines that end where it does, and names that play no tricks on it.
+//! Text for a terminal: breaks lines at its width, and replaces control characters in names.
 
 use std::env;
 use std::fmt::Write as _;

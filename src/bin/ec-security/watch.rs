@@ -1,4 +1,4 @@
-//! `ec-security watch`: what changes in a process, as it changes.
+//! `ec-security watch`: shows each change of what a process holds.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
