@@ -101,7 +101,7 @@ fn whatever_is_balanced_is_skipped() {
 
 /// What each yields by itself.
 #[rustfmt::skip]
-const YIELDS: [(&str, &str); 51] = [
+const YIELDS: [(&str, &str); 54] = [
     // stanzas
     ("Security { user = a } Security { group = b }", "user=a group=b"),
     ("Security{user=a}Security{group=b}", "user=a group=b"),
@@ -124,6 +124,9 @@ const YIELDS: [(&str, &str); 51] = [
     ("a \"{\" { } # Security { user = a }", "(text): no Security stanza"),
     ("\"Security\" { user = a }", "(text): no Security stanza (is \"Security\" at (text):1:1 meant to be one?)"),
     ("Securty = { user = a }", "(text): no Security stanza (is \"Securty\" at (text):1:1 meant to be one?)"),
+    ("[Security]\nuser = a", "(text): no Security stanza (is \"Security\" at (text):1:2 meant to be one?)"),
+    ("[Security a]", "(text): no Security stanza"),
+    ("a { [Security] }", "(text): no Security stanza"),
     ("a { Security { user = a } }", "(text): no Security stanza at the top level (the one at (text):1:5 is inside another block)"),
     ("a /Security{user=b}/ { }", "(text): no Security stanza"),
     // one cannot tell

@@ -247,7 +247,12 @@ impl Parser {
                     continue;
                 }
                 TokenKind::Punct(b'{') => ScopeKind::Block,
-                TokenKind::Punct(b'[') => ScopeKind::Array,
+                TokenKind::Punct(b'[') => {
+                    if inside.is_none() {
+                        self.note_section(source)?;
+                    }
+                    ScopeKind::Array
+                }
                 TokenKind::Punct(b'(') => ScopeKind::List,
                 TokenKind::Punct(closer) if self.leave(closer) => {
                     inside = self.inside();
@@ -368,6 +373,23 @@ impl Parser {
                 self.nested = Some(place);
             }
         }
+        Ok(())
+    }
+
+    /// The same for `[Security]`, as the files of systemd have it.
+    fn note_section(&mut self, source: &mut Source<'_>) -> Result<(), StanzaError> {
+        if self.found || self.similar.is_some() {
+            return Ok(());
+        }
+        let before = source.at();
+        let token = source.next(Mode::Lenient)?;
+        if token.kind == TokenKind::Word
+            && is_nearly_security(source.text_of(token))
+            && source.next(Mode::Lenient)?.kind == TokenKind::Punct(b']')
+        {
+            self.similar = Some((Excerpt::new(source.text_of(token)), source.place(token.start)));
+        }
+        source.go_back(before);
         Ok(())
     }
 
