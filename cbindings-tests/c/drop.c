@@ -22,8 +22,10 @@ int main(int argc, char **argv)
     int status, i;
     pthread_t thread;
 
-    if (argc != 4)
+    if (argc != 4) {
+        fprintf(stderr, "usage: %s USER GROUP CAPS, - for NULL; Enter drops, once more Enter ends\n", argv[0]);
         return 2;
+    }
     for (i = 0; i < 3; i++)
         if (pthread_create(&thread, NULL, wait_for_ever, NULL) != 0)
             return 2;

@@ -80,8 +80,10 @@ int run(const char *const values[])
 
 int main(int argc, char **argv)
 {
-    if (argc != 4)
+    if (argc != 4) {
+        std::cerr << "usage: " << argv[0] << " USER GROUP CAPS, - for NULL; Enter drops, once more Enter ends\n";
         return 2;
+    }
     for (int i = 0; i < 3; i++)
         std::thread([] {
             for (;;)

@@ -34,8 +34,10 @@ int run(const std::string &user, const std::string &group, const std::string &ca
 
 int main(int argc, char **argv)
 {
-    if (argc != 4)
+    if (argc != 4) {
+        std::cerr << "usage: " << argv[0] << " USER GROUP CAPS, - for NULL; Enter drops, once more Enter ends\n";
         return 2;
+    }
     for (int i = 0; i < 3; i++)
         std::thread([] {
             for (;;)
