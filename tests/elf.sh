@@ -6,7 +6,8 @@ cd "$(dirname "$0")/.." || exit 1
 so=build/libec_security.so
 archive=build/libec_security.a
 header=include/ec_security.h
-for file in $so $archive $header; do
+command=build/ec-security
+for file in $so $archive $command $header; do
     [ -e "$file" ] || { echo "FAIL $file is missing: run make"; exit 1; }
 done
 
@@ -72,6 +73,48 @@ verdict "stripped size is below $limit kB" "$([ "$bytes" -lt $((limit * 1000)) ]
 nm -g --defined-only $archive | awk 'NF == 3 { print $3 }' | sort >"$work/global"
 verdict "static library has the header's functions global, and nothing else" \
     "$(differences "$work/global" "$work/declared" global declared)"
+
+# --- code of others -----------------------------------------------------------------------------------------------------
+
+# docs/licences.md, one crate a line: name|in the libraries|in the command|licence.
+sed -n 's/^| \([a-z_0-9]*\) | \([^ ]*\) | \([^ ]*\) | \(.*\) |$/\1|\2|\3|\4/p' docs/licences.md >"$work/licences"
+listed() { awk -F'|' -v column="$1" '$column == "yes" { print $1 }' "$work/licences" | sort; }
+# The first part of each name of Rust, but for this crate and what the compiler makes.
+crates_in() {
+    nm -C "$1" | grep -oE '(^|[^A-Za-z0-9_:>])[a-z_][a-z0-9_]*::' | tr -dc 'a-z0-9_\n' | sort -u |
+        grep -vx -e ec_security -e __rustc
+}
+for file in $so $archive $command; do
+    case $file in
+        "$command") listed 3 ;;
+        *) listed 2 ;;
+    esac >"$work/listed"
+    crates_in "$file" >"$work/crates"
+    verdict "docs/licences.md lists every crate in ${file#build/}: $(tr '\n' ' ' <"$work/crates")" "$(
+        grep -qx core "$work/crates" || echo "its names cannot be read"
+        comm -23 "$work/crates" "$work/listed" | sed 's/$/ is not listed/')"
+done
+# What cargo links, whether or not a function of it is left. An older way to write OR is a slash.
+cargo_links() {
+    "${CARGO:-cargo}" tree --locked --offline --edges normal,no-proc-macro --prefix none --format '{p}|{l}' "$@" |
+        sed -n '1d; s/^\([^ ]*\) [^|]*/\1/; s,/, OR ,g; p' | sort -u
+}
+# linked_are_listed COLUMN WHERE FEATURES...
+linked_are_listed() {
+    awk -F'|' -v column="$1" '$column == "yes" { print $1 "|" $4 }' "$work/licences" | sort >"$work/listed"
+    where=$2
+    shift 2
+    cargo_links "$@" >"$work/linked" 2>&1
+    verdict "docs/licences.md has each crate that cargo links into $where, and its licence" "$(
+        grep -q '^libc|' "$work/linked" || cat "$work/linked"
+        comm -23 "$work/linked" "$work/listed" | sed 's/$/ is not in the list/')"
+}
+if "${CARGO:-cargo}" --version >/dev/null 2>&1; then
+    linked_are_listed 2 'the libraries' --no-default-features --features capi
+    linked_are_listed 3 'the command'
+else
+    echo "SKIP the crates that cargo links: no cargo"
+fi
 
 # --- the header ---------------------------------------------------------------------------------------------------------
 
