@@ -465,7 +465,7 @@ pub(super) fn unknown_option(word: &[u8]) -> Error {
 
 /// The option that was probably meant, also if the word is the name that another program uses.
 fn nearest_option(word: &[u8]) -> Option<&'static str> {
-    const ELSEWHERE: [(&str, &str); 8] = [
+    const ELSEWHERE: [(&str, &str); 10] = [
         ("NoNewPrivileges", "no_new_privs"),
         ("no_new_privileges", "no_new_privs"),
         ("CapabilityBoundingSet", "bounding"),
@@ -474,8 +474,11 @@ fn nearest_option(word: &[u8]) -> Option<&'static str> {
         ("ambient_capabilities", "ambient"),
         ("SupplementaryGroups", "supplemental_groups"),
         ("RootDirectory", "chroot"),
+        ("caps", "capabilities"),
+        ("groups", "supplemental_groups"),
     ];
-    nearest(word, OPTIONS.into_iter()).or_else(|| {
+    let theirs = ELSEWHERE.into_iter().find(|(theirs, _)| theirs.as_bytes().eq_ignore_ascii_case(word));
+    theirs.map(|(_, ours)| ours).or_else(|| nearest(word, OPTIONS.into_iter())).or_else(|| {
         let near = nearest(word, ELSEWHERE.into_iter().map(|(theirs, _)| theirs))?;
         ELSEWHERE.into_iter().find(|(theirs, _)| *theirs == near).map(|(_, ours)| ours)
     })

@@ -177,6 +177,8 @@ static void values(void *unused)
          "unknown option \"supplementary_groups\" (nearest: supplemental_groups)"},
         {"SupplementaryGroups", "", EC_SECURITY_EOPTION, "unknown option \"SupplementaryGroups\" (nearest: supplemental_groups)"},
         {"AmbientCapabilities", "", EC_SECURITY_EOPTION, "unknown option \"AmbientCapabilities\" (nearest: ambient)"},
+        {"caps", "", EC_SECURITY_EOPTION, "unknown option \"caps\" (nearest: capabilities)"},
+        {"groups", "", EC_SECURITY_EOPTION, "unknown option \"groups\" (nearest: supplemental_groups)"},
         {"chrot", "", EC_SECURITY_EOPTION, "unknown option \"chrot\" (nearest: chroot)"},
         {"securebit", "", EC_SECURITY_EOPTION, "unknown option \"securebit\" (nearest: securebits)"},
         {"", "", EC_SECURITY_EOPTION, "unknown option \"\""},
