@@ -546,7 +546,7 @@ os.wait()
         same(child.stdout.readline(), "ready\n")
         out = done(tool("show", "--children", child.pid))
         rows = out.splitlines()[1:]
-        expect(f" {child.pid} python3 " in rows[0] and "root" in rows[0] and "user id 0, all" in rows[0], out)
+        expect(f" {child.pid} python3 " in rows[0] and "root" in rows[0] and "user id 0, all" in " ".join(out.split()), out)
         shown = json_of(done(tool("show", "-c", "-j", child.pid)))
         same(shown["parent"], child.pid)
         pids = {process["pid"] for process in json.loads(done(tool("show", "-c", "-j")))["processes"]}
@@ -790,6 +790,8 @@ def convert_names_every_error():
     path = written("[Socket]\nListenStream=80\n", name="x.socket")
     refused(tool("convert", path), 1, f"ec-security: {path}: no [Service] section: is it the unit of a service?\n")
     refused(tool("convert", "/nonexistent"), 1, "ec-security: /nonexistent: ENOENT: no such file or directory\n")
+    refused(tool("convert", "no-such.service"), 1, "ec-security: no-such.service: ENOENT: no such file or directory "
+            "(of a unit's name: systemctl cat no-such.service | ec-security convert -)\n")
     refused(tool("convert"), *usage("convert", "a unit file is missing, such as /lib/systemd/system/x.service"))
     out = done(tool("convert", "-", input="[Service]\nUser=%i\n"))
     expect("line 2: User=%i (has a specifier" in " ".join(out.split()) and "user =" not in out, out)
@@ -1052,7 +1054,8 @@ def exec_in_another_root():
     # Without a /proc, too, it warns of what execution takes.
     become = ["-o", "chroot=" + root, "-o", "capabilities=cap_kill+ep"]
     done(tool("exec", *become, "/bin/nothing"), "")
-    refused(tool("exec", *become, "/bin/sh"), 127, "ec-security: /bin/sh: ENOENT: no such file or directory\n")
+    refused(tool("exec", *become, "/bin/sh"), 127,
+            "ec-security: /bin/sh: ENOENT: no such file or directory (in the new root directory)\n")
     if can_change_ids():
         result = tool("exec", *become, "-o", f"user={UID}", "-o", f"group={GID}", "/bin/nothing")
         expect(result.status == 0 and "cap_kill will be lost" in result.err, repr(result))

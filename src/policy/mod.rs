@@ -70,6 +70,11 @@ impl Policy {
         self.options.retain_ambient();
     }
 
+    /// Whether `chroot` is set.
+    pub fn changes_root(&self) -> bool {
+        self.options.chroot.is_some()
+    }
+
     /// The user id to become, if one is set.
     pub fn uid(&self) -> Option<u32> {
         self.options.uid()

@@ -36,6 +36,11 @@ pub(crate) fn run(mut args: lexopt::Parser) -> Result<(), Failure> {
         (clean(file.as_bytes()), fs::read(&file))
     };
     let text = text.map_err(|error| match error.raw_os_error() {
+        Some(errno) if error.kind() == io::ErrorKind::NotFound && !name.contains('/') => {
+            let errno = ec_security::text::Errno(errno);
+            let text = format!("{name}: {errno} (of a unit's name: systemctl cat {name} | ec-security convert -)");
+            Failure::new(REFUSED, text)
+        }
         Some(errno) => Failure::new(REFUSED, format!("{name}: {}", ec_security::text::Errno(errno))),
         None => Failure::new(REFUSED, format!("{name}: {error}")),
     })?;

@@ -79,7 +79,8 @@ pub(crate) fn run(mut args: lexopt::Parser) -> Result<(), Failure> {
         Some(errno) => ec_security::text::Errno(errno).to_string(),
         None => error.to_string(),
     };
-    Err(Failure::new(status, format!("{}: {reason}", program.to_string_lossy())))
+    let place = if policy.changes_root() { " (in the new root directory)" } else { "" };
+    Err(Failure::new(status, format!("{}: {reason}{place}", program.to_string_lossy())))
 }
 
 /// What login(1) sets for the user that the policy names, or that this process is.

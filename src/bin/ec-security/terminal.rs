@@ -15,10 +15,16 @@ pub(crate) fn wrap(text: &str, mut column: usize, indent: usize, width: usize) -
     let mut out = String::new();
     let mut spaces = 0;
     let mut begun = false;
+    let mut rest = text;
     for piece in pieces(text) {
         let word = piece.trim_end_matches(' ');
         let len = word.chars().count();
-        if begun && column + spaces + len > width {
+        // `all-cap_x` is broken only if a line of its own is too short for it.
+        let whole = rest.find([' ', ',']).map_or(rest, |end| &rest[..end]).chars().count();
+        let starts = !word.starts_with("-cap_") && indent + whole <= width;
+        let needs = if starts { whole.max(len) } else { len };
+        rest = &rest[piece.len()..];
+        if begun && column + spaces + needs > width {
             let _ = write!(out, "\n{:indent$}", "");
             column = indent;
         } else {
@@ -69,6 +75,8 @@ mod tests {
         assert_eq!(wrap("one two three", 0, 2, 7), "one two\n  three");
         assert_eq!(wrap("cap_a,cap_b,cap_c", 4, 4, 16), "cap_a,cap_b,\n    cap_c");
         assert_eq!(wrap("all-cap_a-cap_b", 0, 2, 9), "all-cap_a\n  -cap_b");
+        assert_eq!(wrap("of all-cap_a", 0, 2, 11), "of\n  all-cap_a");
+        assert_eq!(wrap("of all-cap_a-cap_b", 0, 2, 9), "of all\n  -cap_a\n  -cap_b");
         assert_eq!(wrap("set-user-ID program", 0, 0, 11), "set-user-ID\nprogram");
         assert_eq!(wrap("much-longer-than-the-line is", 0, 1, 6), "much-longer-than-the-line\n is");
         assert_eq!(wrap("", 0, 1, 6), "");
