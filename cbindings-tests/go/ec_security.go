@@ -4,8 +4,25 @@
 //		log.Fatal(err)
 //	}
 //
-// A call that is refused returns an *Error, whose text is the full message, and nothing about the process has changed. Needs cgo
-// and the library's development files, which pkg-config must find.
+// A call that is refused returns an *Error, whose text is the full message, and nothing about the process has changed. A Policy has
+// every option, and reads them from the Security stanza of a configuration file:
+//
+//	policy, err := ec_security.NewPolicy()
+//	if err == nil {
+//		err = policy.Load("/etc/server.conf")
+//	}
+//	if err == nil {
+//		err = policy.Apply()
+//	}
+//	if errors.Is(err, ec_security.ENOSTANZA) {
+//		// The file has no Security stanza; nothing has changed.
+//	}
+//
+// Needs cgo and the library's development files, which pkg-config must find. No server has the module: a program says where its
+// directory is.
+//
+//	go mod edit -replace example.org/ec_security/go=/path/to/cbindings-tests/go
+//	go mod tidy
 //
 // A goroutine may change its thread between two calls, and the library's message belongs to a thread: each call here copies the
 // message within the same call of C, so any goroutine may call, without runtime.LockOSThread. All threads of the Go runtime

@@ -19,6 +19,10 @@ func optional(word string) *string {
 }
 
 func main() {
+	if len(os.Args) != 4 {
+		fmt.Fprintln(os.Stderr, "usage: drop USER GROUP CAPS, - leaves one out; Enter drops, once more Enter ends")
+		os.Exit(2)
+	}
 	for n := 0; n < 3; n++ {
 		started := make(chan bool)
 		go func() {
@@ -36,6 +40,8 @@ func main() {
 	var refused *ec_security.Error
 	if errors.As(err, &refused) {
 		fmt.Printf("refused: %s: %s\n", refused.Status, refused.Message)
+	} else if err != nil {
+		fmt.Printf("refused: %v\n", err)
 	} else {
 		fmt.Println("dropped")
 	}
