@@ -25,8 +25,8 @@ const PROBES_PER_SLICE: usize = 64;
 const LOST_AFTER: u32 = 50;
 /// After how long without progress all threads are let go for a moment, the first time; then twice as long each time.
 const LET_GO_AFTER: Duration = Duration::from_millis(20);
-/// How long a stopped thread may take to follow, or to leave. The deadline is for stopping, and may be a millisecond. Also how long the
-/// caller may take to let them go.
+/// How long a stopped thread may take at least to follow, or to leave: the deadline is for stopping, and may be a millisecond. Also how
+/// long the caller may take to let them go.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// All threads stopped. When dropped, those that have not been told to commit go on, nothing changed.
@@ -56,7 +56,7 @@ pub(crate) fn stop_all<'a>(
     let mut capacity = threads * 2 + 256;
     let mut let_go_after = LET_GO_AFTER;
     loop {
-        let mut stopper = match Stopper::new(lock, ctx, tasks, capacity) {
+        let mut stopper = match Stopper::new(lock, ctx, tasks, capacity, limit.max(PATIENCE)) {
             Ok(stopper) => stopper,
             Err(error) => {
                 signal_action::restore(lock.shared, lock.any_late());
@@ -157,6 +157,8 @@ struct Stopper<'a> {
     names: &'static mut [u64],
     used: usize,
     scan: u32,
+    /// How long is waited for a stopped thread.
+    patience: Duration,
 }
 
 /// Why threads could not be stopped.
@@ -180,6 +182,7 @@ impl<'a> Stopper<'a> {
         ctx: &'a Context<'a>,
         tasks: &'a sys::KeptFd,
         capacity: usize,
+        patience: Duration,
     ) -> Result<Stopper<'a>, StopError> {
         let kept = lock.mapping();
         // Longer than a short deadline: the memory of one that is not left is never used again.
@@ -196,10 +199,10 @@ impl<'a> Stopper<'a> {
         let context = core::ptr::from_ref(ctx).cast::<Context<'static>>();
         // SAFETY: all threads have left the last session, or it is a fresh mapping.
         let (session, names) =
-            unsafe { mapping.start(lock.pid, lock.tid, tasks.raw(), context, ctx.caller_filtered, PATIENCE) };
+            unsafe { mapping.start(lock.pid, lock.tid, tasks.raw(), context, ctx.caller_filtered, patience) };
         lock.shared.pid.store(lock.pid, SeqCst);
         lock.shared.current.store(core::ptr::from_ref(session).cast_mut(), SeqCst);
-        Ok(Stopper { lock, ctx, tasks, session, names, used: 0, scan: 0 })
+        Ok(Stopper { lock, ctx, tasks, session, names, used: 0, scan: 0, patience })
     }
 
     /// Stops every thread there is, or says why not.
@@ -544,7 +547,7 @@ impl<'a> Stopper<'a> {
     fn wait_until_done(&mut self, stopped: u32) {
         let mut last = 0;
         let mut next = 0;
-        let mut deadline = Deadline::new(PATIENCE);
+        let mut deadline = Deadline::new(self.patience);
         loop {
             let done = self.session.done.load(SeqCst);
             if done >= stopped {
@@ -552,7 +555,7 @@ impl<'a> Stopper<'a> {
             }
             if done != last {
                 last = done;
-                deadline = Deadline::new(PATIENCE);
+                deadline = Deadline::new(self.patience);
             }
             let futex = &self.session.done;
             deadline.wait(SLICE * 10, |slice| sys::futex_wait(futex, done, Some(slice)));
@@ -564,7 +567,9 @@ impl<'a> Stopper<'a> {
             if deadline.is_over() {
                 let stuck = self.slots().iter().find(|slot| slot.is(State::Stopped));
                 let tid = stuck.map_or(0, |slot| slot.tid.load(Relaxed));
-                if let ThreadProbe::Alive(state) = probe_thread(self.tasks, tid) {
+                if let ThreadProbe::Alive(mut state) = probe_thread(self.tasks, tid) {
+                    // In the handler it does, whatever holds it.
+                    state.blocks_signal = false;
                     sys::die(format_args!("{ABORT_PREFIX} {tid}: it did not finish in time ({state})"))
                 }
                 die_of(tid, Fault { step: Step::ReadBack, error: StepError::Errno(Errno(libc::ETIMEDOUT)) });
@@ -618,7 +623,7 @@ impl<'a> Stopper<'a> {
 
     /// Lets all go, nothing changed.
     fn release(&mut self) {
-        self.session.limit_caller(PATIENCE);
+        self.session.limit_caller(self.patience);
         // Those on their way here are waited for a moment: only a signal that was answered cannot come later.
         let on_the_way = |slot: &Slot| {
             slot.is(State::Signalled)
@@ -653,7 +658,7 @@ impl<'a> Stopper<'a> {
         // The context is on the caller's stack: whoever has answered must be past reading it before it goes.
         let mut next = 0;
         let mut last = 0;
-        let mut deadline = Deadline::new(PATIENCE);
+        let mut deadline = Deadline::new(self.patience);
         loop {
             self.session.tell_progress();
             let futex = &self.session.caller_futex;
@@ -665,7 +670,7 @@ impl<'a> Stopper<'a> {
             // Long lists of groups are compared by one thread after the other.
             if stopped != last {
                 last = stopped;
-                deadline = Deadline::new(PATIENCE);
+                deadline = Deadline::new(self.patience);
             }
             deadline.wait(SLICE, |slice| sys::futex_wait(futex, seen, Some(slice)));
             if deadline.is_over() {

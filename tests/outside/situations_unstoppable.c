@@ -300,6 +300,7 @@ static void *stops_in_handler(void *unused)
 }
 
 static uint64_t stop_at;
+static unsigned held_for; /* milliseconds; 0: for good */
 
 static void traced_until(long call)
 {
@@ -328,6 +329,11 @@ static void traced_until(long call)
                 break;
             ptrace(PTRACE_SYSCALL, shared->tid, 0, 0);
         }
+        if (held_for) {
+            nap(held_for);
+            ptrace(PTRACE_DETACH, shared->tid, 0, 0);
+            _exit(0);
+        }
         /* Only when its tracer has taken notice has a thread gone, and its process with it. */
         waitpid(shared->tid, &status, __WALL);
         _exit(0);
@@ -337,6 +343,15 @@ static void traced_until(long call)
 
 static void make_stopped_amid_parking(void) { traced_until(SYS_getresuid); }
 static void make_stopped_amid_change(void) { traced_until(SYS_capset); }
+
+static void make_held_amid_change(void)
+{
+    held_for = 6500;
+    traced_until(SYS_capset);
+}
+
+static int drop_in_ten_seconds(void) { return drop_within("10"); }
+
 static void make_traced_and_stopped(void) { traced(false, true, false); }
 static void make_traced_and_running(void) { traced(true, false, true); }
 static void make_traced_and_deaf(void) { traced(false, false, false); }
@@ -377,6 +392,11 @@ void situations_of_unstoppable_threads(void)
          .outcomes = GONE,
          .names_thread = true,
          .says = {"cannot be completed", "did not finish in time (stopped by its tracer, process "}},
+        {.name = "a thread is held by its tracer for 6.5 seconds in the middle of the change, and the deadline is 10",
+         .make = make_held_amid_change,
+         .call = drop_in_ten_seconds,
+         .outcomes = DONE,
+         .threads = 4},
         {.name = "the whole process is traced, and the tracer hands signals on",
          .make = make_traced_and_running,
          .outcomes = DONE,
