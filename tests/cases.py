@@ -61,7 +61,7 @@ def run_cases():
             failed += 1
             where = traceback.extract_tb(why.__traceback__)[1]
             text = str(why).replace("\n", "\\n") or type(why).__name__
-            print(f"FAIL {name}: line {where.lineno}: {text}", flush=True)
+            print(f"FAIL {name}: {os.path.basename(where.filename)}:{where.lineno}: {text}", flush=True)
         else:
             print(f"ok {name}", flush=True)
     return 1 if failed or not ran else 0
