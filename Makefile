@@ -136,7 +136,7 @@ build/libec_security.so: build/$(SONAME)
 OUTSIDE :=
 
 # What every one of them is linked with.
-HARNESS := outside.o seccomp.o
+HARNESS := outside.o outside_children.o outside_look.o outside_surroundings.o seccomp.o
 OUTSIDE_HEADERS := $(wildcard tests/outside/*.h) include/ec_security.h
 # objects_of DIRECTORY,PROGRAM
 objects_of = $(addprefix $(1)/,$(addsuffix .o,$(2) $(PARTS_$(2))) $(HARNESS))
