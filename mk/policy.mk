@@ -2,6 +2,7 @@
 OUTSIDE += policy chroot trusted_path check ambient status
 build/outside/status: LDLIBS += -lcap
 LIMIT_policy := 300
+PARTS_policy := policy_files policy_outcomes policy_values
 
 # How fast the stanza reader is, and that twice the file takes twice the time.
 .PHONY: bench-stanza
