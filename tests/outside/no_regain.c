@@ -320,14 +320,9 @@ static const struct program {
 /* Three copies of print_creds, and a file that is root's. */
 static bool make_place(void)
 {
-    char from[PATH_MAX], path[PATH_MAX], *slash;
-    ssize_t len = readlink("/proc/self/exe", from, sizeof from - sizeof "print_creds");
-    if (len < 0 || !mkdtemp(place))
-        return false;
-    from[len] = 0;
-    slash = strrchr(from, '/');
-    strcpy(slash + 1, "print_creds");
-    if (mount("tmpfs", place, "tmpfs", 0, "mode=0755") < 0)
+    char from[PATH_MAX], path[PATH_MAX];
+    beside_program("print_creds", from);
+    if (!mkdtemp(place) || mount("tmpfs", place, "tmpfs", 0, "mode=0755") < 0)
         return false;
     for (size_t at = 0; at < sizeof PROGRAMS / sizeof *PROGRAMS; at++) {
         char room[65536];

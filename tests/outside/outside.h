@@ -280,6 +280,9 @@ bool can_change_ids(void);
 /* The highest capability of the running kernel, and the mask of 0 to there. */
 unsigned last_cap(void);
 uint64_t all_caps(void);
+
+/* The path of a file in the directory of this program, of PATH_MAX bytes. */
+void beside_program(const char *name, char *path);
 #define BIT(cap) (UINT64_C(1) << (cap))
 
 #endif

@@ -270,3 +270,12 @@ unsigned last_cap(void)
 }
 
 uint64_t all_caps(void) { return last_cap() >= 63 ? UINT64_MAX : BIT(last_cap() + 1) - 1; }
+
+void beside_program(const char *name, char *path)
+{
+    ssize_t len = readlink("/proc/self/exe", path, PATH_MAX - 1 - strlen(name));
+    if (len < 0)
+        die("/proc/self/exe");
+    path[len] = 0;
+    strcpy(strrchr(path, '/') + 1, name);
+}

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -416,8 +417,10 @@ static void *executes(void *unused)
         ;
     nanosleep(&wait, NULL);
     dup2(2, 1);
-    execl("build/outside/print_creds", "print_creds", NULL);
-    require(false, "build/outside/print_creds");
+    char path[PATH_MAX];
+    beside_program("print_creds", path);
+    execl(path, "print_creds", NULL);
+    require(false, path);
     return unused;
 }
 
