@@ -100,7 +100,7 @@ extern "C" {
 #define EC_SECURITY_EREFUSED 8
 
 /**
- * A thread could not be stopped, or cannot be changed. The message names the thread and the reason.
+ * A thread could not be stopped, or cannot be changed. The message has the reason and, if it is one thread, its id and name.
  */
 #define EC_SECURITY_ETHREAD 9
 

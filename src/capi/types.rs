@@ -43,7 +43,7 @@ pub const EC_SECURITY_ELOOKUP: c_int = 6;
 pub const EC_SECURITY_ECAPABILITY: c_int = 7;
 /// A system call that the change needs is refused by the kernel, a seccomp filter, a security module, a user namespace or a limit.
 pub const EC_SECURITY_EREFUSED: c_int = 8;
-/// A thread could not be stopped, or cannot be changed. The message names the thread and the reason.
+/// A thread could not be stopped, or cannot be changed. The message has the reason and, if it is one thread, its id and name.
 pub const EC_SECURITY_ETHREAD: c_int = 9;
 /// /proc is needed, but it is missing, cannot be read, or belongs to another pid namespace.
 pub const EC_SECURITY_EPROC: c_int = 10;
