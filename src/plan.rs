@@ -1,5 +1,5 @@
 //! From what is wanted and what a thread holds to the ordered steps between them. Pure: nothing here asks the system or
-//! allocates, so that a parked thread can plan for itself in a signal handler.
+//! allocates, so that a stopped thread can plan for itself in a signal handler.
 //!
 //! Each rule says where it comes from: the manual pages of section 7, or the kernel's kernel/sys.c and security/commoncap.c.
 //!
@@ -200,7 +200,7 @@ enum Kind {
     NoNewPrivs,
 }
 
-/// Ordered steps, and what a thread holds when they are done. Each parked thread has one on its stack, which may be small and
+/// Ordered steps, and what a thread holds when they are done. Each stopped thread has one on its stack, which may be small and
 /// untouched so far, so that it holds nothing twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plan {
@@ -354,7 +354,7 @@ pub enum Refusal {
         missing: u64,
     },
     /// A securebit is locked in the other position.
-    #[error("cannot change securebits from {held:#x} to {wanted:#x}: a lock is set on what would change")]
+    #[error("cannot change securebits from {held:#x} to {wanted:#x}: a securebit that would change is locked")]
     SecurebitsLocked {
         /// As they are.
         held: u32,

@@ -64,7 +64,9 @@ pub enum PathProblem {
     #[error("is a link of /proc, which can lead anywhere: write the path that it stands for")]
     ProcLink,
     /// The working directory, from which a relative path starts, has no path of its own.
-    #[error("the working directory has been removed, covered, or is outside of the root: write an absolute path")]
+    #[error(
+        "the working directory was removed, is hidden by a mount, or is outside the root directory: write an absolute path"
+    )]
     WorkingDirectory,
 }
 

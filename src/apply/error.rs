@@ -32,9 +32,7 @@ pub enum ApplyError {
         signal: i32,
     },
     /// The rehearsal's child did not end in time.
-    #[error(
-        "the rehearsal did not come back from {step} and was killed (a seccomp supervisor, or a file system, that does not answer?)"
-    )]
+    #[error("the rehearsal hung at {step} and was killed (does a seccomp supervisor or a file system not answer?)")]
     Hung {
         /// The call under way.
         step: Step,
@@ -50,8 +48,8 @@ pub enum ApplyError {
     },
     /// A child would be the first process of a new pid namespace, whose end ends the namespace.
     #[error(
-        "a rehearsal is needed, and its child would be the first process of the pid namespace that this thread has created for its \
-         children (unshare of CLONE_NEWPID), which would end with it; call before unshare(2), or in the child"
+        "a child process must test the calls, but it would be process 1 of the pid namespace that this thread has created \
+         (unshare(2), CLONE_NEWPID), and its exit would end the namespace; call before unshare(2), or in a child"
     )]
     NewPidNamespace,
     /// clone(2) for the rehearsal failed.
@@ -72,7 +70,7 @@ pub enum ApplyError {
 
 /// Why there is no timer that ends a call which hangs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the timer that ends the call, should it hang, cannot be had ({})", TimerProblem(*.errno))]
+#[error("cannot create the timer that ends a call that hangs ({})", TimerProblem(*.errno))]
 pub struct NoTimer {
     /// What timer_create(2), timer_settime(2) or timer_delete(2) said; `None`: a filter kills for one of them.
     pub errno: Option<Errno>,

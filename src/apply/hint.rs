@@ -101,8 +101,8 @@ impl fmt::Display for Hint {
                 let file = if *what == "user" { "uid" } else { "gid" };
                 write!(
                     f,
-                    "{what} {id} is held, or an id that has none in this user namespace, which is shown as {id} too \
-                     (/proc/self/{file}_map); only setting it tells: choose another {what}, or leave it out"
+                    "{what} {id} is also shown for every id that this user namespace does not map (/proc/self/{file}_map), so it is \
+                     not known whether the process has it: choose another {what}, or leave it out"
                 )
             }
             Hint::SetgroupsDenied => f.write_str(

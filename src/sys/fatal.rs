@@ -25,7 +25,7 @@ pub(crate) fn abort() -> ! {
 }
 
 /// The end of the process, with one line on standard error that says why. Neither memory nor locks are needed, so threads may
-/// be parked.
+/// be stopped.
 pub(crate) fn die(why: core::fmt::Arguments<'_>) -> ! {
     struct Line([u8; 1024], usize);
     impl core::fmt::Write for Line {

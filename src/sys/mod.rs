@@ -1,4 +1,4 @@
-//! One function per system call or libc call; nothing else talks to libc. Those a parked thread or a rehearsal makes are
+//! One function per system call or libc call. Those a stopped thread or a rehearsal makes are
 //! raw: libc's own set*id would broadcast to all threads by itself, and any libc call may touch errno.
 
 pub(crate) mod arch;

@@ -51,8 +51,8 @@ pub enum StopError {
     },
     /// Another thread has closed the descriptors of this call.
     #[error(
-        "another thread has closed the descriptors of this call, which has /proc open (close_range(2), a loop over all numbers?); call \
-         before or after that"
+        "another thread has closed file descriptors of this call (close_range(2), or a loop over all descriptors?); close them \
+         before or after the call"
     )]
     LostDescriptors,
     /// Called where it must not be, or while another call is under way.
@@ -75,14 +75,14 @@ pub enum ThreadProblem {
     )]
     KernelWorker,
     /// It holds something else than the caller, and there is no plan for it.
-    #[error("holds other credentials than the caller and cannot follow: {0}")]
+    #[error("holds other credentials than the caller and cannot be changed as requested: {0}")]
     Plan(Refusal),
     /// Its own state cannot be read.
     #[error("its credentials cannot be read: {0}")]
     Read(ReadError),
     /// It shares neither root directory nor descriptors with the caller.
     #[error(
-        "has a root directory and a descriptor table of its own (unshare of CLONE_FS and CLONE_FILES), so it cannot be moved into the directory"
+        "has its own root directory and its own descriptors (unshare(2), CLONE_FS and CLONE_FILES), so its root directory cannot be changed"
     )]
     PrivateRoot,
     /// It cannot be sent a signal.
@@ -158,6 +158,6 @@ impl fmt::Display for Named<'_> {
 
 impl StopError {
     pub(crate) const FOREIGN_PROC: StopError = StopError::Proc {
-        problem: "it shows another pid namespace, or another process's file is mounted there; mount this pid namespace's",
+        problem: "it belongs to another pid namespace, or a file of another process is mounted there; mount the /proc of this pid namespace",
     };
 }

@@ -229,7 +229,7 @@ static void poor_thread(void *unused)
     struct child *child = start(has_a_poor_thread, NULL);
     if (child)
         same_refusal(child, EC_SECURITY_ETHREAD,
-                     "holds other credentials than the caller and cannot follow: cannot become user 4711: setresuid needs "
+                     "holds other credentials than the caller and cannot be changed as requested: cannot become user 4711: setresuid needs "
                      "cap_setuid, which is not held");
 }
 
@@ -494,7 +494,7 @@ int main(int argc, char **argv)
     }
     static const struct childless childless[] = {
         {"children go to a new pid namespace", in_new_namespace, EC_SECURITY_EREFUSED,
-         "would be the first process of the pid namespace", false},
+         "would be process 1 of the pid namespace", false},
         {"no more processes (RLIMIT_NPROC)", without_processes, EC_SECURITY_ERESOURCE, "clone for the rehearsal failed (EAGAIN",
          false},
         {"SCHED_DEADLINE", schedule_by_deadline, EC_SECURITY_ERESOURCE, "a thread of SCHED_DEADLINE cannot have children", false},

@@ -465,7 +465,7 @@ int main(int argc, char **argv)
         {"chroot: a thread without cap_sys_chroot", {"/mnt/jail", "ecuser", "", .lacks_chroot = true}},
         {"chroot: a thread with a root and descriptors of its own is refused",
          {"/mnt/jail", "ecuser", "", .others = CLONE_FS | CLONE_FILES, .status = EC_SECURITY_ETHREAD,
-          .text = "has a root directory and a descriptor table of its own"}},
+          .text = "has its own root directory and its own descriptors"}},
         {"chroot: a thread with a root of its own, without cap_sys_chroot, is refused",
          {"/mnt/jail", "ecuser", "", .others = CLONE_FS, .lacks_chroot = true, .status = EC_SECURITY_ETHREAD,
           .text = "cannot change the root directory: chroot needs cap_sys_chroot"}},

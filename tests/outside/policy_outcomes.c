@@ -146,7 +146,7 @@ static const struct row rows[] = {
      {{"user", "ecuser"}, {"securebits", "noroot"}},
      .before_securebits = 0x3,
      .status = EC_SECURITY_ECAPABILITY,
-     .text = "cannot change securebits from 0x3 to 0x1: a lock is set on what would change"},
+     .text = "cannot change securebits from 0x3 to 0x1: a securebit that would change is locked"},
     {"ambient where raising is off",
      {{"capabilities", "cap_chown+ep"}, {"ambient", "cap_chown"}},
      .before_securebits = 0x40,

@@ -219,7 +219,7 @@ void promise_of_descriptors(void)
          .then = put_away_what_was_opened,
          .outcomes = REFUSED,
          .status = EC_SECURITY_ETHREAD,
-         .says = {"another thread has closed the descriptors"},
+         .says = {"another thread has closed file descriptors"},
          .within = 3000,
          .keeps_handler = true},
         {.name = "another thread closes all descriptors during the call, opens others, and stops",
@@ -227,7 +227,7 @@ void promise_of_descriptors(void)
          .then = put_away_what_was_opened,
          .outcomes = REFUSED,
          .status = EC_SECURITY_ETHREAD,
-         .says = {"another thread has closed the descriptors"},
+         .says = {"another thread has closed file descriptors"},
          .within = 3000},
     };
     static const struct situation at_any_time = {.name = "all descriptors are closed at the n-th allocation, and others opened",

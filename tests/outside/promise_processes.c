@@ -716,7 +716,7 @@ void promise_of_processes(void)
          .call = enters_silence,
          .outcomes = REFUSED,
          .status = EC_SECURITY_EREFUSED,
-         .says = {"did not come back"},
+         .says = {"hung at"},
          .within = 6000},
     };
     static const struct situation sharer = {.name = "the caller is a process that shares another's memory",

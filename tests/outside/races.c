@@ -141,7 +141,7 @@ static void case_refused(void *unused)
         return;
     struct process *before = look(child->pid);
     struct answer *answer = release_and_wait(child);
-    expect(answer->came && answer->status == EC_SECURITY_ETHREAD && strstr(answer->text, "cannot follow"), "%d %s",
+    expect(answer->came && answer->status == EC_SECURITY_ETHREAD && strstr(answer->text, "cannot be changed"), "%d %s",
            answer->status, answer->text);
     expect_unchanged(before, look(child->pid));
 }
