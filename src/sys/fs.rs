@@ -100,17 +100,34 @@ pub(crate) use libc::stat as Stat;
 #[cfg(all(target_env = "gnu", target_pointer_width = "32"))]
 pub(crate) use libc::stat64 as Stat;
 #[cfg(not(all(target_env = "gnu", target_pointer_width = "32")))]
-use libc::{fstat as libc_fstat, fstatfs as libc_fstatfs, statfs as StatFs};
+use libc::{fstatfs as libc_fstatfs, statfs as StatFs};
 #[cfg(all(target_env = "gnu", target_pointer_width = "32"))]
-use libc::{fstat64 as libc_fstat, fstatfs64 as libc_fstatfs, statfs64 as StatFs};
+use libc::{fstatfs64 as libc_fstatfs, statfs64 as StatFs};
+
+/// Not by libc: another library may stand before it (fakeroot), with a lock that a stopped thread holds.
+#[cfg(any(
+    all(target_pointer_width = "64", not(target_arch = "loongarch64")),
+    all(target_pointer_width = "32", target_env = "gnu")
+))]
+fn ask_fstat(fd: c_int, stat: *mut Stat) -> Result<()> {
+    // SAFETY: libc's struct is the kernel's here, and there is room for one.
+    unsafe { call!(super::arch::numbers::SYS_fstat, fd, stat) }.map(drop)
+}
+
+/// The kernel has no such call (loong64 before Linux 6.11), or its struct is another than libc's (musl of 32 bits).
+#[cfg(not(any(
+    all(target_pointer_width = "64", not(target_arch = "loongarch64")),
+    all(target_pointer_width = "32", target_env = "gnu")
+)))]
+fn ask_fstat(fd: c_int, stat: *mut Stat) -> Result<()> {
+    // SAFETY: room for one stat.
+    if unsafe { libc::fstat(fd, stat) } == 0 { Ok(()) } else { Err(Errno(errno())) }
+}
 
 /// fstat(2).
 pub(crate) fn fstat(fd: c_int) -> Result<Stat> {
     let mut stat = MaybeUninit::<Stat>::zeroed();
-    // SAFETY: room for one stat; libc's wrapper knows which call this kernel has. It takes no lock.
-    if unsafe { libc_fstat(fd, stat.as_mut_ptr()) } != 0 {
-        return Err(Errno(errno()));
-    }
+    ask_fstat(fd, stat.as_mut_ptr())?;
     // SAFETY: written on success, and zeros are valid for it.
     let stat = unsafe { stat.assume_init() };
     // Every file has a type.

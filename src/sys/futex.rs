@@ -1,11 +1,11 @@
 //! futex(2), and the time.
 
 use core::ffi::{c_int, c_long};
-use core::mem::MaybeUninit;
 use core::sync::atomic::AtomicU32;
 use core::time::Duration;
 
 use super::call::call;
+use super::vdso;
 
 /// futex(2), FUTEX_WAIT_PRIVATE with a time relative to now: returns when woken, when the word differs, or in time.
 pub(crate) fn futex_wait(word: &AtomicU32, expected: u32, at_most: Option<Duration>) {
@@ -50,9 +50,16 @@ impl From<Duration> for Timespec {
 /// clock_gettime(2), CLOCK_MONOTONIC_COARSE: of a few milliseconds (a tick of the kernel). The vDSO tells it without a system call, which
 /// a filter may refuse or hold, and without the time-stamp counter, which prctl(2), PR_SET_TSC, denies to a thread.
 pub(crate) fn now() -> Duration {
-    // SAFETY: zeros are valid for a timespec, whatever padding this libc gives it.
-    let mut spec: libc::timespec = unsafe { MaybeUninit::zeroed().assume_init() };
-    // SAFETY: room for one timespec.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut spec) };
-    Duration::new(spec.tv_sec as u64, spec.tv_nsec as u32)
+    const CLOCK: c_int = libc::CLOCK_MONOTONIC_COARSE;
+    let mut time = Timespec { sec: 0, nsec: 0 };
+    let told = match vdso::clock_gettime() {
+        // SAFETY: room for one timespec.
+        Some(tell) => unsafe { tell(CLOCK, &raw mut time) == 0 },
+        None => false,
+    };
+    if !told {
+        // SAFETY: as above.
+        let _ = unsafe { call!(libc::SYS_clock_gettime, CLOCK, &raw mut time) };
+    }
+    Duration::new(time.sec as u64, time.nsec as u32)
 }

@@ -10,6 +10,7 @@ mod futex;
 mod memory;
 mod process;
 mod signal;
+mod vdso;
 
 pub(crate) use arch::{SignalMask, handler_entry, is_under_valgrind};
 pub use call::Result;

@@ -229,7 +229,8 @@ static void poor_thread(void *unused)
     struct child *child = start(has_a_poor_thread, NULL);
     if (child)
         same_refusal(child, EC_SECURITY_ETHREAD,
-                     "holds other credentials than the caller and cannot be changed as requested: cannot become user 4711: setresuid needs "
+                     "holds other credentials than the caller and cannot be changed as requested: cannot become user 4711: "
+                     "setresuid needs "
                      "cap_setuid, which is not held");
 }
 
@@ -493,8 +494,8 @@ int main(int argc, char **argv)
         test(denied.name, 30, one_call_denied, &denied);
     }
     static const struct childless childless[] = {
-        {"children go to a new pid namespace", in_new_namespace, EC_SECURITY_EREFUSED,
-         "would be process 1 of the pid namespace", false},
+        {"children go to a new pid namespace", in_new_namespace, EC_SECURITY_EREFUSED, "would be process 1 of the pid namespace",
+         false},
         {"no more processes (RLIMIT_NPROC)", without_processes, EC_SECURITY_ERESOURCE, "clone for the rehearsal failed (EAGAIN",
          false},
         {"SCHED_DEADLINE", schedule_by_deadline, EC_SECURITY_ERESOURCE, "a thread of SCHED_DEADLINE cannot have children", false},

@@ -13,6 +13,9 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LEN(array) (sizeof(array) / sizeof *(array))
@@ -309,6 +312,45 @@ static int retains_nothing(void) { return apply_of((const char *const[]){"user",
 #define PRIMARY(what, make_, ...) \
     {.name = what, .needs_ids = true, .make = make_, .call = retains_nothing, .caps = "", __VA_ARGS__}
 
+/* --- another library before libc, as fakeroot and faketime have ------------------------------------------------------------------ */
+
+/* The thread whose calls of these count. They may wait for a lock that a stopped thread holds, and the time may stand still. */
+static pid_t asking;
+
+static void count_if_asked(void)
+{
+    if (asking && asking == gettid_raw())
+        shared->count++;
+}
+
+int fstat(int fd, struct stat *out)
+{
+    count_if_asked();
+#ifdef SYS_fstat64
+    return (int)syscall(SYS_fstat64, fd, out);
+#else
+    return (int)syscall(SYS_fstat, fd, out);
+#endif
+}
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+    count_if_asked();
+    return (int)syscall(SYS_clock_gettime, clock, now);
+}
+
+static int drop_asking_the_kernel(void)
+{
+    asking = gettid_raw();
+    int status = drop();
+    asking = 0;
+    if (shared->count)
+        complain("fstat or clock_gettime was called by name %d times", shared->count);
+    return status;
+}
+
+static void idle_four(void) { idle_threads(4); }
+
 void promise_of_evidence(void)
 {
     static const struct situation all[] = {
@@ -355,7 +397,12 @@ void promise_of_evidence(void)
          .make = make_status_of_another,
          .outcomes = REFUSED,
          .status = EC_SECURITY_EPROC,
-         .says = {"file is mounted there"}},
+         .says = {"a file of another process is mounted there"}},
+        {.name = "another library stands before libc's fstat and clock_gettime (fakeroot, faketime)",
+         .make = idle_four,
+         .call = drop_asking_the_kernel,
+         .outcomes = DONE,
+         .threads = 5},
         HIDES("a thread's own filter says that there is no seccomp", unknown_and_harmless, .outcomes = DONE, .threads = 4),
         HIDES("a thread's own filter says that there is no seccomp, and pretends to trim the bounding set", unknown_and_bounding,
               .outcomes = GONE, .names_thread = true, .says = {"PR_CAPBSET_DROP"}),

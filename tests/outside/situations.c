@@ -147,6 +147,19 @@ void deaf_bare_thread(unsigned later)
     wait_for(&shared->count, 1);
 }
 
+bool is_fstat(uint64_t call)
+{
+#ifdef SYS_fstat
+    if (call == SYS_fstat)
+        return true;
+#endif
+#ifdef SYS_newfstatat
+    if (call == SYS_newfstatat)
+        return true;
+#endif
+    return call == SYS_statx;
+}
+
 /* Until a moment, not for a time: what is left of a time grows by the timer slack with each signal, so that signals in quick
  * succession make it endless. */
 void nap(unsigned milliseconds)

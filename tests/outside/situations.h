@@ -78,6 +78,7 @@ void require(bool held, const char *what);     /* else the child ends: the situa
 void thread(void *(*body)(void *), void *arg); /* detached */
 void deaf_bare_thread(unsigned later);        /* by clone(2); it hears the borrowed signal so many ms after shared->flag is set */
 void raw_drop(unsigned uid, uint64_t keep);   /* of the calling thread alone, to what is asked for, by its own system calls */
+bool is_fstat(uint64_t call);                 /* by the number of one of the system calls that may serve for it */
 void wait_for(volatile int *word, int value); /* until it has the value */
 void nap(unsigned milliseconds);
 pid_t gettid_raw(void);

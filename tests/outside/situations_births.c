@@ -147,19 +147,6 @@ static void *creates_when_told(void *unused)
     return NULL;
 }
 
-static bool is_fstat(uint64_t call)
-{
-#ifdef SYS_fstat
-    if (call == SYS_fstat)
-        return true;
-#endif
-#ifdef SYS_newfstatat
-    if (call == SYS_newfstatat)
-        return true;
-#endif
-    return call == SYS_statx;
-}
-
 static void births_tracer(pid_t caller, pid_t ending)
 {
     int status;

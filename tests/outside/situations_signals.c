@@ -320,7 +320,18 @@ static struct kernel_action action_amid;
 static void hands_on(int signal, siginfo_t *info, void *context)
 {
     shared->count++;
+#ifdef __x86_64__
+    /* What a function keeps for its caller. */
+    register uintptr_t rbx __asm__("rbx") = 1, r12 __asm__("r12") = 2, r13 __asm__("r13") = 3, r14 __asm__("r14") = 4,
+                           r15 __asm__("r15") = 5;
+    __asm__ volatile("" : "+r"(rbx), "+r"(r12), "+r"(r13), "+r"(r14), "+r"(r15));
     ((void (*)(int, siginfo_t *, void *))(uintptr_t)action_amid.handler)(signal, info, context);
+    __asm__ volatile("" : "+r"(rbx), "+r"(r12), "+r"(r13), "+r"(r14), "+r"(r15));
+    if (rbx != 1 || r12 != 2 || r13 != 3 || r14 != 4 || r15 != 5)
+        complain("the handler has not kept the registers of its caller");
+#else
+    ((void (*)(int, siginfo_t *, void *))(uintptr_t)action_amid.handler)(signal, info, context);
+#endif
 }
 
 static void *sets_action_amid(void *unused)

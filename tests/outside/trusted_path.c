@@ -320,7 +320,8 @@ static void loads_relative(void *arg)
            "%d %s", answer->status, answer->text);
 }
 
-#define NO_PATH "a.conf: the working directory was removed, is hidden by a mount, or is outside the root directory: write an absolute path"
+#define NO_PATH \
+    "a.conf: the working directory was removed, is hidden by a mount, or is outside the root directory: write an absolute path"
 
 static struct relative relatives[] = {
     {"from a working directory of root's", {"", {DIRECTORY("a", 0755, 0)}, "a", NULL}, STAYS, NULL},

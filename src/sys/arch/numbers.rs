@@ -19,3 +19,9 @@ mod ids {
 }
 
 pub(crate) use ids::*;
+
+/// The one whose struct stat has 64 bits for everything.
+#[cfg(not(any(target_arch = "arm", target_arch = "loongarch64", target_arch = "x86")))]
+pub(crate) use libc::SYS_fstat;
+#[cfg(any(target_arch = "arm", target_arch = "x86"))]
+pub(crate) use libc::SYS_fstat64 as SYS_fstat;

@@ -118,10 +118,12 @@ macro_rules! handler_entry_code {
             "3:\n",
             "ret\n",
             "2:\n",
-            "mov r15, rsp\n",
+            "push rbp\n",
+            "mov rbp, rsp\n",
             "and rsp, -16\n",
             "call {handler}\n",
-            "mov rsp, r15\n",
+            "mov rsp, rbp\n",
+            "pop rbp\n",
             "ret\n",
         )
     };
