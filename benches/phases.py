@@ -9,8 +9,15 @@ import sys
 import tempfile
 
 MARK = "close(-4711"
-NAMES = ["up to the lookups", "the lookups", "looks at the process, plan", "ids and groups", "bounding set", "last sets, no_new_privs",
-         "reads back, tidies up"]
+NAMES = [
+    "up to the lookups",
+    "the lookups",
+    "looks at the process, plan",
+    "ids and groups",
+    "bounding set",
+    "last sets, no_new_privs",
+    "reads back, tidies up",
+]
 
 
 def between_marks(lines, mark):
@@ -22,8 +29,12 @@ def calls_by_strace(command):
     """The system calls between the marks, of all threads, as strace writes them. A trace is slow, so waits that time out and are
     tried again may count more than once."""
     with tempfile.NamedTemporaryFile("r") as trace:
-        subprocess.run(["strace", "-f", "-qq", "-e", "signal=none", "-o", trace.name, *command],
-                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
+        subprocess.run(
+            ["strace", "-f", "-qq", "-e", "signal=none", "-o", trace.name, *command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
         lines = between_marks(trace.read().split("\n"), MARK)
     return [line.split(maxsplit=1)[1] for line in lines if re.match(r"\d+ +\w+\(", line)]
 
@@ -38,9 +49,16 @@ def borders(calls):
         return max((at for at, call in enumerate(calls) if re.match(pattern, call)), default=None)
 
     opened = last(r'openat\(.*"/etc/')
-    found = [0, first(r"socket\("), opened and first(r"close\(", opened) + 1, first(r"setgroups\("),
-             first(r"prctl\(PR_CAPBSET_(READ|DROP), CAP_CHOWN"), last(r"prctl\(PR_CAPBSET_DROP") + 1,
-             first(r"prctl\(PR_SET_NO_NEW_PRIVS") + 1, len(calls)]
+    found = [
+        0,
+        first(r"socket\("),
+        opened and first(r"close\(", opened) + 1,
+        first(r"setgroups\("),
+        first(r"prctl\(PR_CAPBSET_(READ|DROP), CAP_CHOWN"),
+        last(r"prctl\(PR_CAPBSET_DROP") + 1,
+        first(r"prctl\(PR_SET_NO_NEW_PRIVS") + 1,
+        len(calls),
+    ]
     if None in found or found != sorted(found):
         sys.exit(f"phases begin at {found}, which is no order")
     return found
@@ -70,8 +88,13 @@ class Trace:
     def calls(self, command):
         """Names and times of the calls from the first mark to the second, both with them."""
         self.write("trace", "")
-        subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True,
-                       preexec_fn=lambda: self.write("set_event_pid", str(os.getpid())))
+        subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            check=True,
+            preexec_fn=lambda: self.write("set_event_pid", str(os.getpid())),
+        )
         with open(os.path.join(self.folder, "trace")) as file:
             entered = re.findall(r" ([\d.]+): sys_(\w+)\((.*)\)$", file.read(), re.M)
         marks = [at for at, (_, name, words) in enumerate(entered) if name == "close" and words.endswith("ffffed99")]

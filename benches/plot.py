@@ -101,8 +101,9 @@ def draw(results):
         out.append(f'<line class="grid" x1="{x(n):.1f}" y1="{TOP}" x2="{x(n):.1f}" y2="{HEIGHT - BOTTOM}"/>')
         out.append(f'<text class="small" x="{x(n):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{n:,}</text>')
     middle = (LEFT + WIDTH - RIGHT) / 2
-    out.append(f'<text class="small" x="{middle:.0f}" y="{HEIGHT - BOTTOM + 38}" text-anchor="middle">idle threads beside the caller'
-               "</text>")
+    out.append(
+        f'<text class="small" x="{middle:.0f}" y="{HEIGHT - BOTTOM + 38}" text-anchor="middle">idle threads beside the caller</text>'
+    )
     out.append(f'<text class="small" x="{WIDTH - 12}" y="{HEIGHT - 12}" text-anchor="end">* does not reach the same state</text>')
 
     labels = []

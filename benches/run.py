@@ -171,8 +171,9 @@ def measure_drop(runs, kind, threads, names=False, beside=0, under=()):
 
 # What comes with podman, and what a container's root has by default (containers/common, pkg/config/default.go).
 PROFILE = "/usr/share/containers/seccomp.json"
-OF_CONTAINERS = {f"CAP_{name}" for name in (
-    "CHOWN DAC_OVERRIDE FOWNER FSETID KILL NET_BIND_SERVICE SETFCAP SETGID SETPCAP SETUID SYS_CHROOT".split())}
+OF_CONTAINERS = {
+    f"CAP_{name}" for name in ("CHOWN DAC_OVERRIDE FOWNER FSETID KILL NET_BIND_SERVICE SETFCAP SETGID SETPCAP SETUID SYS_CHROOT".split())
+}
 
 
 def rules_of_profile():

@@ -85,8 +85,9 @@ def brief(results):
     body = []
     for n in sorted(results["drop"], key=int):
         of = results["drop"][n]
-        body.append([f"{int(n):,}"] + [time(of[way]["median"]) if way in of else "–" for way in ways]
-                    + [ratio(of["psx"]), ratio(of["floor"], True)])
+        body.append(
+            [f"{int(n):,}"] + [time(of[way]["median"]) if way in of else "–" for way in ways] + [ratio(of["psx"]), ratio(of["floor"], True)]
+        )
     head = ["other threads"] + [TITLES[way] for way in ways] + ["libcap + libpsx / ours", "ours / floor"]
     out = [f"One drop, medians of interleaved runs on {machine(results)}:", ""]
     out += rows(head, body)
@@ -108,8 +109,12 @@ def table(results):
         for name, of in kinds:
             body.append([name] + [spread(of[way]) if way in of else "–" for way in WAYS])
         out += rows(head, body)
-        out += ["\\* not the same state: " + "; ".join(
-            f"{TITLES[way]}: {', '.join(kinds[-1][1][way]['differs_in'])}" for way in ("libcap-ng", "libc")) + ".", ""]
+        out += [
+            "\\* not the same state: "
+            + "; ".join(f"{TITLES[way]}: {', '.join(kinds[-1][1][way]['differs_in'])}" for way in ("libcap-ng", "libc"))
+            + ".",
+            "",
+        ]
         out += ["The same as ratios: the median of those within one turn.", ""]
         head = ["threads", "ours / floor", "libcap + libpsx / ours", "libcap / ours", "libcap-ng * / ours", "set*id * / ours"]
         body = []
@@ -139,8 +144,13 @@ def table(results):
 
     if "pause" in results:
         out += ["How long two other threads stand still while 100 idle ones drop with them.", ""]
-        names = {"drop": "the drop itself", "spin_longest": "spinning thread, longest", "spin_total": "spinning thread, in total",
-                 "epoll_longest": "epoll thread, longest", "epoll_total": "epoll thread, in total"}
+        names = {
+            "drop": "the drop itself",
+            "spin_longest": "spinning thread, longest",
+            "spin_total": "spinning thread, in total",
+            "epoll_longest": "epoll thread, longest",
+            "epoll_total": "epoll thread, in total",
+        }
         body = []
         for figure, name in names.items():
             of = results["pause"][figure]
@@ -168,8 +178,16 @@ def table(results):
         body = []
         for name in results["load"]["dlopen"]:
             of = {figure: results["load"][figure][name] for figure in ("dlopen", "all", "dirty")}
-            body.append([TITLES[name], spread(of["dlopen"]), ratio(of["dlopen"], True), spread(of["all"]),
-                         ratio(of["all"], True), f"{of['dirty']['median']:.0f} KiB"])
+            body.append(
+                [
+                    TITLES[name],
+                    spread(of["dlopen"]),
+                    ratio(of["dlopen"], True),
+                    spread(of["all"]),
+                    ratio(of["all"], True),
+                    f"{of['dirty']['median']:.0f} KiB",
+                ]
+            )
         out += rows(["library", "dlopen", "ours / it", "with first call and dlclose", "ours / it", "private dirty"], body)
 
     if "start" in results:
@@ -179,8 +197,10 @@ def table(results):
 
     if "weight" in results:
         out += ["The shared libraries, stripped.", ""]
-        body = [[TITLES[name], f"{of['bytes']:,}", str(of["relocations"]), str(of["relative_relocations"]), " ".join(of["needs"])]
-                for name, of in results["weight"].items()]
+        body = [
+            [TITLES[name], f"{of['bytes']:,}", str(of["relocations"]), str(of["relative_relocations"]), " ".join(of["needs"])]
+            for name, of in results["weight"].items()
+        ]
         out += rows(["library", "bytes", "relocations", "of these relative", "needs"], body)
 
     if "calls" in results:

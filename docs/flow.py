@@ -75,11 +75,15 @@ def main():
     parts.append(arrow((middle, end - GAP), (middle, end - 4)))
     parts.append(box(left, end, BOX_W + 60, "0", "every thread is exactly as asked", "good"))
     width, height = right + BOX_W + 30, end + BOX_H + 24
-    print(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-          'role="img" aria-label="How one call runs, and the three ways it can end">')
+    print(
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
+        'role="img" aria-label="How one call runs, and the three ways it can end">'
+    )
     print(f"<style>{STYLE}</style>")
-    print('<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
-          '<path class="tip" d="M0 0 L8 4 L0 8 z"/></marker></defs>')
+    print(
+        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
+        '<path class="tip" d="M0 0 L8 4 L0 8 z"/></marker></defs>'
+    )
     print(f'<text class="name" x="{left}" y="34">one call</text>')
     print(f'<text class="name" x="{right}" y="34">how else it ends</text>')
     print("\n".join(parts))

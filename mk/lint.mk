@@ -11,7 +11,7 @@ lint: ## test: formatters and linters over every file: Rust, C, C++, Python, she
 	@$(MAKE) --no-print-directory build/lint/installed
 	@tests/run tests/lint.sh@600
 
-format: build/lint/installed ## develop: writes what rustfmt and clang-format want
+format: build/lint/installed ## develop: writes what rustfmt, clang-format and ruff format want
 	@tests/lint.sh --format
 
 build/lint/installed: tests/lint-tools.txt

@@ -29,8 +29,19 @@ STATUSES = ROOT / "abi/statuses.txt"
 OPTIONS = ROOT / "abi/options.txt"
 CC = shlex.split(os.environ.get("CC") or "cc")
 # Nothing of the machine, and nothing that moves with a comment of the header or with the compiler.
-ABIDW = ["abidw", "--no-corpus-path", "--no-comp-dir-path", "--no-show-locs", "--no-architecture", "--no-elf-needed",
-         "--no-write-default-sizes", "--no-parameter-names", "--type-id-style", "hash", "--drop-private-types"]
+ABIDW = [
+    "abidw",
+    "--no-corpus-path",
+    "--no-comp-dir-path",
+    "--no-show-locs",
+    "--no-architecture",
+    "--no-elf-needed",
+    "--no-write-default-sizes",
+    "--no-parameter-names",
+    "--type-id-style",
+    "hash",
+    "--drop-private-types",
+]
 # abidiff's exit status is a set of bits.
 ABIDIFF_FAILED, ABIDIFF_CHANGE = 1 | 2, 4 | 8
 
@@ -51,24 +62,42 @@ def run(command, **options):
 
 # --- functions and types ------------------------------------------------------------------------------------------------
 
+
 def model(header, work):
     """A C library with the header's functions, and its dump."""
     functions = PROTOTYPE.findall(re.sub(r"/\*.*?\*/", "", header, flags=re.DOTALL))
     if not functions:
         raise Failure("no function found in the header")
     (work / "ec_security.h").write_text(header, encoding="utf-8")
-    bodies = (f"{result}{name}{arguments} {{ {'' if result.strip() == 'void' else 'return 0; '}}}\n"
-              for result, name, arguments in functions)
+    bodies = (
+        f"{result}{name}{arguments} {{ {'' if result.strip() == 'void' else 'return 0; '}}}\n" for result, name, arguments in functions
+    )
     (work / "model.c").write_text('#include "ec_security.h"\n' + "".join(bodies), encoding="utf-8")
     # A file name without a folder, so that the dump has none either.
-    run([*CC, "-std=gnu99", "-g", "-gdwarf-4", "-O0", "-fPIC", "-shared", "-o", "model.so", "model.c",
-         f"-Wl,--version-script={MAP}", f"-Wl,-soname,{SONAME}"], cwd=work)
+    run(
+        [
+            *CC,
+            "-std=gnu99",
+            "-g",
+            "-gdwarf-4",
+            "-O0",
+            "-fPIC",
+            "-shared",
+            "-o",
+            "model.so",
+            "model.c",
+            f"-Wl,--version-script={MAP}",
+            f"-Wl,-soname,{SONAME}",
+        ],
+        cwd=work,
+    )
     run([*ABIDW, "--out-file", "model.abi", "model.so"], cwd=work)
     return work / "model.so", work / "model.abi"
 
 
 def compare_dumps(old, new):
     """What is wrong with the new dump, and what is new in it."""
+
     def abidiff(*options):
         # --harmless: a const taken away is harmless to the machine, and an error in C++.
         command = ["abidiff", "--harmless", "--no-show-locs", *options, str(old), str(new)]
@@ -107,10 +136,13 @@ def compare_exports(released, library):
 
 # --- statuses and options -----------------------------------------------------------------------------------------------
 
+
 def listed_statuses(text):
     """NAME -> (number, fixed text), from lines "NUMBER NAME TEXT"."""
-    return {name: (int(number), rest) for number, name, rest in
-            (line.split(" ", 2) for line in text.splitlines() if line and not line.startswith("#"))}
+    return {
+        name: (int(number), rest)
+        for number, name, rest in (line.split(" ", 2) for line in text.splitlines() if line and not line.startswith("#"))
+    }
 
 
 def current_statuses(header, strerror):
@@ -277,8 +309,7 @@ def cases_of_lists(header, library, options):
     busy, thread = "#define EC_SECURITY_EBUSY 11\n", "#define EC_SECURITY_ETHREAD 9\n"
     expect("altered statuses: one taken away", *against(altered(header, busy, "")), "EBUSY (11) was taken away")
     expect("altered statuses: one renumbered", *against(altered(header, busy, busy.replace("11", "99"))), "was 11 and is 99")
-    expect("altered statuses: a number used twice",
-           *against(altered(header, busy, busy + "#define EC_SECURITY_EMORE 11\n")), "are both 11")
+    expect("altered statuses: a number used twice", *against(altered(header, busy, busy + "#define EC_SECURITY_EMORE 11\n")), "are both 11")
     more = altered(header, thread, thread + "#define EC_SECURITY_EMORE 18\n")
     expect("altered statuses: one added that strerror does not know", *against(more), "does not know EC_SECURITY_EMORE")
 
@@ -297,20 +328,23 @@ def cases_of_lists(header, library, options):
         return compare_options(options, new, takes)
 
     expect("altered options: one taken away", *options_against(options[1:]), f"{options[0]} was taken away")
-    expect("altered options: one added", *options_against([*options, "more"], lambda name: name != "no_such_option"),
-           None, "more")
-    expect("altered options: one that the library does not take",
-           *options_against(options, lambda name: name not in (options[2], "no_such_option")), f"not know {options[2]}")
+    expect("altered options: one added", *options_against([*options, "more"], lambda name: name != "no_such_option"), None, "more")
+    expect(
+        "altered options: one that the library does not take",
+        *options_against(options, lambda name: name not in (options[2], "no_such_option")),
+        f"not know {options[2]}",
+    )
 
 
 def write_release(header, dump, library, options):
     DUMP.parent.mkdir(exist_ok=True)
     DUMP.write_text(dump.read_text(encoding="utf-8"), encoding="utf-8")
     lines = [f"{number} {name} {text}" for name, (number, text) in current_statuses(header, library.strerror).items()]
-    STATUSES.write_text("# Of the last release: number, name, text. A number and its name stay for ever.\n"
-                        + "".join(line + "\n" for line in lines), encoding="utf-8")
-    OPTIONS.write_text("# Of the last release. A name stays for ever.\n" + "".join(name + "\n" for name in options),
-                       encoding="utf-8")
+    STATUSES.write_text(
+        "# Of the last release: number, name, text. A number and its name stay for ever.\n" + "".join(line + "\n" for line in lines),
+        encoding="utf-8",
+    )
+    OPTIONS.write_text("# Of the last release. A name stays for ever.\n" + "".join(name + "\n" for name in options), encoding="utf-8")
 
 
 def main():
@@ -333,10 +367,14 @@ def main():
 
         case("functions and types are those of the last release", *compare_dumps(DUMP, dump))
         case("symbols of the library are those of the last release", *compare_exports(released, LIBRARY))
-        case("symbols of the library are those of the header", [
-            f"{name} is in one of them only" for name in sorted(exported(LIBRARY)[0] ^ exported(modelled)[0])])
-        case("statuses are those of the last release",
-             *compare_statuses(statuses, current_statuses(header, library.strerror), library.strerror))
+        case(
+            "symbols of the library are those of the header",
+            [f"{name} is in one of them only" for name in sorted(exported(LIBRARY)[0] ^ exported(modelled)[0])],
+        )
+        case(
+            "statuses are those of the last release",
+            *compare_statuses(statuses, current_statuses(header, library.strerror), library.strerror),
+        )
         case("options are those of the last release", *compare_options(listed, options, library.takes))
         # A guard that has never refused anything is none.
         cases_of_headers(header, work)

@@ -70,8 +70,8 @@ FILES = {
     "server.conf": 'Security {\n  user = ecuser\n  capabilities = "cap_net_bind_service+ep"\n}\n',
     "wrong.conf": "Security {\n  user = ecusr\n  capabilites = all\n  no_new_privs = maybe\n}\n",
     "web.service": "[Service]\nExecStart=/usr/sbin/web\nUser=ecuser\nSupplementaryGroups=eclogs\n"
-                   "AmbientCapabilities=CAP_NET_BIND_SERVICE\nCapabilityBoundingSet=CAP_NET_BIND_SERVICE\n"
-                   "SystemCallFilter=@system-service\nPrivateTmp=yes\nProtectSystem=strict\n",
+    "AmbientCapabilities=CAP_NET_BIND_SERVICE\nCapabilityBoundingSet=CAP_NET_BIND_SERVICE\n"
+    "SystemCallFilter=@system-service\nPrivateTmp=yes\nProtectSystem=strict\n",
 }
 
 
@@ -98,8 +98,13 @@ def machine(programs):
     ctypes.CDLL(None).prctl(15, b"init", 0, 0, 0)
     ready(start(101, [sys.executable, "-I", "-c", SERVER]))
     become = ["ec-security", "exec", "-o", "user=ecuser"]
-    for number, name, ambient in ((110, "web", "cap_net_bind_service"), (111, "worker", "cap_kill"), (112, "worker", "cap_kill"),
-                                  (113, "worker", "cap_kill"), (120, "cleaner", "")):
+    for number, name, ambient in (
+        (110, "web", "cap_net_bind_service"),
+        (111, "worker", "cap_kill"),
+        (112, "worker", "cap_kill"),
+        (113, "worker", "cap_kill"),
+        (120, "cleaner", ""),
+    ):
         child = start(number, [*become, "-o", f"ambient={ambient}", "--", f"{programs}/{name}"])
         child.stdin.write("ready\n")
         child.stdin.flush()
@@ -130,9 +135,28 @@ def answers_to(commands):
     try:
         env = {"PATH": f"{ROOT}/build:{os.environ['PATH']}", "COLUMNS": "80", "LC_ALL": "C.UTF-8", "HOME": "/root", "SHELL": "/bin/sh"}
         done = subprocess.run(
-            ["unshare", "--pid", "--mount-proc", "--fork", "setpriv", "--clear-groups", "--bounding-set=-sys_resource",
-             sys.executable, "-B", __file__, "--machine", programs],
-            input=json.dumps(commands), capture_output=True, text=True, env=env, check=False, timeout=120, cwd="/")
+            [
+                "unshare",
+                "--pid",
+                "--mount-proc",
+                "--fork",
+                "setpriv",
+                "--clear-groups",
+                "--bounding-set=-sys_resource",
+                sys.executable,
+                "-B",
+                __file__,
+                "--machine",
+                programs,
+            ],
+            input=json.dumps(commands),
+            capture_output=True,
+            text=True,
+            env=env,
+            check=False,
+            timeout=120,
+            cwd="/",
+        )
     finally:
         same(subprocess.run(["umount", "--lazy", "/etc"], check=False).returncode, 0, "umount")
     same((done.returncode, done.stderr), (0, ""), "the machine")

@@ -81,8 +81,15 @@ class Result:
 def run(*command, env=None, input=None, **more):
     env = {**{k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLUMNS")}, **(env or {})}
     done = subprocess.run(
-        [str(word) for word in command], capture_output=True, text=True, errors="surrogateescape", timeout=60, env=env,
-        input=input, cwd="/", **more,
+        [str(word) for word in command],
+        capture_output=True,
+        text=True,
+        errors="surrogateescape",
+        timeout=60,
+        env=env,
+        input=input,
+        cwd="/",
+        **more,
     )
     return Result(done)
 

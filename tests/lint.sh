@@ -1,6 +1,5 @@
 #!/bin/sh
-# Formatters and linters, each a case, over every file of their language. With --format, rustfmt and clang-format write what they
-# miss here.
+# Formatters and linters, each a case, over every file of their language. With --format, the formatters write what they miss here.
 # shellcheck disable=SC2086 # lists of files, of which no name has a blank
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -27,7 +26,7 @@ shell=$(files \( -name '*.sh' -o -name '*.cargo' -o -name '*.bash' \) && scripts
 text=$(files ! -name '*.svg' ! -name '*.tsv')
 
 if [ "${1:-}" = --format ]; then
-    cargo fmt && exec "$clang_format" -i $c
+    cargo fmt && "$clang_format" -i $c && exec build/lint/bin/ruff format --quiet --no-cache --force-exclude $python
     exit 1
 fi
 
@@ -72,6 +71,7 @@ check "clippy has nothing to say of the C library" \
     cargo clippy --quiet --locked --no-default-features --features capi --lib --profile c-library -- -D warnings
 check "clang-format has nothing to change" "$clang_format" --dry-run -Werror $c
 check "shellcheck has nothing to say" shellcheck $shell
+check "ruff format has nothing to change" build/lint/bin/ruff format --check --quiet --no-cache --force-exclude $python
 check "ruff has nothing to say" build/lint/bin/ruff check --quiet --no-cache --output-format concise $python
 check "tests/mutants-hand applies to the sources" "${PYTHON:-python3}" tests/mutants-hand --check
 check ".editorconfig: no blank ends a line, a newline ends a file" ends $text

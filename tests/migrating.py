@@ -82,8 +82,17 @@ def listed(names):
 
 def service(names):
     """What `User=ecuser`, `AmbientCapabilities=`, `CapabilityBoundingSet=` and `NoNewPrivileges=yes` come to."""
-    return ["setpriv", "--reuid=ecuser", "--regid=ecuser", "--init-groups", "--inh-caps=" + listed(names),
-            "--ambient-caps=" + listed(names), "--bounding-set=" + listed(names), "--no-new-privs", "--"]
+    return [
+        "setpriv",
+        "--reuid=ecuser",
+        "--regid=ecuser",
+        "--init-groups",
+        "--inh-caps=" + listed(names),
+        "--ambient-caps=" + listed(names),
+        "--bounding-set=" + listed(names),
+        "--no-new-privs",
+        "--",
+    ]
 
 
 def starter(situation, names):
@@ -104,8 +113,13 @@ class Started:
         with tempfile.TemporaryFile() as said:
             # A network of its own: a raw socket needs one that belongs to this user namespace.
             self.process = subprocess.Popen(
-                ["unshare", "--net", "--", *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said,
-                cwd="/", start_new_session=True, env=env,
+                ["unshare", "--net", "--", *command],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=said,
+                cwd="/",
+                start_new_session=True,
+                env=env,
             )
             try:
                 self.threads = self.look(roles)
@@ -121,8 +135,10 @@ class Started:
         """{where: [state, ...]}, or None when the program has ended."""
         text, until = b"", time.monotonic() + DEADLINE
         while text.count(b"\n") < len(roles):
-            expect(select.select([self.process.stdout], [], [], max(0, until - time.monotonic()))[0],
-                   f"says nothing for {DEADLINE} s after {text!r}")
+            expect(
+                select.select([self.process.stdout], [], [], max(0, until - time.monotonic()))[0],
+                f"says nothing for {DEADLINE} s after {text!r}",
+            )
             chunk = os.read(self.process.stdout.fileno(), 4096)
             if not chunk:
                 return None
@@ -208,7 +224,9 @@ def differences(name, situation):
     same(sorted(one), sorted(other), "processes and threads")
     return {
         (where, what, one[where][what], other[where][what])
-        for where in one for what in one[where] if one[where][what] != other[where][what]
+        for where in one
+        for what in one[where]
+        if one[where][what] != other[where][what]
     }, set(one)
 
 
@@ -408,6 +426,7 @@ def without_no_new_privs_alone_a_set_uid_helper_has_no_capability():
 
 # --- code blocks of all guides -------------------------------------------------------------------------------------------
 
+
 @case
 def code_blocks_are_of_files_that_are_built():
     count = 0
@@ -425,8 +444,19 @@ def code_blocks_are_of_files_that_are_built():
             else:
                 expect("int main" in block, f"{name}: neither a program nor of a file that is named before it: {block}")
                 result = cases.run(
-                    os.environ.get("CC", "cc"), "-std=gnu99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-pthread",
-                    "-I" + ROOT + "/include", "-fsyntax-only", "-x", "c", "-", input=block,
+                    os.environ.get("CC", "cc"),
+                    "-std=gnu99",
+                    "-Wall",
+                    "-Wextra",
+                    "-Wpedantic",
+                    "-Werror",
+                    "-pthread",
+                    "-I" + ROOT + "/include",
+                    "-fsyntax-only",
+                    "-x",
+                    "c",
+                    "-",
+                    input=block,
                 )
                 same((result.status, result.err), (0, ""), name)
         # A language that nothing here tries is a block that nobody tries.

@@ -56,8 +56,16 @@ class Workshop:
 
     def build(self, *words):
         """None, or what a compiler says."""
-        done = subprocess.run(words, cwd=self.tree, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              text=True, errors="replace", env=ENV)
+        done = subprocess.run(
+            words,
+            cwd=self.tree,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env=ENV,
+        )
         return (done.stdout or f"exit status {done.returncode}") if done.returncode else None
 
     def build_tests(self, *words):
@@ -68,12 +76,34 @@ class Workshop:
         """Builds the shared library. None, or why it does not build."""
         library = os.path.join(self.target, "c-library", "libec_security.a")
         return self.build(
-            "cargo", "rustc", "--quiet", "--locked", "--profile", "c-library", "--no-default-features", "--features", "capi", "--lib", "--crate-type",
-            "staticlib", "--target-dir", self.target,
+            "cargo",
+            "rustc",
+            "--quiet",
+            "--locked",
+            "--profile",
+            "c-library",
+            "--no-default-features",
+            "--features",
+            "capi",
+            "--lib",
+            "--crate-type",
+            "staticlib",
+            "--target-dir",
+            self.target,
         ) or self.build(
-            os.environ.get("CC", "cc"), "-shared", "-o", os.path.join(self.folder, "libec_security.so.0"), "-Wl,--whole-archive",
-            library, "-Wl,--no-whole-archive", "-Wl,--version-script=ec_security.map", "-Wl,-soname,libec_security.so.0",
-            "-Wl,--gc-sections", "-Wl,-z,nodelete,-z,now,-z,relro", "-static-libgcc", "-pthread",
+            os.environ.get("CC", "cc"),
+            "-shared",
+            "-o",
+            os.path.join(self.folder, "libec_security.so.0"),
+            "-Wl,--whole-archive",
+            library,
+            "-Wl,--no-whole-archive",
+            "-Wl,--version-script=ec_security.map",
+            "-Wl,-soname,libec_security.so.0",
+            "-Wl,--gc-sections",
+            "-Wl,-z,nodelete,-z,now,-z,relro",
+            "-static-libgcc",
+            "-pthread",
         )
 
     def run_tests(self, *words):
@@ -97,8 +127,9 @@ class TimeOut(str):
 
 def watch(command, limit, folder, env):
     """Runs a test until the first of its cases fails. None, or what the failure is."""
-    process = subprocess.Popen(command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT, start_new_session=True)
+    process = subprocess.Popen(
+        command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    )
     ends = time.monotonic() + limit
     os.set_blocking(process.stdout.fileno(), False)
     failure, rest = None, b""
@@ -119,8 +150,9 @@ def watch(command, limit, folder, env):
             if not chunk:
                 break
             *lines, rest = (rest + chunk).split(b"\n")
-            failure = next((line.decode(errors="replace") for line in lines
-                            if line.startswith(b"FAIL ") or line.endswith(b" ... FAILED")), None)
+            failure = next(
+                (line.decode(errors="replace") for line in lines if line.startswith(b"FAIL ") or line.endswith(b" ... FAILED")), None
+            )
     if failure is None:
         try:
             status = process.wait(max(0.1, ends - time.monotonic()))

@@ -19,8 +19,7 @@ def completed(*words, current=None):
         _ec_security
         printf '%s\\n' "${COMPREPLY[@]}"
     """
-    result = run("bash", "--norc", "-c", code, "bash", COMPLETIONS + "/ec-security.bash", os.path.dirname(TOOL),
-                 "ec-security", *words)
+    result = run("bash", "--norc", "-c", code, "bash", COMPLETIONS + "/ec-security.bash", os.path.dirname(TOOL), "ec-security", *words)
     same((result.status, result.err), (0, ""), repr(words))
     return [line for line in result.out.split("\n") if line]
 
@@ -60,8 +59,7 @@ def bash_completes():
 def fish_completes():
     def offered(line):
         code = 'source $argv[1]; set -p PATH $argv[2]; complete -C "$argv[3]"'
-        result = run("fish", "-N", "-c", code, COMPLETIONS + "/ec-security.fish", os.path.dirname(TOOL), line,
-                     env={"HOME": folder()})
+        result = run("fish", "-N", "-c", code, COMPLETIONS + "/ec-security.fish", os.path.dirname(TOOL), line, env={"HOME": folder()})
         same((result.status, result.err), (0, ""), line)
         return [offer.split("\t")[0] for offer in result.out.splitlines()]
 
@@ -78,8 +76,7 @@ def fish_completes():
 def options_of(command):
     """The options of a command by its own help, `-x` and `--long`."""
     text = done(tool(command, "--help"))
-    return sorted({word for line in re.findall(r"^ +(-[^ ].*)$", text, re.M)
-                   for word in re.findall(r"(?:^|, )(--?[a-zA-Z][a-z-]*)", line)})
+    return sorted({word for line in re.findall(r"^ +(-[^ ].*)$", text, re.M) for word in re.findall(r"(?:^|, )(--?[a-zA-Z][a-z-]*)", line)})
 
 
 @case
@@ -87,11 +84,21 @@ def completions_have_the_options_of_the_help():
     for command in COMMANDS:
         options = options_of(command)
         expect(len(options) >= 2, options)
-        offered = {word.split("=")[0] for word in completed(command, "-") if word != "--"} if command != "convert" else {
-            word for word in completed(command, "--")} | {"-h"}
+        offered = (
+            {word.split("=")[0] for word in completed(command, "-") if word != "--"}
+            if command != "convert"
+            else {word for word in completed(command, "--")} | {"-h"}
+        )
         same(sorted(offered), options, f"bash, {command}")
-        result = run("fish", "-N", "-c", 'source $argv[1]; complete -C "ec-security $argv[2] -"',
-                     COMPLETIONS + "/ec-security.fish", command, env={"HOME": folder()})
+        result = run(
+            "fish",
+            "-N",
+            "-c",
+            'source $argv[1]; complete -C "ec-security $argv[2] -"',
+            COMPLETIONS + "/ec-security.fish",
+            command,
+            env={"HOME": folder()},
+        )
         offered = {offer.split("\t")[0].rstrip("=") for offer in result.out.splitlines()}
         same(sorted(offered), options, f"fish, {command}")
         # zsh's functions need a terminal: what they are written with is looked at.

@@ -37,9 +37,16 @@ WantedBy=multi-user.target
     expect(widest(out) <= 80, out)
     path = written(out, name="converted.conf")
     got = rows(done(tool("check", path)))
-    same({name: got[name] for name in ("permitted", "ambient", "no_new_privs", "securebits")},
-         {"permitted": "cap_net_bind_service", "ambient": "cap_net_bind_service", "no_new_privs": "on",
-          "securebits": "noroot,noroot_locked"}, out)
+    same(
+        {name: got[name] for name in ("permitted", "ambient", "no_new_privs", "securebits")},
+        {
+            "permitted": "cap_net_bind_service",
+            "ambient": "cap_net_bind_service",
+            "no_new_privs": "on",
+            "securebits": "noroot,noroot_locked",
+        },
+        out,
+    )
     same((got["user"], got["groups"]), (f"{UID} ecuser", f"{EXTRA} ecextra, {LOGS} eclogs"))
     expect("# By SystemCallFilter= of the unit." in out, out)
     left = re.findall(r"^#   line (\d+): (\w+)", out, re.M)
@@ -80,15 +87,27 @@ def convert_of_every_unit_of_the_machine():
 @case
 def convert_names_every_error():
     path = written("[Service]\nAmbientCapabilities=CAP_NOPE\nnonsense\nNoNewPrivileges=maybe\n", name="x.service")
-    refused(tool("convert", path), 1, "".join(f"ec-security: {path}:{text}\n" for text in (
-        '2: AmbientCapabilities: "CAP_NOPE": not a capability, such as CAP_NET_RAW',
-        '3: "nonsense": expected KEY=VALUE',
-        '4: NoNewPrivileges: "maybe": expected a boolean, such as yes')))
+    refused(
+        tool("convert", path),
+        1,
+        "".join(
+            f"ec-security: {path}:{text}\n"
+            for text in (
+                '2: AmbientCapabilities: "CAP_NOPE": not a capability, such as CAP_NET_RAW',
+                '3: "nonsense": expected KEY=VALUE',
+                '4: NoNewPrivileges: "maybe": expected a boolean, such as yes',
+            )
+        ),
+    )
     path = written("[Socket]\nListenStream=80\n", name="x.socket")
     refused(tool("convert", path), 1, f"ec-security: {path}: no [Service] section: is it the unit of a service?\n")
     refused(tool("convert", "/nonexistent"), 1, "ec-security: /nonexistent: ENOENT: no such file or directory\n")
-    refused(tool("convert", "no-such.service"), 1, "ec-security: no-such.service: ENOENT: no such file or directory "
-            "(of a unit's name: systemctl cat no-such.service | ec-security convert -)\n")
+    refused(
+        tool("convert", "no-such.service"),
+        1,
+        "ec-security: no-such.service: ENOENT: no such file or directory "
+        "(of a unit's name: systemctl cat no-such.service | ec-security convert -)\n",
+    )
     refused(tool("convert"), *usage("convert", "a unit file is missing, such as /lib/systemd/system/x.service"))
     out = done(tool("convert", "-", input="[Service]\nUser=%i\n"))
     expect("line 2: User=%i (has a specifier" in " ".join(out.split()) and "user =" not in out, out)

@@ -4,10 +4,7 @@ import os
 import re
 import signal
 
-from cases import (
-    GID, LOGS, UID, Skip, can_change_ids, caps, case, done, expect, folder, need_ids, refused, run, same, usage,
-    written,
-)
+from cases import GID, LOGS, UID, Skip, can_change_ids, caps, case, done, expect, folder, need_ids, refused, run, same, usage, written
 from command.shared import KEEP, PYTHON, TELL, TOOL, U, told, tool
 
 
@@ -16,19 +13,14 @@ def exec_exit_statuses():
     keep = ["-o", "capabilities=keep"]
     same(tool("exec", *keep, "--", "sh", "-c", "exit 7").status, 7)
     same(tool("exec", *keep, "sh", "-c", "kill -9 $$").status, -signal.SIGKILL)
-    refused(tool("exec", *keep, "/nonexistent-program"), 127,
-            "ec-security: /nonexistent-program: ENOENT: no such file or directory\n")
+    refused(tool("exec", *keep, "/nonexistent-program"), 127, "ec-security: /nonexistent-program: ENOENT: no such file or directory\n")
     refused(tool("exec", *keep, "/etc/passwd"), 126, "ec-security: /etc/passwd: EACCES: permission denied\n")
     refused(tool("exec", *keep), *usage("exec", "a command to execute is missing", 125))
-    refused(tool("exec", "--", "true"),
-            *usage("exec", "nothing to apply: give a file with -f, or options with -o", 125))
+    refused(tool("exec", "--", "true"), *usage("exec", "nothing to apply: give a file with -f, or options with -o", 125))
     refused(tool("exec", "-x", "true"), *usage("exec", "invalid option '-x'", 125))
-    refused(tool("exec", "-o", "user", "true"),
-            *usage("exec", '-o "user": expected option=value, such as user=ecuser', 125))
-    refused(tool("exec", "-o", "user=no-such-user", "true"), 125,
-            'ec-security: user: no user "no-such-user" in the user database\n')
-    refused(tool("exec", "-f", "/nonexistent-file", "true"), 125,
-            "ec-security: /nonexistent-file: ENOENT: no such file or directory\n")
+    refused(tool("exec", "-o", "user", "true"), *usage("exec", '-o "user": expected option=value, such as user=ecuser', 125))
+    refused(tool("exec", "-o", "user=no-such-user", "true"), 125, 'ec-security: user: no user "no-such-user" in the user database\n')
+    refused(tool("exec", "-f", "/nonexistent-file", "true"), 125, "ec-security: /nonexistent-file: ENOENT: no such file or directory\n")
 
 
 @case
@@ -72,8 +64,14 @@ def exec_warns_of_what_execution_gives_back_to_root():
     back = ["exec", "-o", "no_new_privs=off", "-o", "bounding=keep"]
     result = tool(*back, "--", PYTHON, "-I", "-c", TELL)
     same(told(result)["CapPrm"], f"{caps('CapBnd'):016x}")
-    expect(re.fullmatch(r"ec-security: warning: user 0 gets \S+ back on execution; use -o bounding=trim, "
-                        r"no_new_privs=on or securebits=noroot \(-q: no warning\)\n", result.err), result.err)
+    expect(
+        re.fullmatch(
+            r"ec-security: warning: user 0 gets \S+ back on execution; use -o bounding=trim, "
+            r"no_new_privs=on or securebits=noroot \(-q: no warning\)\n",
+            result.err,
+        ),
+        result.err,
+    )
     done(tool(*back, "-q", "--", "true"), "")
     done(tool("exec", "-o", "no_new_privs=off", "--", "true"), "")
     result = tool(*back, "-o", "securebits=noroot", "--", PYTHON, "-I", "-c", TELL)
@@ -92,13 +90,15 @@ def exec_sets_the_environment_on_request():
     same(done(tool("exec", *U, *program, env=before)), "['before', 'before', 'before', 'before']\n")
     for become in (["-o", "user=ecuser"], U):
         for option in ("-e", "--environment"):
-            same(done(tool("exec", option, *become, *program, env=before)),
-                 "['/nonexistent', '/usr/sbin/nologin', 'ecuser', 'ecuser']\n")
+            same(done(tool("exec", option, *become, *program, env=before)), "['/nonexistent', '/usr/sbin/nologin', 'ecuser', 'ecuser']\n")
     # Without another user, for the one that it is; and before a change of the root directory.
     out = done(tool("exec", "-e", *KEEP, *program, env=before))
     expect("'root', 'root'" in out and "before" not in out, out)
-    refused(tool("exec", "-e", "-o", "user=4799:4799", *program), 125,
-            "ec-security: --environment: user id 4799 has no entry in the user database; set HOME by env(1)\n")
+    refused(
+        tool("exec", "-e", "-o", "user=4799:4799", *program),
+        125,
+        "ec-security: --environment: user id 4799 has no entry in the user database; set HOME by env(1)\n",
+    )
 
 
 @case
@@ -107,8 +107,10 @@ def exec_takes_user_and_group_in_one():
     for word in (f"{UID}:{LOGS}", "ecuser:eclogs", f"ecuser:{LOGS}"):
         state = told(tool("exec", "-o", f"user={word}", "--", PYTHON, "-I", "-c", TELL))
         same((state["Uid"].split()[0], state["Gid"].split()[0]), (str(UID), str(LOGS)), word)
-    refused(tool("exec", "-o", "user=ecuser:", "--", "true"),
-            *usage("exec", '-o "user=ecuser:": expected user=USER, group=GROUP or user=USER:GROUP', 125))
+    refused(
+        tool("exec", "-o", "user=ecuser:", "--", "true"),
+        *usage("exec", '-o "user=ecuser:": expected user=USER, group=GROUP or user=USER:GROUP', 125),
+    )
 
 
 @case
@@ -120,11 +122,13 @@ def exec_retains_what_is_ambient():
         same([state[field] for field in ("CapPrm", "CapEff", "CapAmb")], [kill] * 3, more)
     # What may be missing is not asked for by being ambient.
     less = ["setpriv", "--bounding-set=-sys_boot", TOOL, "exec", *U]
-    state = told(run(*less, "-o", "optional_capabilities=cap_sys_boot+ep", "-o", "ambient=cap_sys_boot", "--", PYTHON, "-I", "-c",
-                     TELL))
+    state = told(run(*less, "-o", "optional_capabilities=cap_sys_boot+ep", "-o", "ambient=cap_sys_boot", "--", PYTHON, "-I", "-c", TELL))
     same(state["CapAmb"], "0" * 16)
-    refused(run(*less, "-o", "ambient=cap_sys_boot", "--", "true"), 125,
-            "ec-security: cannot retain cap_sys_boot: not in this process's permitted set: cap_sys_boot not in the bounding set (--cap-add of the container, CapabilityBoundingSet= of the unit)\n")
+    refused(
+        run(*less, "-o", "ambient=cap_sys_boot", "--", "true"),
+        125,
+        "ec-security: cannot retain cap_sys_boot: not in this process's permitted set: cap_sys_boot not in the bounding set (--cap-add of the container, CapabilityBoundingSet= of the unit)\n",
+    )
 
 
 @case
@@ -146,8 +150,7 @@ def exec_in_another_root():
     # Without a /proc, too, it warns of what execution takes.
     become = ["-o", "chroot=" + root, "-o", "capabilities=cap_kill+ep"]
     done(tool("exec", *become, "/bin/nothing"), "")
-    refused(tool("exec", *become, "/bin/sh"), 127,
-            "ec-security: /bin/sh: ENOENT: no such file or directory (in the new root directory)\n")
+    refused(tool("exec", *become, "/bin/sh"), 127, "ec-security: /bin/sh: ENOENT: no such file or directory (in the new root directory)\n")
     if can_change_ids():
         result = tool("exec", *become, "-o", f"user={UID}", "-o", f"group={GID}", "/bin/nothing")
         expect(result.status == 0 and "cap_kill will be lost" in result.err, repr(result))

@@ -11,8 +11,7 @@ def explain_says_what_each_permits():
     out = done(tool("explain", "CAP_NET_BIND_SERVICE+ep", "13=p"))
     lines = out.splitlines()
     same(lines[0], "the same, as libcap prints it: cap_net_bind_service=ep cap_net_raw+p")
-    same(lines[2:4], ["capability            sets   permits",
-                      "cap_net_bind_service  ep-    bind sockets to TCP and UDP ports below 1024"])
+    same(lines[2:4], ["capability            sets   permits", "cap_net_bind_service  ep-    bind sockets to TCP and UDP ports below 1024"])
     expect(lines[4].startswith("cap_net_raw           -p-    open raw and packet sockets"), out)
     expect("Permitted but not in force until raised" in out and lines[-1].endswith(": cap_net_raw."), out)
     same(tool("explain", "CAP_NET_BIND_SERVICE+ep 13=p").out, out, "one word or several")
@@ -59,15 +58,19 @@ def explain_takes_names_masks_and_lines():
         out = done(tool("explain", "-", input=status.read()))
     same(re.findall(r"^Cap\w+", out, re.M), ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"])
     same([name for name, sets in re.findall(r"^(cap_\w+) +([-epiba]{5}) ", out, re.M) if "b" in sets], held)
-    expect("As good as root" in done(tool("explain", "setuid")) and "As good as root" not in done(tool("explain", "kill")),
-           "as good as root")
+    expect(
+        "As good as root" in done(tool("explain", "setuid")) and "As good as root" not in done(tool("explain", "kill")), "as good as root"
+    )
 
 
 @case
 def explain_usage():
     refused(tool("explain"), *usage("explain", "capabilities are missing, such as cap_net_bind_service+ep"))
-    for text, error in (("cap_kill+ep x", 'unknown name "x" at column 13'), ("cap_kil", 'unknown name "cap_kil" at column 1'),
-                        ("cap_kill,nope", 'unknown name "nope" at column 10')):
+    for text, error in (
+        ("cap_kill+ep x", 'unknown name "x" at column 13'),
+        ("cap_kil", 'unknown name "cap_kil" at column 1'),
+        ("cap_kill,nope", 'unknown name "nope" at column 10'),
+    ):
         result = tool("explain", text)
         same((result.status, result.out), (1, ""))
         expect(result.err.startswith(f"ec-security: capabilities: {error}"), result.err)

@@ -93,8 +93,20 @@ def valid(value, schema, at="$"):
     """As much of JSON Schema as docs/ec-security-show.schema.json uses; a word that it does not know is an error."""
     if "$ref" in schema:
         schema = SCHEMA["$defs"][schema["$ref"].removeprefix("#/$defs/")]
-    known = {"type", "const", "enum", "required", "properties", "additionalProperties", "items", "description", "title",
-             "$schema", "$id", "$defs"}
+    known = {
+        "type",
+        "const",
+        "enum",
+        "required",
+        "properties",
+        "additionalProperties",
+        "items",
+        "description",
+        "title",
+        "$schema",
+        "$id",
+        "$defs",
+    }
     same(set(schema) - known, set(), f"{at}: words that this check does not know")
     types = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool, "null": type(None)}
     if "type" in schema:
@@ -135,8 +147,9 @@ def program():
 
 def started(*command):
     """A cat(1) by way of a command, once it runs; nothing if it does not."""
-    child = subprocess.Popen([*command, program()], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                             text=True, cwd="/")
+    child = subprocess.Popen(
+        [*command, program()], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd="/"
+    )
     try:
         child.stdin.write("ready\n")
         child.stdin.flush()

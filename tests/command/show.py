@@ -17,8 +17,13 @@ def expect_object(thread, pid):
         ids = [thread[key][part] for part in ("real", "effective", "saved", "fs")]
         same(ids, [int(word) for word in own(field, at).split()], field)
     same(thread["groups"], [int(word) for word in own("Groups", at).split()])
-    for key, field in (("permitted", "CapPrm"), ("effective", "CapEff"), ("inheritable", "CapInh"),
-                       ("bounding", "CapBnd"), ("ambient", "CapAmb")):
+    for key, field in (
+        ("permitted", "CapPrm"),
+        ("effective", "CapEff"),
+        ("inheritable", "CapInh"),
+        ("bounding", "CapBnd"),
+        ("ambient", "CapAmb"),
+    ):
         same(thread[key], names(caps(field, at)), field)
     same(thread["no_new_privs"], own("NoNewPrivs", at) == "1")
     with open(f"/proc/{at}/comm") as comm:
@@ -109,8 +114,9 @@ def show_usage():
 
 def on_a_terminal(*arguments, env):
     leader, follower = pty.openpty()
-    child = subprocess.Popen([TOOL, *arguments], stdout=follower, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
-                             env={"PATH": os.environ["PATH"], **env})
+    child = subprocess.Popen(
+        [TOOL, *arguments], stdout=follower, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, env={"PATH": os.environ["PATH"], **env}
+    )
     os.close(follower)
     out = b""
     while True:
@@ -148,9 +154,17 @@ def lines_fit_the_terminal():
     try:
         for columns in (80, 60):
             env = {"COLUMNS": str(columns)}
-            for command in (["show", child.pid], ["show", "-v", child.pid], ["show", "-a"], ["show", "-av"], ["show", "-c"],
-                            ["diff", child.pid, os.getpid()], ["explain", "all=ep"], ["explain", "-"],
-                            ["check", "-o", "no_new_privs=on"]):
+            for command in (
+                ["show", child.pid],
+                ["show", "-v", child.pid],
+                ["show", "-a"],
+                ["show", "-av"],
+                ["show", "-c"],
+                ["diff", child.pid, os.getpid()],
+                ["explain", "all=ep"],
+                ["explain", "-"],
+                ["check", "-o", "no_new_privs=on"],
+            ):
                 result = tool(*command, env=env, input=open("/proc/self/status").read())
                 expect(result.status in (0, 3), repr(result))
                 # What stands in columns of fixed width has a part that cannot be narrower.

@@ -28,11 +28,13 @@ def show_all_finds_what_holds_something_and_what_is_odd():
     try:
         rows = listed(done(tool("show", "--all")))
         # Other checks may have processes that share its line.
-        expect(any((row["name"], row["user"], row["threads"], row["odd"]) == ("python3", "root", 2, "1") for row in rows.values()),
-               rows)
+        expect(any((row["name"], row["user"], row["threads"], row["odd"]) == ("python3", "root", 2, "1") for row in rows.values()), rows)
         name = own("Name", holds.pid)
-        same((rows[holds.pid]["user"], rows[holds.pid]["name"], rows[holds.pid]["n"], rows[holds.pid]["rest"]),
-             ("ecuser", name, 1, "cap_kill,cap_net_raw"), rows[holds.pid])
+        same(
+            (rows[holds.pid]["user"], rows[holds.pid]["name"], rows[holds.pid]["n"], rows[holds.pid]["rest"]),
+            ("ecuser", name, 1, "cap_kill,cap_net_raw"),
+            rows[holds.pid],
+        )
         expect(none.pid not in rows, "one that holds nothing")
         # Filters, by what /proc says of all processes.
         # Another check on this machine may have processes of this user id as well.
@@ -131,8 +133,7 @@ def show_verdict_says_why():
     rows = [
         (f"os.setresuid({UID}, {UID}, 0); drop_all()", "os.setresuid(-1, 0, -1)", "can_become", "the saved user id is 0"),
         (f"os.setresuid(0, {UID}, {UID}); drop_all()", "os.setresuid(-1, 0, -1)", "can_become", "the real user id is 0"),
-        (f"libc.prctl(8, 1, 0, 0, 0); os.setresuid({UID}, {UID}, {UID})", "raise_all(); os.setresuid(0, 0, 0)", "is",
-         "holds all"),
+        (f"libc.prctl(8, 1, 0, 0, 0); os.setresuid({UID}, {UID}, {UID})", "raise_all(); os.setresuid(0, 0, 0)", "is", "holds all"),
         (f"os.setresuid(-1, {UID}, -1); drop_all()", "os.seteuid(0)", "can_become", "the real and saved user ids are 0"),
     ]
     code = """
@@ -154,8 +155,7 @@ sys.stdin.readline()
 print(os.geteuid(), flush=True)
 """
     for drop, back, root, reason in rows:
-        child = subprocess.Popen([PYTHON, "-I", "-c", code % (drop, back)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                 text=True)
+        child = subprocess.Popen([PYTHON, "-I", "-c", code % (drop, back)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         same(child.stdout.readline(), "ready\n")
         shown = json_of(done_with(tool("show", "-v", "-j", child.pid), 3))
         out, _ = child.communicate("\n")

@@ -58,8 +58,12 @@ os._exit(0)
     flag = os.path.join(folder(), "flag")
     child = subprocess.Popen([PYTHON, "-I", "-c", code, flag], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     same(child.stdout.readline(), "ready\n")
-    watch = subprocess.Popen(["timeout", "30", TOOL, "watch", "-i", "0.02", str(child.pid)], stdout=subprocess.PIPE, text=True,
-                             env={**os.environ, "COLUMNS": "400"})
+    watch = subprocess.Popen(
+        ["timeout", "30", TOOL, "watch", "-i", "0.02", str(child.pid)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "COLUMNS": "400"},
+    )
 
     def until(text):
         while True:
@@ -83,5 +87,4 @@ os._exit(0)
     put_away(child)
     refused(tool("watch"), *usage("watch", "a process to watch is missing"))
     for word in ("0", "x", "-1", "nan", "1e9"):
-        refused(tool("watch", f"--interval={word}", 1),
-                *usage("watch", "--interval: expected seconds, from 0.01 to 86400"))
+        refused(tool("watch", f"--interval={word}", 1), *usage("watch", "--interval: expected seconds, from 0.01 to 86400"))

@@ -313,10 +313,7 @@ TCPDUMP = Server(
 UNBOUND = Server(
     source="unbound",
     file="unbound",
-    build=[
-        ["./configure", "--quiet", "--disable-shared", "--without-pyunbound", "--without-pythonmodule", QUICK],
-        ["make", "unbound"],
-    ],
+    build=[["./configure", "--quiet", "--disable-shared", "--without-pyunbound", "--without-pythonmodule", QUICK], ["make", "unbound"]],
     packages=["libssl-dev", "libexpat1-dev", "bison", "flex"],
     command=["{file}", "-d", "-c", "{work}/conf"],
     configuration="""
@@ -407,11 +404,4 @@ UNBOUND_LATE = Server(
     }
 )
 
-SERVERS = {
-    "dnsmasq": DNSMASQ,
-    "chrony": CHRONY,
-    "lighttpd": LIGHTTPD,
-    "tcpdump": TCPDUMP,
-    "unbound": UNBOUND,
-    "unbound-late": UNBOUND_LATE,
-}
+SERVERS = {"dnsmasq": DNSMASQ, "chrony": CHRONY, "lighttpd": LIGHTTPD, "tcpdump": TCPDUMP, "unbound": UNBOUND, "unbound-late": UNBOUND_LATE}

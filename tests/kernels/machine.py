@@ -71,7 +71,9 @@ class Suite:
         with open(os.path.join(self.state, "sources.list"), "w", encoding="utf-8") as sources:
             keys = "signed-by=/usr/share/keyrings/debian-archive-keyring.gpg"
             sources.write(f"deb [arch={self.architecture} {keys}] {mirror()} {self.suite} main\n")
-        done = subprocess.run(["apt-get", *self.options(), "update"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
+        done = subprocess.run(
+            ["apt-get", *self.options(), "update"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300
+        )
         if done.returncode or re.search(r"^(E|Err):?", done.stdout, re.M):
             raise Unreachable(f"apt-get update of {self.suite}: " + " ".join(re.findall(r"^[WE]: .*", done.stdout, re.M))[:300])
         self.updated = True
@@ -95,8 +97,14 @@ class Suite:
             if not found:
                 raise OSError(f"{name} of {self.suite} depends on no {of_dependency}")
             wanted = found.group(1)
-        done = subprocess.run(["apt-get", *self.options(), "download", wanted], cwd=self.state, timeout=300, stdout=subprocess.DEVNULL,
-                              stderr=subprocess.PIPE, text=True)
+        done = subprocess.run(
+            ["apt-get", *self.options(), "download", wanted],
+            cwd=self.state,
+            timeout=300,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         if done.returncode:
             raise Unreachable(f"{wanted} of {self.suite}: " + " ".join(done.stderr.split())[-300:])
         path = max(glob.glob(os.path.join(self.state, wanted + "_*.deb")), key=os.path.getmtime)
@@ -237,7 +245,9 @@ class Reader:
 
     def close(self, started):
         counts = self.counts
-        say(f"-- {self.label}: {counts['ok']} passed, {counts['FAIL']} failed, {counts['SKIP']} skipped, {time.monotonic() - started:.0f} s")
+        say(
+            f"-- {self.label}: {counts['ok']} passed, {counts['FAIL']} failed, {counts['SKIP']} skipped, {time.monotonic() - started:.0f} s"
+        )
         return counts
 
 
@@ -248,8 +258,24 @@ AMD64_CONSOLE = "console=ttyS0 mitigations=off"
 
 def lines(command, kernel, initramfs, parameters, limit):
     """Boots a machine, and yields what it prints, line by line; it is killed after `limit` seconds."""
-    command = [*command, "-m", "1G", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-serial", "stdio",
-               "-kernel", kernel, "-initrd", initramfs, "-append", f"quiet loglevel=1 panic=-1 random.trust_cpu=on {parameters}"]
+    command = [
+        *command,
+        "-m",
+        "1G",
+        "-nodefaults",
+        "-no-user-config",
+        "-no-reboot",
+        "-display",
+        "none",
+        "-serial",
+        "stdio",
+        "-kernel",
+        kernel,
+        "-initrd",
+        initramfs,
+        "-append",
+        f"quiet loglevel=1 panic=-1 random.trust_cpu=on {parameters}",
+    ]
     machine = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     watch = threading.Timer(limit, machine.kill)
     watch.start()

@@ -95,5 +95,21 @@ def outcomes(chosen):
             continue
         roots.sources(sources)
         # What a script writes to /etc and /var stays in the root, and is written anew by the next. Its daemons would keep the namespace.
-        yield name, places.run(places.in_debian("--tmpfs", "/run", "--tmpfs", "/tmp", "--setenv", "LD_LIBRARY_PATH", "/srv",
-                                                "sh", "-c", f"{script}; kill -KILL -1 2>/dev/null")), None
+        yield (
+            name,
+            places.run(
+                places.in_debian(
+                    "--tmpfs",
+                    "/run",
+                    "--tmpfs",
+                    "/tmp",
+                    "--setenv",
+                    "LD_LIBRARY_PATH",
+                    "/srv",
+                    "sh",
+                    "-c",
+                    f"{script}; kill -KILL -1 2>/dev/null",
+                )
+            ),
+            None,
+        )

@@ -75,8 +75,11 @@ def outcomes(chosen):
     names = [name for name in profile_names() if not chosen or name in chosen]
     apparmor = [(name, "-", f"changeprofile {name}") for name in names]
     apparmor += [(f"yama-{scope}", str(scope), "-") for scope in (2, 3) if not chosen or f"yama-{scope}" in chosen]
-    selinux = [(name, "-", attr) for name, attr in (("selinux", "base_u:base_r:base_t"), ("selinux-no-setcap", "base_u:base_r:noset_t"))
-               if not chosen or name in chosen]
+    selinux = [
+        (name, "-", attr)
+        for name, attr in (("selinux", "base_u:base_r:base_t"), ("selinux-no-setcap", "base_u:base_r:noset_t"))
+        if not chosen or name in chosen
+    ]
     if not apparmor and not selinux:
         return
     try:
@@ -91,6 +94,8 @@ def outcomes(chosen):
         yield from boot(kernel, "apparmor=1 security=apparmor", "apparmor", apparmor, {"profiles/all": compiled})
     if selinux:
         policy = os.path.join(roots.HERE, "selinux.policy")
-        subprocess.run(["checkpolicy", "-U", "allow", "-c", "31", "-o", policy, "tests/surroundings/selinux.conf"], check=True, stdout=subprocess.PIPE)
+        subprocess.run(
+            ["checkpolicy", "-U", "allow", "-c", "31", "-o", policy, "tests/surroundings/selinux.conf"], check=True, stdout=subprocess.PIPE
+        )
         with open(policy, "rb") as binary:
             yield from boot(kernel, "selinux=1 security=selinux", "selinux", selinux, {"selinux.policy": binary.read()})

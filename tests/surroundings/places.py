@@ -38,17 +38,46 @@ def run(command, **more):
 
 
 # crun has no hybrid hierarchy of cgroups.
-PURE = ["unshare", "--mount", "--propagation", "private", "sh", "-c",
-        'mount -t tmpfs tmpfs /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec "$@"', "podman"]
+PURE = [
+    "unshare",
+    "--mount",
+    "--propagation",
+    "private",
+    "sh",
+    "-c",
+    'mount -t tmpfs tmpfs /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec "$@"',
+    "podman",
+]
 
 
 def podman(*options, runtime="crun"):
     state = os.path.join(os.path.abspath(roots.HERE), "podman")
     # Debian's runc wants cgroups; crun does without, where the machine's hierarchy is hybrid.
     cgroups = ["--cgroups=disabled"] if runtime == "crun" else ["--cgroups=no-conmon", "--pids-limit=0"]
-    return [*PURE, "podman", "--root", f"{state}/root", "--runroot", f"{state}/run", "--tmpdir", f"{state}/tmp", "--storage-driver=vfs",
-            "--cgroup-manager=cgroupfs", "--events-backend=none", "--runtime", runtime, "run", "--rm", "--network=none", *cgroups,
-            *ULIMITS, *options, "--rootfs", roots.MINI, *DRIVE]
+    return [
+        *PURE,
+        "podman",
+        "--root",
+        f"{state}/root",
+        "--runroot",
+        f"{state}/run",
+        "--tmpdir",
+        f"{state}/tmp",
+        "--storage-driver=vfs",
+        "--cgroup-manager=cgroupfs",
+        "--events-backend=none",
+        "--runtime",
+        runtime,
+        "run",
+        "--rm",
+        "--network=none",
+        *cgroups,
+        *ULIMITS,
+        *options,
+        "--rootfs",
+        roots.MINI,
+        *DRIVE,
+    ]
 
 
 def rootless(*options):
@@ -57,9 +86,32 @@ def rootless(*options):
         shutil.copytree(roots.MINI, f"{home}/mini", symlinks=True)
         os.makedirs(f"{home}/run")
         subprocess.run(["chown", "-R", "1600:1600", home], check=True)
-    return [*PURE, "setpriv", "--reuid=1600", "--regid=1600", "--init-groups", "env", "-i", f"HOME={home}", f"XDG_RUNTIME_DIR={home}/run",
-            "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "podman", "--storage-driver=vfs", "--cgroup-manager=cgroupfs", "--events-backend=none",
-            "--runtime=crun", "run", "--rm", "--network=none", "--cgroups=disabled", *ULIMITS, *options, "--rootfs", f"{home}/mini", *DRIVE]
+    return [
+        *PURE,
+        "setpriv",
+        "--reuid=1600",
+        "--regid=1600",
+        "--init-groups",
+        "env",
+        "-i",
+        f"HOME={home}",
+        f"XDG_RUNTIME_DIR={home}/run",
+        "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+        "podman",
+        "--storage-driver=vfs",
+        "--cgroup-manager=cgroupfs",
+        "--events-backend=none",
+        "--runtime=crun",
+        "run",
+        "--rm",
+        "--network=none",
+        "--cgroups=disabled",
+        *ULIMITS,
+        *options,
+        "--rootfs",
+        f"{home}/mini",
+        *DRIVE,
+    ]
 
 
 def podman_all():
@@ -89,8 +141,23 @@ def podman_all():
 
 
 def in_debian(*command):
-    return ["bwrap", "--bind", roots.DEBIAN, "/", "--bind", roots.SRV, "/srv", "--dev", "/dev", "--proc", "/proc", "--unshare-pid",
-            "--chdir", "/", *command]
+    return [
+        "bwrap",
+        "--bind",
+        roots.DEBIAN,
+        "/",
+        "--bind",
+        roots.SRV,
+        "/srv",
+        "--dev",
+        "/dev",
+        "--proc",
+        "/proc",
+        "--unshare-pid",
+        "--chdir",
+        "/",
+        *command,
+    ]
 
 
 def with_pids(limit_of, *options):
@@ -127,10 +194,31 @@ def sandboxes():
     yield "filter", [*DRIVE, "--filter"]
     yield "dropped", [*DRIVE, "--dropped"]
     yield "bwrap", ["bwrap", "--dev-bind", "/", "/", "--proc", "/proc", "--unshare-pid", *DRIVE]
-    yield "bwrap-userns", ["bwrap", "--dev-bind", "/", "/", "--proc", "/proc", "--unshare-pid", "--unshare-user", "--uid", "0", "--gid", "0", *DRIVE]
-    yield "bwrap-no-proc", ["bwrap", "--bind", roots.MINI, "/", "--dev", "/dev", "--proc", "/judge", "--unshare-pid",
-                            # Without /proc the loader does not find what is beside a program.
-                            "--setenv", "LD_LIBRARY_PATH", "/srv", *DRIVE, "--proc", "/judge"]
+    yield (
+        "bwrap-userns",
+        ["bwrap", "--dev-bind", "/", "/", "--proc", "/proc", "--unshare-pid", "--unshare-user", "--uid", "0", "--gid", "0", *DRIVE],
+    )
+    yield (
+        "bwrap-no-proc",
+        [
+            "bwrap",
+            "--bind",
+            roots.MINI,
+            "/",
+            "--dev",
+            "/dev",
+            "--proc",
+            "/judge",
+            "--unshare-pid",
+            # Without /proc the loader does not find what is beside a program.
+            "--setenv",
+            "LD_LIBRARY_PATH",
+            "/srv",
+            *DRIVE,
+            "--proc",
+            "/judge",
+        ],
+    )
     yield "firejail", ["firejail", "--quiet", "--noprofile", *DRIVE]
     yield "firejail-seccomp", ["firejail", "--quiet", "--noprofile", "--seccomp", *DRIVE]
     yield "firejail-caps-drop", ["firejail", "--quiet", "--noprofile", "--caps.drop=all", *DRIVE]
@@ -140,14 +228,28 @@ def sandboxes():
     # Four tests: each takes the whole deadline.
     yield "qemu-user", ["qemu-x86_64-static", *DRIVE, "T1", "T4", "T6", "T10"]
     yield "landlock", [*DRIVE, "--landlock"]
-    yield "hidepid", ["unshare", "--mount", "--propagation", "private", "sh", "-c", 'mount -t proc -o hidepid=2 proc /proc && exec "$@"', "sh", *DRIVE]
+    yield (
+        "hidepid",
+        ["unshare", "--mount", "--propagation", "private", "sh", "-c", 'mount -t proc -o hidepid=2 proc /proc && exec "$@"', "sh", *DRIVE],
+    )
     yield "userns", ["unshare", "--user", "--map-root-user", *DRIVE]
     yield "userns-setgroups", ["setpriv", "--clear-groups", "sh", "-c", WITHOUT_SETGROUPS, "sh", *DRIVE]
     yield "userns-setgroups-other", ["setpriv", "--groups=1700", "sh", "-c", WITHOUT_SETGROUPS, "sh", *DRIVE]
     yield "gosu", in_debian("/usr/sbin/gosu", "ecuser", *DRIVE)
     yield "setpriv-clear-groups", ["setpriv", "--reuid=1500", "--regid=1500", "--clear-groups", *DRIVE]
-    yield "setpriv-ambient", ["setpriv", "--reuid=1500", "--regid=1500", "--init-groups", "--inh-caps=-all,+net_bind_service",
-                              "--ambient-caps=-all,+net_bind_service", "--bounding-set=-all,+net_bind_service", *DRIVE]
+    yield (
+        "setpriv-ambient",
+        [
+            "setpriv",
+            "--reuid=1500",
+            "--regid=1500",
+            "--init-groups",
+            "--inh-caps=-all,+net_bind_service",
+            "--ambient-caps=-all,+net_bind_service",
+            "--bounding-set=-all,+net_bind_service",
+            *DRIVE,
+        ],
+    )
 
 
 # --- systemd ------------------------------------------------------------------------------------------------------------------
@@ -157,10 +259,28 @@ AMBIENT = [*AS_USER, "AmbientCapabilities=CAP_NET_BIND_SERVICE", "CapabilityBoun
 SERVICE = ["SystemCallFilter=@system-service"]
 UNPRIVILEGED = [*SERVICE, "SystemCallFilter=~@privileged @resources"]
 EPERM = ["SystemCallErrorNumber=EPERM"]
-HARDENED = [*SERVICE, "SystemCallArchitectures=native", "ProtectSystem=strict", "ProtectHome=yes", "PrivateTmp=yes", "PrivateDevices=yes",
-            "ProtectKernelTunables=yes", "ProtectKernelModules=yes", "ProtectKernelLogs=yes", "ProtectControlGroups=yes", "ProtectClock=yes",
-            "ProtectHostname=yes", "ProtectProc=invisible", "ProcSubset=pid", "RestrictNamespaces=yes", "RestrictSUIDSGID=yes",
-            "RestrictRealtime=yes", "LockPersonality=yes", "MemoryDenyWriteExecute=yes", "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6"]
+HARDENED = [
+    *SERVICE,
+    "SystemCallArchitectures=native",
+    "ProtectSystem=strict",
+    "ProtectHome=yes",
+    "PrivateTmp=yes",
+    "PrivateDevices=yes",
+    "ProtectKernelTunables=yes",
+    "ProtectKernelModules=yes",
+    "ProtectKernelLogs=yes",
+    "ProtectControlGroups=yes",
+    "ProtectClock=yes",
+    "ProtectHostname=yes",
+    "ProtectProc=invisible",
+    "ProcSubset=pid",
+    "RestrictNamespaces=yes",
+    "RestrictSUIDSGID=yes",
+    "RestrictRealtime=yes",
+    "LockPersonality=yes",
+    "MemoryDenyWriteExecute=yes",
+    "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6",
+]
 UNITS = {
     "systemd": [],
     "systemd-no-new-privs": ["NoNewPrivileges=yes"],
@@ -229,15 +349,45 @@ def systemd(wanted):
     for name in wanted:
         drive = "/srv/drive --user ecdynamic" if "dynamic" in name else "/srv/drive"
         lines = "\n".join(UNITS[name])
-        roots.write(f"{units}/{name}.service", f"[Unit]\nDefaultDependencies=no\n{last}\n[Service]\nType=oneshot\nExecStart={drive}\n"
-                    f"TimeoutStartSec=120\nStandardOutput=truncate:/srv/out/{name}\nStandardError=inherit\n{lines}\n")
+        roots.write(
+            f"{units}/{name}.service",
+            f"[Unit]\nDefaultDependencies=no\n{last}\n[Service]\nType=oneshot\nExecStart={drive}\n"
+            f"TimeoutStartSec=120\nStandardOutput=truncate:/srv/out/{name}\nStandardError=inherit\n{lines}\n",
+        )
         last = f"Wants={name}.service\nAfter={name}.service\n"
-    roots.write(f"{units}/ec-off.service", f"[Unit]\nDefaultDependencies=no\n{last}SuccessAction=poweroff-force\nFailureAction=poweroff-force\n"
-                "[Service]\nType=oneshot\nExecStart=/bin/true\n")
+    roots.write(
+        f"{units}/ec-off.service",
+        f"[Unit]\nDefaultDependencies=no\n{last}SuccessAction=poweroff-force\nFailureAction=poweroff-force\n"
+        "[Service]\nType=oneshot\nExecStart=/bin/true\n",
+    )
     group = os.path.join(where, f"ec-surroundings-{os.getpid()}")
     os.makedirs(group)
-    said = run(["sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', group, "unshare", "--mount", "--pid", "--ipc", "--uts", "--net", "--cgroup",
-                "--fork", "--kill-child", "--propagation", "private", "sh", "-c", START, "sh", roots.DEBIAN, roots.SRV, roots.MINI])
+    said = run(
+        [
+            "sh",
+            "-c",
+            'echo $$ >"$0/cgroup.procs" && exec "$@"',
+            group,
+            "unshare",
+            "--mount",
+            "--pid",
+            "--ipc",
+            "--uts",
+            "--net",
+            "--cgroup",
+            "--fork",
+            "--kill-child",
+            "--propagation",
+            "private",
+            "sh",
+            "-c",
+            START,
+            "sh",
+            roots.DEBIAN,
+            roots.SRV,
+            roots.MINI,
+        ]
+    )
     for path, _, _ in os.walk(group, topdown=False):
         try:
             os.rmdir(path)

@@ -16,7 +16,18 @@ import machine
 
 HERE = "build/surroundings"
 SRV, MINI, DEBIAN, ETC = (os.path.abspath(os.path.join(HERE, name)) for name in ("srv", "mini", "debian", "etc"))
-DEBIAN_PACKAGES = ["systemd", "libnss-systemd", "gosu", "sssd-common", "libnss-sss", "nslcd", "libnss-ldapd", "winbind", "libnss-winbind", "slapd"]
+DEBIAN_PACKAGES = [
+    "systemd",
+    "libnss-systemd",
+    "gosu",
+    "sssd-common",
+    "libnss-sss",
+    "nslcd",
+    "libnss-ldapd",
+    "winbind",
+    "libnss-winbind",
+    "slapd",
+]
 # A home directory to which the way does not lead through the source tree, which may be its owner's only.
 HOME = "/srv/home"
 PASSWD = "ecuser:x:1500:1500::/nonexistent:/bin/false\necroot:x:1600:1600::/srv/home/ecroot:/bin/sh\n"
@@ -41,7 +52,12 @@ def make_srv():
     write(os.path.join(SRV, "ecroot/inside"), "")
     os.makedirs(os.path.join(SRV, "out"))
     os.makedirs(os.path.join(SRV, "home"))
-    for path in (os.path.join(HERE, "drive"), os.path.join(HERE, "drive-libcap"), "build/libec_security.so.0", os.path.join(HERE, "libnss_hang.so.2")):
+    for path in (
+        os.path.join(HERE, "drive"),
+        os.path.join(HERE, "drive-libcap"),
+        "build/libec_security.so.0",
+        os.path.join(HERE, "libnss_hang.so.2"),
+    ):
         shutil.copy(path, SRV)
 
 
@@ -90,9 +106,20 @@ def make_debian():
     print("-- making a Debian with systemd, sssd, nslcd and winbind in build/surroundings/debian", flush=True)
     log = os.path.join(HERE, "debian.log")
     with open(log, "w", encoding="utf-8") as out:
-        status = subprocess.call(["mmdebstrap", "--variant=minbase", "--include=" + ",".join(DEBIAN_PACKAGES),
-                                  "--aptopt=APT::Install-Recommends \"false\"", "bookworm", DEBIAN, machine.mirror()],
-                                 stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
+        status = subprocess.call(
+            [
+                "mmdebstrap",
+                "--variant=minbase",
+                "--include=" + ",".join(DEBIAN_PACKAGES),
+                '--aptopt=APT::Install-Recommends "false"',
+                "bookworm",
+                DEBIAN,
+                machine.mirror(),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
     if status:
         print(f"-- mmdebstrap failed, see {log}", flush=True)
         return
