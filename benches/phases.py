@@ -67,11 +67,11 @@ def borders(calls):
 class Trace:
     """An instance of tracefs that follows one process; the clock is CLOCK_MONOTONIC."""
 
-    def __init__(self, folder):
-        self.folder = os.path.join(folder, "instances", f"bench-{os.getpid()}")
+    def __init__(self, directory):
+        self.directory = os.path.join(directory, "instances", f"bench-{os.getpid()}")
 
     def __enter__(self):
-        os.mkdir(self.folder)
+        os.mkdir(self.directory)
         self.write("trace_clock", "mono")
         self.write("set_event_pid", "0")
         self.write("events/syscalls/enable", "1")
@@ -79,10 +79,10 @@ class Trace:
 
     def __exit__(self, *_):
         self.write("events/syscalls/enable", "0")
-        os.rmdir(self.folder)
+        os.rmdir(self.directory)
 
     def write(self, name, text):
-        with open(os.path.join(self.folder, name), "w") as file:
+        with open(os.path.join(self.directory, name), "w") as file:
             file.write(text)
 
     def calls(self, command):
@@ -95,7 +95,7 @@ class Trace:
             check=True,
             preexec_fn=lambda: self.write("set_event_pid", str(os.getpid())),
         )
-        with open(os.path.join(self.folder, "trace")) as file:
+        with open(os.path.join(self.directory, "trace")) as file:
             entered = re.findall(r" ([\d.]+): sys_(\w+)\((.*)\)$", file.read(), re.M)
         marks = [at for at, (_, name, words) in enumerate(entered) if name == "close" and words.endswith("ffffed99")]
         return [(name, float(time) * 1e9) for time, name, _ in entered[marks[0] : marks[-1] + 1]]
@@ -126,6 +126,6 @@ def mounted():
         found = [line.split()[1] for line in mounts if line.split()[2] == "tracefs"]
     if found:
         return found[0]
-    folder = tempfile.mkdtemp()
-    subprocess.run(["mount", "-t", "tracefs", "tracefs", folder], check=True)
-    return folder
+    directory = tempfile.mkdtemp()
+    subprocess.run(["mount", "-t", "tracefs", "tracefs", directory], check=True)
+    return directory

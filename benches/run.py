@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Measures this library beside what a user would pick instead: run.py [--runs N] [--only PART,...] [--beside N] [--out FOLDER]
+"""Measures this library beside what a user would pick instead: run.py [--runs N] [--only PART,...] [--beside N] [--out DIRECTORY]
 
 Each measurement is a process of its own that reports its own CLOCK_MONOTONIC interval through a pipe. The variants of a
 comparison take turns, A B C A B C, so that whatever else the machine does meets all alike; what is compared is the median of the
 ratios within a turn. Every thread of every drop is looked at through /proc afterwards: a way that should reach the state asked
-for and does not ends the run. Writes results.json and table.md to FOLDER (build/bench), where a part measured before stays
+for and does not ends the run. Writes results.json and table.md to DIRECTORY (build/bench), where a part measured before stays
 until it is measured again. Drops are measured twice: quiet, and with N busy loops beside them (two; 0 leaves that out). Needs
 root, and the account of benches/etc: `make bench` has both.
 """
@@ -284,8 +284,8 @@ def libraries(stripped):
     }
 
 
-def stripped_copy(folder):
-    stripped = os.path.join(folder, "libec_security.so.0")
+def stripped_copy(directory):
+    stripped = os.path.join(directory, "libec_security.so.0")
     subprocess.run(["strip", "--strip-unneeded", "-o", stripped, "build/libec_security.so.0"], check=True)
     # What is not on the disk yet would count as dirty in each process that maps it.
     with open(stripped, "rb") as file:
@@ -294,8 +294,8 @@ def stripped_copy(folder):
 
 
 def part_load(runs):
-    with tempfile.TemporaryDirectory() as folder:
-        of = libraries(stripped_copy(folder))
+    with tempfile.TemporaryDirectory() as directory:
+        of = libraries(stripped_copy(directory))
         return turns(runs * 5, {name: (lambda words=words: run([BUILD / "load", *words])) for name, words in of.items()}, "load")
 
 
@@ -306,8 +306,8 @@ def part_start(runs):
 
 def part_weight(_runs):
     result = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for name, (path, *_) in libraries(stripped_copy(folder)).items():
+    with tempfile.TemporaryDirectory() as directory:
+        for name, (path, *_) in libraries(stripped_copy(directory)).items():
             listed = subprocess.run(["readelf", "-W", "-r", path], stdout=subprocess.PIPE, text=True, check=True).stdout
             needed = subprocess.run(["readelf", "-W", "-d", path], stdout=subprocess.PIPE, text=True, check=True).stdout
             result[name] = {

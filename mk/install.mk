@@ -1,7 +1,7 @@
 # make install, install-strip, uninstall: what goes where. Needs a `make` before and no more: no cargo, and no write access
 # to the source tree. Paths may hold blanks.
 
-# What is there of each: name in the source tree, and the folder it goes to.
+# What is there of each: name in the source tree, and the directory it goes to.
 MAN_PAGES := $(sort $(wildcard man/*.[1-8]))
 COMPLETIONS_BASH := $(DATADIR)/bash-completion/completions
 COMPLETIONS_ZSH := $(DATADIR)/zsh/site-functions
@@ -22,7 +22,7 @@ built: ## internal: a build, if there is none that is newer than its sources
 	    $(MAKE) --no-print-directory all; \
 	fi
 
-# In ec_security.pc, folders below PREFIX are told in terms of it, so that `pkg-config --define-prefix` can move them.
+# In ec_security.pc, directories below PREFIX are told in terms of it, so that `pkg-config --define-prefix` can move them.
 install: built ## use: header, libraries, ec_security.pc, command, man pages, completions; PREFIX= DESTDIR= LIBDIR=
 	$(INSTALL) -d "$(DESTDIR)$(INCLUDEDIR)" "$(DESTDIR)$(LIBDIR)" "$(DESTDIR)$(PKGCONFIGDIR)" "$(DESTDIR)$(SBINDIR)" \
 	    "$(DESTDIR)$(CMAKEDIR)" "$(DESTDIR)$(COMPLETIONS_BASH)" "$(DESTDIR)$(COMPLETIONS_ZSH)" "$(DESTDIR)$(COMPLETIONS_FISH)"
@@ -65,7 +65,7 @@ uninstall: ## use: takes all that away again
 	done
 	@$(tell_loader)
 
-# The loader finds a library in its folders only once its cache is told; a staged install leaves that to the package.
+# The loader finds a library in its directories only once its cache is told; a staged install leaves that to the package.
 tell_loader = \
 	if [ -z "$(DESTDIR)" ] && command -v ldconfig >/dev/null; then \
 	    if ldconfig -NXv 2>/dev/null | grep -qF "$(LIBDIR):"; then \

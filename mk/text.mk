@@ -5,7 +5,7 @@ LIMIT_equivalence := 600
 LIMIT_identity := 600
 build/outside/cap_text build/outside/equivalence build/outside/identity: LDLIBS += -lcap
 
-# A source for nsswitch.conf that fails; identity looks for it in its own folder.
+# A source for nsswitch.conf that fails; identity looks for it in its own directory.
 build/outside/identity: | build/outside/libnss_ecfail.so.2
 build/outside/libnss_ecfail.so.2: tests/outside/nss_ecfail.c
 	@mkdir -p $(@D)

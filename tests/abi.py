@@ -73,7 +73,7 @@ def model(header, work):
         f"{result}{name}{arguments} {{ {'' if result.strip() == 'void' else 'return 0; '}}}\n" for result, name, arguments in functions
     )
     (work / "model.c").write_text('#include "ec_security.h"\n' + "".join(bodies), encoding="utf-8")
-    # A file name without a folder, so that the dump has none either.
+    # A file name without a directory, so that the dump has none either.
     run(
         [
             *CC,
@@ -285,9 +285,9 @@ def cases_of_headers(header, work):
         ("two fields of a struct exchanged", exchanged, "effective", None),
     ]
     for number, (name, copy, word, listed) in enumerate(changes):
-        folder = work / str(number)
-        folder.mkdir()
-        other, other_dump = model(copy, folder)
+        directory = work / str(number)
+        directory.mkdir()
+        other, other_dump = model(copy, directory)
         expect(f"altered header: {name}", *compare_dumps(dump, other_dump), word, listed)
         if name == "a function taken away":
             expect("altered library: a symbol taken away", *compare_exports(released, other), "ec_security_version@@")
@@ -351,8 +351,8 @@ def main():
     header = HEADER.read_text(encoding="utf-8")
     library = Library()
     options = current_options((ROOT / "src/policy/options.rs").read_text(encoding="utf-8"))
-    with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
+    with tempfile.TemporaryDirectory() as directory:
+        work = Path(directory)
         now = work / "now"
         now.mkdir()
         modelled, dump = model(header, now)

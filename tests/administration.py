@@ -125,7 +125,7 @@ def answers_to(commands):
         raise Skip("this user namespace has no other id to become")
     if os.environ["EC_TOOL_PRIVATE"] != "1":
         raise Skip("no mount namespace to have an /etc of its own in")
-    programs = os.path.join(cases.FOLDER, "programs")
+    programs = os.path.join(cases.DIRECTORY, "programs")
     os.makedirs(programs, exist_ok=True)
     os.chmod(programs, 0o755)
     for name in ("web", "worker", "cleaner"):

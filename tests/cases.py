@@ -18,9 +18,9 @@ NAMES = """chown dac_override dac_read_search fowner fsetid kill setgid setuid s
     net_bind_service net_broadcast net_admin net_raw ipc_lock ipc_owner sys_module sys_rawio sys_chroot sys_ptrace sys_pacct
     sys_admin sys_boot sys_nice sys_resource sys_time sys_tty_config mknod lease audit_write audit_control setfcap mac_override
     mac_admin syslog wake_alarm block_suspend audit_read perfmon bpf checkpoint_restore""".split()
-# Whether there is a user database with them, and a folder for files, as long as main() runs.
+# Whether there is a user database with them, and a directory for files, as long as main() runs.
 PRIVATE = False
-FOLDER = "/nonexistent"
+DIRECTORY = "/nonexistent"
 
 # --- cases --------------------------------------------------------------------------------------------------------------
 
@@ -145,13 +145,13 @@ def need_ids():
         raise Skip("no mount namespace to have a user database of its own in")
 
 
-def folder():
-    """A folder that others can read, gone when main() is done."""
-    return FOLDER
+def directory():
+    """A directory that others can read, gone when main() is done."""
+    return DIRECTORY
 
 
 def written(text, mode=0o644, name="server.conf"):
-    path = os.path.join(FOLDER, name)
+    path = os.path.join(DIRECTORY, name)
     with open(path, "w") as file:
         file.write(text)
     os.chmod(path, mode)
@@ -186,14 +186,14 @@ def users():
 
 
 def main():
-    global FOLDER, PRIVATE
+    global DIRECTORY, PRIVATE
     if "EC_TOOL_PRIVATE" not in os.environ:
         private = run("unshare", "--mount", "true").status == 0
         os.environ["EC_TOOL_PRIVATE"] = "1" if private else "0"
         if private:
             os.execvp("unshare", ["unshare", "--mount", "--", sys.executable, *sys.argv])
-    with tempfile.TemporaryDirectory(prefix="ec-security-tool-") as FOLDER:
-        os.chmod(FOLDER, 0o755)
+    with tempfile.TemporaryDirectory(prefix="ec-security-tool-") as DIRECTORY:
+        os.chmod(DIRECTORY, 0o755)
         PRIVATE = os.environ["EC_TOOL_PRIVATE"] == "1" and own_etc(*users()).status == 0
         status = run_cases()
     sys.exit(status)

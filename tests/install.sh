@@ -48,7 +48,7 @@ multiarch=lib/$(uname -m)-linux-gnu
 # As a package's build does it; with a umask that must not matter.
 problem=$(umask 077 && silent make install DESTDIR="$stage" PREFIX=/usr LIBDIR="/usr/$multiarch")
 verdict "make install DESTDIR= PREFIX=/usr LIBDIR=: each file in its place" "$problem$(compare "$stage/usr" "$multiarch")"
-verdict "its folders can be entered by all" "$(find "$stage/usr" -type d ! -perm 755)"
+verdict "its directories can be entered by all" "$(find "$stage/usr" -type d ! -perm 755)"
 verdict "no file names the stage" "$(grep -rlF "$stage" "$stage/usr")"
 verdict "ec_security.pc says where it will be" "$(
     export PKG_CONFIG_LIBDIR="$stage/usr/$multiarch/pkgconfig"
@@ -91,7 +91,7 @@ cflags=$(pkg-config --cflags ec_security)
 libs=$(pkg-config --libs ec_security)
 static_libs=$(pkg-config --static --libs ec_security)
 c=cbindings-tests/c
-# Folders of this machine may hold another libec_security: LD_LIBRARY_PATH goes first.
+# Directories of this machine may hold another libec_security: LD_LIBRARY_PATH goes first.
 export LD_LIBRARY_PATH="$lib"
 
 # shellcheck disable=SC2086 # flags are words

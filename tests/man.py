@@ -74,9 +74,9 @@ def man_has_nothing_to_say():
     with tempfile.TemporaryDirectory() as root:
         os.chmod(root, 0o755)
         for name in PAGES:
-            folder = f"{root}/man{name[-1]}"
-            os.makedirs(folder, exist_ok=True)
-            shutil.copy(f"{MAN}/{name}", folder)
+            directory = f"{root}/man{name[-1]}"
+            os.makedirs(directory, exist_ok=True)
+            shutil.copy(f"{MAN}/{name}", directory)
         for name in PAGES:
             page, section = name[:-2], name[-1]
             result = run("man", "--warnings", "-M", root, "-P", "cat", section, page, env={"LC_ALL": "C.UTF-8", "MANWIDTH": "80"})
@@ -184,9 +184,9 @@ def c_examples():
                 yield f"{page[:-2]}-{at}", display
 
 
-def compile(folder, name, code):
+def compile(directory, name, code):
     """Builds an example against the library as built; yields the program."""
-    source, program = f"{folder}/{name}.c", f"{folder}/{name}"
+    source, program = f"{directory}/{name}.c", f"{directory}/{name}"
     with open(source, "w") as file:
         file.write(code)
     flags = "-std=gnu99 -Wall -Wextra -Wpedantic -Werror -pthread".split()
@@ -198,27 +198,27 @@ def compile(folder, name, code):
 
 @case
 def examples_in_C_compile():
-    with tempfile.TemporaryDirectory() as folder:
-        same(len([compile(folder, name, code) for name, code in c_examples()]), 8)
+    with tempfile.TemporaryDirectory() as directory:
+        same(len([compile(directory, name, code) for name, code in c_examples()]), 8)
 
 
 @case
 def examples_in_C_work():
     if not can_change_ids():
         raise Skip("this user namespace has no other id to become")
-    with private_etc(), tempfile.TemporaryDirectory() as folder:
+    with private_etc(), tempfile.TemporaryDirectory() as directory:
         with open("/etc/ecelerity.conf", "w") as file:
             file.write(next(d for d in displays(TEXTS["ec_security.conf.5"]) if d.startswith("Security {")))
         os.chmod("/etc/ecelerity.conf", 0o644)
         for name, code in c_examples():
-            program = compile(folder, name, code)
+            program = compile(directory, name, code)
             # A network of its own: every port is free, and loopback is as good as up for bind(2).
             result = run("unshare", "--net", program)
             same((result.status, result.err), (0, ""), name)
             comment = re.search(r'printf\("%s\\n", text\); /\* (.*) \*/', code)
             if comment:
                 same(result.out, comment.group(1) + "\n", name)
-        result = run(f"{folder}/ec_security_policy-0", "--check-config", "/nonexistent")
+        result = run(f"{directory}/ec_security_policy-0", "--check-config", "/nonexistent")
         same((result.status, result.err), (1, "server: /nonexistent: ENOENT: no such file or directory\n"))
 
 

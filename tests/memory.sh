@@ -3,7 +3,7 @@
 # programs of tests/outside; with --here, arguments makes its checks in the very process that is watched, and a drop with
 # threads, and ends by itself, so that what is lost can be told.
 #
-# SANITIZED: the folder of programs built with sanitizers, where it is not build/asan; then these alone are run.
+# SANITIZED: the directory of programs built with sanitizers, where it is not build/asan; then these alone are run.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 work=$(mktemp -d) || exit 1

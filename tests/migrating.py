@@ -53,11 +53,11 @@ SITUATIONS = ("root", "container", "service")
 
 
 def place(*names):
-    return os.path.join(cases.FOLDER, *names)
+    return os.path.join(cases.DIRECTORY, *names)
 
 
 def prepare():
-    """Programs and library where other users may execute them, an empty folder, and helpers."""
+    """Programs and library where other users may execute them, an empty directory, and helpers."""
     if os.path.exists(place("build")):
         return
     os.makedirs(place("build/migrating"))
@@ -73,7 +73,7 @@ def prepare():
 
 def need_set_uid():
     if os.statvfs(place("build")).f_flag & os.ST_NOSUID:
-        raise Skip("set-uid programs have no effect in the folder for temporary files")
+        raise Skip("set-uid programs have no effect in the directory for temporary files")
 
 
 def listed(names):
@@ -155,16 +155,16 @@ class Started:
         return found
 
 
-def read_state(folder):
+def read_state(directory):
     state = {}
-    with open(folder + "/status") as status:
+    with open(directory + "/status") as status:
         for line in status:
             name, _, value = line.partition(":")
             if name in FIELDS:
                 state[name] = value.split()
-    same(sorted(state), sorted(FIELDS), folder)
-    state["root directory"] = os.readlink(folder + "/root")
-    state["working directory"] = os.readlink(folder + "/cwd")
+    same(sorted(state), sorted(FIELDS), directory)
+    state["root directory"] = os.readlink(directory + "/root")
+    state["working directory"] = os.readlink(directory + "/cwd")
     return state
 
 
@@ -188,7 +188,7 @@ def words(state, given):
             short = [f"`cap_{NAMES[bit]}`" for bit in range(64) if masks[name] >> bit & 1 and bit < len(NAMES)]
             out[name] = "none" if not masks[name] else "all" if masks[name] == given and len(short) > 3 else ", ".join(short)
         elif name in ("root directory", "working directory"):
-            out[name] = {"/": "/", place("jail"): "the folder"}.get(value, value)
+            out[name] = {"/": "/", place("jail"): "the directory"}.get(value, value)
         else:
             out[name] = value
     return out
@@ -329,10 +329,10 @@ def every_row_is_of_a_situation():
 
 def blocks(document, language):
     """[(the line before it, the block)] of a language."""
-    with tempfile.TemporaryDirectory(dir=cases.FOLDER) as folder:
-        subprocess.run([os.path.join(ROOT, "tests/blocks"), document, folder], check=True)
+    with tempfile.TemporaryDirectory(dir=cases.DIRECTORY) as directory:
+        subprocess.run([os.path.join(ROOT, "tests/blocks"), document, directory], check=True)
         out = []
-        for path in sorted(glob.glob(f"{folder}/*.{language}")):
+        for path in sorted(glob.glob(f"{directory}/*.{language}")):
             with open(path) as block, open(path[: -len(language)] + "says") as says:
                 out.append((says.read().strip(), block.read()))
         return out

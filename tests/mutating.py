@@ -26,20 +26,20 @@ for _profile, _level in (("DEV", "0"), ("TEST", "0"), ("C_LIBRARY", "2")):
 
 
 class Workshop:
-    """A copy of the tree under build/mutants/, with folders of its own for what is built from it."""
+    """A copy of the tree under build/mutants/, with directories of its own for what is built from it."""
 
     def __init__(self, name):
-        self.folder = os.path.join(HERE, name)
-        self.tree = os.path.join(self.folder, "tree")
-        self.target = os.path.join(self.folder, "cargo")
+        self.directory = os.path.join(HERE, name)
+        self.tree = os.path.join(self.directory, "tree")
+        self.target = os.path.join(self.directory, "cargo")
         shutil.rmtree(self.tree, ignore_errors=True)
         for file in subprocess.check_output(["git", "ls-files", "-z"], text=True).split("\0"):
             if file and os.path.isfile(file):
                 os.makedirs(os.path.join(self.tree, os.path.dirname(file)), exist_ok=True)
                 # With the time of now: what was built before may be of a mutant.
                 shutil.copy(file, os.path.join(self.tree, file))
-        # The programs look for the library in the folder above their own.
-        self.programs = os.path.join(self.folder, "outside")
+        # The programs look for the library in the directory above their own.
+        self.programs = os.path.join(self.directory, "outside")
         shutil.rmtree(self.programs, ignore_errors=True)
         shutil.copytree("build/outside", self.programs, ignore=shutil.ignore_patterns("*.o"))
         # Of the kinds of library the tests in Rust need one.
@@ -94,7 +94,7 @@ class Workshop:
             os.environ.get("CC", "cc"),
             "-shared",
             "-o",
-            os.path.join(self.folder, "libec_security.so.0"),
+            os.path.join(self.directory, "libec_security.so.0"),
             "-Wl,--whole-archive",
             library,
             "-Wl,--no-whole-archive",
@@ -125,10 +125,10 @@ class TimeOut(str):
     """A failure that shows by not coming to an end."""
 
 
-def watch(command, limit, folder, env):
+def watch(command, limit, directory, env):
     """Runs a test until the first of its cases fails. None, or what the failure is."""
     process = subprocess.Popen(
-        command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+        command, cwd=directory, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
     )
     ends = time.monotonic() + limit
     os.set_blocking(process.stdout.fileno(), False)

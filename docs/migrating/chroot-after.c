@@ -1,13 +1,13 @@
-/* Names are resolved as they are set; the folder is entered, and made the working directory, as part of the one call. */
+/* Names are resolved as they are set; the directory is entered, and made the working directory, as part of the one call. */
 #include "serve.h"
 
 #include <ec_security.h>
 
-static void drop_privileges(const char *user, const char *folder)
+static void drop_privileges(const char *user, const char *directory)
 {
     ec_security_policy *policy = ec_security_policy_new();
-    if (!policy || ec_security_policy_set(policy, "user", user) || ec_security_policy_set(policy, "chroot", folder) ||
-        ec_security_policy_apply(policy))
+    if (!policy || ec_security_policy_set(policy, "user", user) ||
+        ec_security_policy_set(policy, "chroot", directory) || ec_security_policy_apply(policy))
         die("%s", ec_security_last_error());
     ec_security_policy_free(policy);
 }
@@ -15,7 +15,7 @@ static void drop_privileges(const char *user, const char *folder)
 int main(int argc, char **argv)
 {
     if (argc != 2)
-        die("usage: chroot-after FOLDER");
+        die("usage: chroot-after DIRECTORY");
     drop_privileges("ecuser", argv[1]);
     start_pool(2);
     serve("main");

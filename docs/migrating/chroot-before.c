@@ -5,14 +5,14 @@
 #include <grp.h>
 #include <pwd.h>
 
-static void drop_privileges(const char *user, const char *folder)
+static void drop_privileges(const char *user, const char *directory)
 {
     struct passwd *entry = getpwnam(user);
     if (!entry)
         die("no user %s", user);
     uid_t uid = entry->pw_uid;
     gid_t gid = entry->pw_gid;
-    if (chroot(folder) != 0)
+    if (chroot(directory) != 0)
         die_errno("chroot");
     if (initgroups(user, gid) != 0)
         perror("initgroups");
@@ -25,7 +25,7 @@ static void drop_privileges(const char *user, const char *folder)
 int main(int argc, char **argv)
 {
     if (argc != 2)
-        die("usage: chroot-before FOLDER");
+        die("usage: chroot-before DIRECTORY");
     drop_privileges("ecuser", argv[1]);
     start_pool(2);
     serve("main");

@@ -1,4 +1,4 @@
-/* What the programs of this folder share, and a server has anyway: threads, children, and coming to its end with a message. */
+/* What the programs of this directory share, and a server has anyway: threads, children, and coming to its end with a message. */
 #ifndef SERVE_H
 #define SERVE_H
 

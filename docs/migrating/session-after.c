@@ -13,7 +13,7 @@ static void session(ec_security_policy *policy)
 int main(int argc, char **argv)
 {
     if (argc != 2)
-        die("usage: session-after FOLDER");
+        die("usage: session-after DIRECTORY");
     ec_security_policy *policy = ec_security_policy_new();
     if (!policy || ec_security_policy_set(policy, "user", "ecuser") ||
         ec_security_policy_set(policy, "chroot", argv[1]))

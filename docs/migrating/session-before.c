@@ -5,11 +5,11 @@
 #include <grp.h>
 #include <pwd.h>
 
-static void session(const char *user, gid_t gid, uid_t uid, const char *folder)
+static void session(const char *user, gid_t gid, uid_t uid, const char *directory)
 {
     if (initgroups(user, gid) != 0)
         die_errno("initgroups");
-    if (chroot(folder) != 0 || chdir("/") != 0)
+    if (chroot(directory) != 0 || chdir("/") != 0)
         die_errno("chroot");
     if (setgid(gid) != 0 || setuid(uid) != 0)
         die_errno("changing to %s", user);
@@ -19,7 +19,7 @@ static void session(const char *user, gid_t gid, uid_t uid, const char *folder)
 int main(int argc, char **argv)
 {
     if (argc != 2)
-        die("usage: session-before FOLDER");
+        die("usage: session-before DIRECTORY");
     struct passwd *entry = getpwnam("ecuser");
     if (!entry)
         die("no user ecuser");

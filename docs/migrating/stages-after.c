@@ -9,10 +9,10 @@ static void drop_privileges(const char *user)
         die("%s", ec_security_last_error());
 }
 
-static void enter(const char *folder)
+static void enter(const char *directory)
 {
     ec_security_policy *policy = ec_security_policy_new();
-    if (!policy || ec_security_policy_set(policy, "chroot", folder) || ec_security_policy_apply(policy))
+    if (!policy || ec_security_policy_set(policy, "chroot", directory) || ec_security_policy_apply(policy))
         die("%s", ec_security_last_error());
     ec_security_policy_free(policy);
 }
@@ -20,7 +20,7 @@ static void enter(const char *folder)
 int main(int argc, char **argv)
 {
     if (argc != 2)
-        die("usage: stages-after FOLDER");
+        die("usage: stages-after DIRECTORY");
     drop_privileges("ecuser");
     enter(argv[1]);
     start_pool(2);

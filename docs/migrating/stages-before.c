@@ -1,4 +1,4 @@
-/* Two stages: the user first, keeping what chroot needs; then, once the server has read what it needs, the folder. */
+/* Two stages: the user first, keeping what chroot needs; then, once the server has read what it needs, the directory. */
 #define _GNU_SOURCE
 #include "serve.h"
 
@@ -30,9 +30,9 @@ static void drop_privileges(const char *user)
     set_caps("cap_sys_chroot+ep");
 }
 
-static void enter(const char *folder)
+static void enter(const char *directory)
 {
-    if (chroot(folder) != 0 || chdir("/") != 0)
+    if (chroot(directory) != 0 || chdir("/") != 0)
         die_errno("chroot");
     set_caps("");
 }
@@ -40,7 +40,7 @@ static void enter(const char *folder)
 int main(int argc, char **argv)
 {
     if (argc != 2)
-        die("usage: stages-before FOLDER");
+        die("usage: stages-before DIRECTORY");
     drop_privileges("ecuser");
     enter(argv[1]);
     start_pool(2);

@@ -10,20 +10,20 @@ use std::process;
 
 use ec_security::config::{MAX_NESTING, Place, Setting, StanzaError, Value, parse};
 
-fn folder() -> PathBuf {
+fn directory() -> PathBuf {
     std::env::temp_dir().join(format!("ec-security-fuzz-{}", process::id()))
 }
 
-/// Makes a folder with a few files to include and enters it: texts look there for what they include.
+/// Makes a directory with a few files to include and enters it: texts look there for what they include.
 pub(crate) fn set_up() {
-    let folder = folder();
+    let directory = directory();
     let write = |name: &str, text: &str| {
-        let path: PathBuf = folder.join(name);
-        open_up(path.parent().expect("a file in the folder"));
-        fs::write(&path, text).expect("the folder can be written to");
+        let path: PathBuf = directory.join(name);
+        open_up(path.parent().expect("a file in the directory"));
+        fs::write(&path, text).expect("the directory can be written to");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("the file is ours");
     };
-    open_up(&folder);
+    open_up(&directory);
     write("one.conf", "Security { group = one }\n");
     write("part.conf", "user = part\n");
     write("open.conf", "scope {");
@@ -34,19 +34,19 @@ pub(crate) fn set_up() {
     write("folder/a", "Other {}");
     write("folder/b", "Security { ambient = ( ) }");
     write("folder/.hidden", "}");
-    std::env::set_current_dir(&folder).expect("the folder can be entered");
+    std::env::set_current_dir(&directory).expect("the directory can be entered");
 }
 
-/// Leaves that folder and takes it away. A fuzzer is killed instead and leaves it.
+/// Leaves that directory and takes it away. A fuzzer is killed instead and leaves it.
 #[allow(dead_code)]
 pub(crate) fn clean_up() {
     std::env::set_current_dir("/").expect("the root can be entered");
-    fs::remove_dir_all(folder()).expect("the folder is ours");
+    fs::remove_dir_all(directory()).expect("the directory is ours");
 }
 
-fn open_up(folder: &Path) {
-    fs::create_dir_all(folder).expect("the folder for temporary files can be written to");
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).expect("the folder is ours");
+fn open_up(directory: &Path) {
+    fs::create_dir_all(directory).expect("the directory for temporary files can be written to");
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).expect("the directory is ours");
 }
 
 /// Panics where the library is wrong about `text`.
@@ -119,7 +119,7 @@ fn only_at_the_top(text: &[u8], found: &Result<Vec<Setting>, StanzaError>) {
     }
 }
 
-/// Whether an include could reach beyond the folder of [`set_up`]: by `..`, or by a path from the root.
+/// Whether an include could reach beyond the directory of [`set_up`]: by `..`, or by a path from the root.
 fn leads_out(text: &[u8]) -> bool {
     let slashes_stay = text.iter().enumerate().filter(|(_, byte)| **byte == b'/').all(|(at, _)| {
         let follows_word = at > 0 && text[at - 1].is_ascii_alphanumeric();

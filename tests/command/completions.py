@@ -3,7 +3,7 @@
 import os
 import re
 
-from cases import ROOT, case, done, expect, folder, run, same
+from cases import ROOT, case, directory, done, expect, run, same
 from command.shared import COMMANDS, TOOL, tool
 
 COMPLETIONS = os.path.join(ROOT, "completions")
@@ -59,7 +59,7 @@ def bash_completes():
 def fish_completes():
     def offered(line):
         code = 'source $argv[1]; set -p PATH $argv[2]; complete -C "$argv[3]"'
-        result = run("fish", "-N", "-c", code, COMPLETIONS + "/ec-security.fish", os.path.dirname(TOOL), line, env={"HOME": folder()})
+        result = run("fish", "-N", "-c", code, COMPLETIONS + "/ec-security.fish", os.path.dirname(TOOL), line, env={"HOME": directory()})
         same((result.status, result.err), (0, ""), line)
         return [offer.split("\t")[0] for offer in result.out.splitlines()]
 
@@ -97,7 +97,7 @@ def completions_have_the_options_of_the_help():
             'source $argv[1]; complete -C "ec-security $argv[2] -"',
             COMPLETIONS + "/ec-security.fish",
             command,
-            env={"HOME": folder()},
+            env={"HOME": directory()},
         )
         offered = {offer.split("\t")[0].rstrip("=") for offer in result.out.splitlines()}
         same(sorted(offered), options, f"fish, {command}")

@@ -4,7 +4,7 @@ import os
 import re
 import signal
 
-from cases import GID, LOGS, UID, Skip, can_change_ids, caps, case, done, expect, folder, need_ids, refused, run, same, usage, written
+from cases import GID, LOGS, UID, Skip, can_change_ids, caps, case, directory, done, expect, need_ids, refused, run, same, usage, written
 from command.shared import KEEP, PYTHON, TELL, TOOL, U, told, tool
 
 
@@ -28,7 +28,7 @@ def exec_passes_arguments_and_surroundings_on():
     command = ["sh", "-c", 'printf "%s|" "$@"; echo "$EC"', "sh", "-o", "", "--", "a b", "--help"]
     done(tool("exec", "-o", "no_new_privs=on", *command, env={"EC": "x=y"}), "-o||--|a b|--help|x=y\n")
     out = done(tool("exec", "-o", "capabilities=keep", "sh", "-c", "ls /proc/self/fd; grep SigIgn /proc/self/status"))
-    # ls has the folder open as the fourth; nothing else is handed down. What was ignored stays so (nohup, a job in the
+    # ls has the directory open as the fourth; nothing else is handed down. What was ignored stays so (nohup, a job in the
     # background, the C library's own signals under make), but for those that Python gives back to what it starts.
     *descriptors, name, ignored = out.split()
     same(descriptors, ["0", "1", "2", "3"])
@@ -142,7 +142,7 @@ def exec_names_every_error():
 def exec_in_another_root():
     if not caps("CapEff") >> 18 & 1:
         raise Skip("cap_sys_chroot is not held")
-    root = os.path.join(folder(), "root")
+    root = os.path.join(directory(), "root")
     os.makedirs(root + "/bin", exist_ok=True)
     os.chmod(root, 0o755)
     path = written("int main(void) { return 0; }\n", name="nothing.c")

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 
-from cases import GID, NAMES, ROOT, UID, expect, folder, run, same
+from cases import GID, NAMES, ROOT, UID, directory, expect, run, same
 
 # Executed by other users, so one that everybody may execute.
 PYTHON = shutil.which("python3", path="/usr/bin:/bin:/usr/local/bin") or sys.executable
@@ -139,7 +139,7 @@ def json_of(out, count=1):
 
 def program():
     """A cat(1) under a name that no other process of the machine has, and so shares a line of a list with none."""
-    path = os.path.join(folder(), f"ec{os.getpid()}-{len(os.listdir(folder()))}"[:15])
+    path = os.path.join(directory(), f"ec{os.getpid()}-{len(os.listdir(directory()))}"[:15])
     shutil.copy(shutil.which("cat", path="/bin:/usr/bin"), path)
     os.chmod(path, 0o755)
     return path

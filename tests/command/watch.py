@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 
-from cases import UID, case, done, expect, folder, need_ids, refused, same, usage
+from cases import UID, case, directory, done, expect, need_ids, refused, same, usage
 from command.shared import PYTHON, TOOL, done_with, harmless, put_away, sleeper, tool
 
 
@@ -55,7 +55,7 @@ while os.path.exists(sys.argv[1]):
     time.sleep(0.01)
 os._exit(0)
 """
-    flag = os.path.join(folder(), "flag")
+    flag = os.path.join(directory(), "flag")
     child = subprocess.Popen([PYTHON, "-I", "-c", code, flag], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     same(child.stdout.readline(), "ready\n")
     watch = subprocess.Popen(

@@ -15,7 +15,7 @@ QUICK = "CFLAGS=-O0"
 class Server:
     """`keeps` is what a server still may do after the drop; `threads` how many it has then, at least. `groups_before` and
     `groups` are those it gets before and after, where not those of the group database. `says` is in its log once it has dropped,
-    for those that serve before. `build` runs in the source's folder; the last command is run again after the edits. Commands and
+    for those that serve before. `build` runs in the source's directory; the last command is run again after the edits. Commands and
     configurations may hold {work}."""
 
     def __init__(self, **fields):
@@ -254,12 +254,12 @@ server.modules = ()
 		if (srv->srvconf.username || srv->srvconf.groupname || srv->srvconf.changeroot) {
 			ec_security_policy *policy = ec_security_policy_new();
 			const char *user = srv->srvconf.username ? srv->srvconf.username->ptr : NULL;
-			const char *folder = srv->srvconf.changeroot ? srv->srvconf.changeroot->ptr : NULL;
+			const char *directory = srv->srvconf.changeroot ? srv->srvconf.changeroot->ptr : NULL;
 
 			tzset();
 			if (!policy || ec_security_policy_set(policy, "user", user) ||
 			    ec_security_policy_set(policy, "group", grp ? grp->gr_name : NULL) ||
-			    (folder && ec_security_policy_set(policy, "chroot", folder)) ||
+			    (directory && ec_security_policy_set(policy, "chroot", directory)) ||
 			    (!user && ec_security_policy_set(policy, "capabilities", "keep")) ||
 			    (!user && grp && ec_security_policy_set(policy, "supplemental_groups", "")) ||
 			    ec_security_policy_apply(policy)) {

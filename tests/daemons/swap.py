@@ -142,11 +142,11 @@ def after(function, anchor, c):
     return "after", function, anchor, c
 
 
-def swap(folder, edits):
+def swap(directory, edits):
     """Makes the edits, {file: [edit]}; returns how many lines are gone and how many are new, blank ones not counted."""
     gone = new = 0
     for name, of_file in edits.items():
-        path = os.path.join(folder, name)
+        path = os.path.join(directory, name)
         with open(path, encoding="utf-8", errors="surrogateescape") as file:
             source = Source(file.read())
         was = source.text.splitlines()

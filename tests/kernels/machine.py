@@ -40,8 +40,8 @@ def mirror():
 class Suite:
     """A suite of Debian's for one architecture, with a state of apt's own. What was downloaded once is kept."""
 
-    def __init__(self, folder, suite, architecture):
-        self.state = os.path.abspath(folder)
+    def __init__(self, directory, suite, architecture):
+        self.state = os.path.abspath(directory)
         self.suite = suite
         self.architecture = architecture
         self.updated = False
@@ -66,8 +66,8 @@ class Suite:
     def update(self):
         if self.updated:
             return
-        for folder in ("lists/partial", "cache/archives/partial", "empty"):
-            os.makedirs(os.path.join(self.state, folder), exist_ok=True)
+        for directory in ("lists/partial", "cache/archives/partial", "empty"):
+            os.makedirs(os.path.join(self.state, directory), exist_ok=True)
         with open(os.path.join(self.state, "sources.list"), "w", encoding="utf-8") as sources:
             keys = "signed-by=/usr/share/keyrings/debian-archive-keyring.gpg"
             sources.write(f"deb [arch={self.architecture} {keys}] {mirror()} {self.suite} main\n")
@@ -113,26 +113,26 @@ class Suite:
         return path
 
 
-def unpack(package, folder, *patterns):
+def unpack(package, directory, *patterns):
     """Unpacks what of a package fits the patterns, and all of it without one."""
-    mark = os.path.join(folder, "." + os.path.basename(package))
+    mark = os.path.join(directory, "." + os.path.basename(package))
     if os.path.exists(mark):
-        return folder
-    os.makedirs(folder, exist_ok=True)
+        return directory
+    os.makedirs(directory, exist_ok=True)
     source = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE)
-    subprocess.run(["tar", "-x", "-C", folder, "--wildcards", *(patterns or ["*"])], stdin=source.stdout, check=True)
+    subprocess.run(["tar", "-x", "-C", directory, "--wildcards", *(patterns or ["*"])], stdin=source.stdout, check=True)
     source.stdout.close()
     source.wait()
     with open(mark, "w", encoding="utf-8"):
         pass
-    return folder
+    return directory
 
 
-def kernel_of(suite, meta, image, folder):
+def kernel_of(suite, meta, image, directory):
     """The image itself: the only thing that is needed of the package, since the drivers needed here are built in."""
     package = suite.package(meta, image)
-    folder = unpack(package, os.path.join(folder, os.path.basename(package)), "./boot/vmlinu*")
-    return glob.glob(os.path.join(folder, "boot", "vmlinu*-*"))[0]
+    directory = unpack(package, os.path.join(directory, os.path.basename(package)), "./boot/vmlinu*")
+    return glob.glob(os.path.join(directory, "boot", "vmlinu*-*"))[0]
 
 
 def amd64_kernel(suite):
@@ -184,8 +184,8 @@ def bare_system(busybox, tests):
     archive = Archive()
     # Named, since the kernel may give it the mode of a /tmp.
     archive.add(".", stat.S_IFDIR | 0o755)
-    for folder in ("bin", "dev", "etc", "proc", "sys", "run", "root", "mnt", "usr", "var/empty"):
-        archive.add(folder, stat.S_IFDIR | 0o755)
+    for directory in ("bin", "dev", "etc", "proc", "sys", "run", "root", "mnt", "usr", "var/empty"):
+        archive.add(directory, stat.S_IFDIR | 0o755)
     archive.add("tmp", stat.S_IFDIR | 0o1777)
     # Before devtmpfs is mounted there is no other; the first process gets its three descriptors from it.
     archive.add("dev/console", stat.S_IFCHR | 0o600, device=(5, 1))

@@ -443,20 +443,20 @@ static void option_values(void)
 
 static void files(void)
 {
-    char folder[] = "/tmp/arguments.XXXXXX", path[64];
-    if (!mkdtemp(folder)) {
-        perror(folder);
+    char directory[] = "/tmp/arguments.XXXXXX", path[64];
+    if (!mkdtemp(directory)) {
+        perror(directory);
         exit(70);
     }
     ec_security_policy *policy = fresh();
     RETURNS(ec_security_policy_load(policy, "/no/such/file"), EC_SECURITY_EFILE);
     RETURNS(ec_security_policy_load(policy, "/dev/zero"), EC_SECURITY_EFILE);
     RETURNS(ec_security_policy_load(policy, "/proc/self/mem"), EC_SECURITY_EFILE);
-    snprintf(path, sizeof path, "%s/fifo", folder);
+    snprintf(path, sizeof path, "%s/fifo", directory);
     check(mkfifo(path, 0600) == 0, "mkfifo: %s", strerror(errno));
     RETURNS(ec_security_policy_load(policy, path), EC_SECURITY_EFILE); /* and does not wait for a writer */
     unlink(path);
-    snprintf(path, sizeof path, "%s/file", folder);
+    snprintf(path, sizeof path, "%s/file", directory);
     int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
     check(fd >= 0, "%s: %s", path, strerror(errno));
     RETURNS(ec_security_policy_load(policy, path), EC_SECURITY_ENOSTANZA);
@@ -467,7 +467,7 @@ static void files(void)
     RETURNS(ec_security_policy_load(policy, path), EC_SECURITY_EFILE);
     close(fd);
     unlink(path);
-    rmdir(folder);
+    rmdir(directory);
     RETURNS(ec_security_policy_check(policy), OK);
     free_policy(policy);
 }

@@ -443,7 +443,7 @@ static void table_row(char *row, struct figures *figures)
         differs_at(figures, text, "written as \"%s\", in the table \"%s\"", written, columns[4]);
 }
 
-/* The folder this program stands in is build/outside. */
+/* The directory this program stands in is build/outside. */
 static FILE *open_table(void)
 {
     char path[PATH_MAX];

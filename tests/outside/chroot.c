@@ -53,16 +53,16 @@ static char *descriptors(pid_t pid, pid_t tid)
     size_t have = 0;
     text[0] = 0;
     snprintf(path, sizeof path, "/proc/%d/task/%d/fd", pid, tid);
-    DIR *folder = opendir(path);
-    for (struct dirent *entry; folder && (entry = readdir(folder));) {
+    DIR *directory = opendir(path);
+    for (struct dirent *entry; directory && (entry = readdir(directory));) {
         char name[400], to[256];
         snprintf(name, sizeof name, "%s/%s", path, entry->d_name);
         ssize_t len = readlink(name, to, sizeof to);
         if (len > 0)
             have += (size_t)snprintf(text + have, sizeof rooms[0] - have, "%s %.*s, ", entry->d_name, (int)len, to);
     }
-    if (folder)
-        closedir(folder);
+    if (directory)
+        closedir(directory);
     return text;
 }
 
@@ -120,7 +120,7 @@ static long ways_out(void *unused)
     found += stat(".", &here) || here.st_ino != root.st_ino;
     found += !access("/etc/passwd", F_OK) || !access("../../../../etc/passwd", F_OK) || !access("/mnt", F_OK);
     found += access("/inside", F_OK) != 0;
-    /* A descriptor of a folder is the classic way out. */
+    /* A descriptor of a directory is the classic way out. */
     for (int fd = 0; fd < 256; fd++)
         if (fstat(fd, &up) == 0 && S_ISDIR(up.st_mode) && (up.st_ino != root.st_ino || up.st_dev != root.st_dev))
             found += 1000;
@@ -128,7 +128,7 @@ static long ways_out(void *unused)
 }
 
 struct plan {
-    const char *folder, *user, *caps;
+    const char *directory, *user, *caps;
     int others;        /* what one more thread unshares */
     bool lacks_chroot; /* and that it has given up CAP_SYS_CHROOT */
     bool alone, no_chroot, gone, in_namespace;
@@ -157,7 +157,7 @@ static void goes_inside(void *arg)
     }
     ready();
     policy = ec_security_policy_new();
-    set("chroot", plan->folder);
+    set("chroot", plan->directory);
     set("user", plan->user);
     set("capabilities", plan->caps);
     int status = ec_security_policy_check(policy);
@@ -200,7 +200,7 @@ static void inside(void *arg)
         expect_roots(child->pid, threads, "/", before_cwd);
         return;
     }
-    expect_roots(child->pid, threads, plan->folder, plan->folder);
+    expect_roots(child->pid, threads, plan->directory, plan->directory);
     struct thread *was = &before->threads[0], want;
     uint64_t caps = *plan->caps ? BIT(10) : 0;
     want = plan->user ? after_drop(was, ECUSER_UID, ECUSER_GID, ECUSER_GROUPS, 3, caps, caps, 0)
@@ -210,7 +210,7 @@ static void inside(void *arg)
     expect(!strcmp(fds[0], fds[1]), "descriptors before: %s after: %s", fds[0], fds[1]);
     struct answer *out = release_and_wait(child);
     /* Where the user cannot search, nothing can be looked for; and out of / there is no way. */
-    bool looks = strcmp(plan->folder, "/mnt/closed") && strcmp(plan->folder, "/");
+    bool looks = strcmp(plan->directory, "/mnt/closed") && strcmp(plan->directory, "/");
     expect(out->came && (out->status == 0 || !looks), "%d ways out", out->status);
 }
 
@@ -458,7 +458,7 @@ int main(int argc, char **argv)
         {"chroot: by itself", {"/mnt/jail", NULL, "", .alone = true}},
         {"chroot: every thread", {"/mnt/jail", NULL, "", .others = 0}},
         {"chroot: with a user", {"/mnt/jail", "ecuser", "cap_net_bind_service+ep", .others = 0}},
-        {"chroot: a folder that the user cannot search", {"/mnt/closed", "ecuser", "", .others = 0}},
+        {"chroot: a directory that the user cannot search", {"/mnt/closed", "ecuser", "", .others = 0}},
         {"chroot: a working directory that is gone", {"/mnt/jail", "ecuser", "", .gone = true}},
         {"chroot: a thread with a root of its own", {"/mnt/jail", "ecuser", "cap_net_bind_service+ep", .others = CLONE_FS}},
         {"chroot: a thread with descriptors of its own", {"/mnt/jail", "ecuser", "", .others = CLONE_FILES}},
@@ -505,6 +505,6 @@ int main(int argc, char **argv)
     test("chroot: the daemon's own, policy made after, one thread", 30, own_chroot, &owns[2]);
     test("chroot: the same policy twice", 30, own_chroot, &owns[3]);
     test("chroot: one policy, and two directories one after the other", 30, two_directories, NULL);
-    test("chroot: a folder opened to others before the apply", 30, changed_meanwhile, NULL);
+    test("chroot: a directory opened to others before the apply", 30, changed_meanwhile, NULL);
     return finish();
 }

@@ -6,7 +6,7 @@
  *
  *     done       0 was returned, and every thread is exactly as asked
  *     unchanged  an error was returned, and everything is as it was: every thread, its errno and its death signal; root and
- *                working folder, signal actions, descriptors, the dumpable flag; and no child is left behind
+ *                working directory, signal actions, descriptors, the dumpable flag; and no child is left behind
  *     dead       the process is gone by SIGABRT, with one line on standard error that names step, thread and errno
  *
  * Which calls there are is found by tracing a run without a fault, so a call added to the library is covered by itself. The
@@ -98,8 +98,8 @@ int main(int argc, char **argv)
     }
     if (!private_users())
         perror("private_users");
-    if (!mkdtemp(folder) || chmod(folder, 0755) < 0) {
-        perror(folder);
+    if (!mkdtemp(directory) || chmod(directory, 0755) < 0) {
+        perror(directory);
         return 1;
     }
     struct sigaction action = {.sa_handler = tick};
@@ -116,7 +116,7 @@ int main(int argc, char **argv)
         fault_name(&one, name, sizeof name);
         struct result result = run_one(&one);
         printf("%s: %s, %u ms: %s\n", name, outcome_names[result.outcome], result.milliseconds, result.text);
-        rmdir(folder);
+        rmdir(directory);
         return result.outcome == BETWEEN || result.outcome == HANG;
     }
 
@@ -195,7 +195,7 @@ int main(int argc, char **argv)
     for (int at = 0; at < workers_len; at++)
         while (waitpid(workers[at], NULL, 0) < 0 && errno == EINTR)
             ;
-    rmdir(folder);
+    rmdir(directory);
 
     FILE *out = table ? fopen(table, "w") : NULL;
     if (out)

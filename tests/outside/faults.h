@@ -82,7 +82,7 @@ struct want {
     uint64_t eff, prm, inh, amb;
     bool trim, nnp;
     int securebits; /* or -1: they stay */
-    bool root;      /* the folder of the tests */
+    bool root;      /* the directory of the tests */
 };
 
 struct scene {
@@ -102,7 +102,7 @@ struct scene {
 #define SCENES 16
 extern struct scene scenes[SCENES];
 extern const struct scene *scene; /* the one under way */
-extern char folder[];
+extern char directory[];
 
 void double_scenes(void);
 bool can_run(const struct scene *it, char why[200]);

@@ -155,7 +155,7 @@ bool is_unchanged(const struct snapshot *was, const struct snapshot *is, unsigne
     if (was->root_dev != is->root_dev || was->root_ino != is->root_ino)
         return say(out, "another root directory");
     if (was->cwd_dev != is->cwd_dev || was->cwd_ino != is->cwd_ino)
-        return say(out, "another working folder");
+        return say(out, "another working directory");
     return true;
 }
 
@@ -191,10 +191,10 @@ bool is_as_asked(const struct snapshot *was, const struct snapshot *is, unsigned
     if (!same_threads(&goal, is, out) || !same_process(was, is, lenient, out))
         return false;
     struct stat root;
-    if (stat(want->root ? folder : "/", &root) < 0 || root.st_dev != is->root_dev || root.st_ino != is->root_ino)
+    if (stat(want->root ? directory : "/", &root) < 0 || root.st_dev != is->root_dev || root.st_ino != is->root_ino)
         return say(out, "the root directory is not the one asked for");
     if (want->root ? is->cwd_ino != root.st_ino : is->cwd_ino != was->cwd_ino)
-        return say(out, "the working folder is not the one asked for");
+        return say(out, "the working directory is not the one asked for");
     return true;
 }
 

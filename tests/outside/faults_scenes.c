@@ -15,7 +15,7 @@
 #define BIND BIT(10) /* cap_net_bind_service */
 #define CHOWN BIT(0) /* cap_chown */
 
-char folder[] = "/tmp/faults.XXXXXX";
+char directory[] = "/tmp/faults.XXXXXX";
 
 static int calls_drop(void) { return ec_security_apply("ecuser", "ecuser", "cap_net_bind_service+ep"); }
 static int calls_two(void) { return ec_security_apply("ecuser", "ecuser", "cap_net_bind_service,cap_chown+ep"); }
@@ -24,8 +24,8 @@ static int calls_caps(void) { return ec_security_apply(NULL, NULL, "cap_chown+ep
 static int calls_chroot(void)
 {
     return apply_of((const char *const[]){"user", "ecuser", "capabilities", "cap_net_bind_service+p", "supplemental_groups",
-                                          "ecextra, eclogs", "chroot", folder, "securebits", "noroot noroot_locked", "deadline",
-                                          "3", NULL});
+                                          "ecextra, eclogs", "chroot", directory, "securebits", "noroot noroot_locked",
+                                          "deadline", "3", NULL});
 }
 
 static int calls_ambient(void)
@@ -39,7 +39,7 @@ static int calls_ambient(void)
 static int calls_reversible(void)
 {
     return apply_of((const char *const[]){"user", "ecuser", "capabilities", "cap_chown+eip", "bounding", "keep", "no_new_privs",
-                                          "off", "chroot", folder, "deadline", "3", NULL});
+                                          "off", "chroot", directory, "deadline", "3", NULL});
 }
 
 static int calls_quick(void)

@@ -510,15 +510,15 @@ static struct row {
 /* libc finds tests/outside/nss_ecfail.c, which stands beside this program, by LD_LIBRARY_PATH as it was at the start. */
 static void start_again_with_own_sources(char **argv)
 {
-    char folder[PATH_MAX];
-    ssize_t len = readlink("/proc/self/exe", folder, sizeof folder - 1);
+    char directory[PATH_MAX];
+    ssize_t len = readlink("/proc/self/exe", directory, sizeof directory - 1);
     require(len > 0, "/proc/self/exe");
-    folder[len] = 0;
-    *strrchr(folder, '/') = 0;
+    directory[len] = 0;
+    *strrchr(directory, '/') = 0;
     const char *set = getenv("LD_LIBRARY_PATH");
-    if (set && !strcmp(set, folder))
+    if (set && !strcmp(set, directory))
         return;
-    setenv("LD_LIBRARY_PATH", folder, 1);
+    setenv("LD_LIBRARY_PATH", directory, 1);
     execv("/proc/self/exe", argv);
     require(false, "execv");
 }

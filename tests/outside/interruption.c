@@ -370,12 +370,12 @@ static void nothing(int signal) { (void)signal; }
 
 static bool prepare(void)
 {
-    char folder[] = "/tmp/interruption.XXXXXX";
+    char directory[] = "/tmp/interruption.XXXXXX";
     static char much[1 << 16];
-    if (!mkdtemp(folder))
+    if (!mkdtemp(directory))
         return false;
-    snprintf(fifo, sizeof fifo, "%s/fifo", folder);
-    snprintf(path, sizeof path, "%s/socket", folder);
+    snprintf(fifo, sizeof fifo, "%s/fifo", directory);
+    snprintf(path, sizeof path, "%s/socket", directory);
     bool fine = mkfifo(fifo, 0600) == 0 && pipe2(pipe_empty, O_CLOEXEC) == 0 && pipe2(pipe_full, O_CLOEXEC) == 0 &&
                 socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0;
     fcntl(pipe_full[1], F_SETFL, O_NONBLOCK);
@@ -404,7 +404,7 @@ static bool prepare(void)
     timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
     inotify_fd = inotify_init1(IN_CLOEXEC);
     char file[80];
-    snprintf(file, sizeof file, "%s/lock", folder);
+    snprintf(file, sizeof file, "%s/lock", directory);
     lock_fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     struct flock lock = {.l_type = F_WRLCK};
     fine &= lock_fd >= 0 && flock(lock_fd, LOCK_EX) == 0 && fcntl(lock_fd, F_OFD_SETLK, &lock) == 0;

@@ -148,10 +148,10 @@ struct process *look(pid_t pid)
 {
     char path[64];
     snprintf(path, sizeof path, "/proc/%d/task", pid);
-    DIR *folder = opendir(path);
+    DIR *directory = opendir(path);
     struct process *seen = case_alloc(sizeof *seen);
     seen->pid = pid;
-    if (!folder) {
+    if (!directory) {
         int why = errno;
         siginfo_t info = {0};
         waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT);
@@ -161,7 +161,7 @@ struct process *look(pid_t pid)
     }
     size_t room = 0;
     struct thread *threads = NULL;
-    for (struct dirent *entry; (entry = readdir(folder));) {
+    for (struct dirent *entry; (entry = readdir(directory));) {
         if (!isdigit((unsigned char)entry->d_name[0]))
             continue;
         if (seen->len == room) {
@@ -173,7 +173,7 @@ struct process *look(pid_t pid)
         if (look_thread(pid, (pid_t)strtol(entry->d_name, NULL, 10), &threads[seen->len]))
             seen->len++;
     }
-    closedir(folder);
+    closedir(directory);
     seen->threads = case_alloc((seen->len + 1) * sizeof *threads);
     if (seen->len)
         memcpy(seen->threads, threads, seen->len * sizeof *threads);

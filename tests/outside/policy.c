@@ -21,7 +21,7 @@ static bool room(void)
     write_file("/mnt/conf/a.conf", "Security { user = root }");
     write_file("/mnt/conf/d/a.conf", "Security { user = root }");
     write_file("/mnt/conf/main.conf", "include a.conf");
-    write_file("/mnt/conf/folder.conf", "readonly_include d");
+    write_file("/mnt/conf/directory.conf", "readonly_include d");
     write_file("/mnt/file", "");
     write_file("/mnt/single.conf", "Security {\n  user = ecuser\n  group = ecuser\n"
                                    "  # Allow binding to privileged ports without requiring a process restart\n"

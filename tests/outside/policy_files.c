@@ -20,7 +20,7 @@ void write_file(const char *path, const char *text)
     chmod(path, 0644);
 }
 
-/* A file that somebody else owns, or whose folder or link does: who owns can write. */
+/* A file that somebody else owns, or whose directory or link does: who owns can write. */
 static void others_files(void *unused)
 {
     (void)unused;
@@ -31,8 +31,8 @@ static void others_files(void *unused)
         {"/mnt/conf", "/mnt/conf/a.conf", "/mnt/conf: belongs to another user (mode 0755, owner 4711): chown root"},
         {"/mnt/conf/a.conf", "/mnt/conf/main.conf",
          "/mnt/conf/main.conf:1:9: include: /mnt/conf/a.conf: belongs to another user (mode 0644, owner 4711): chown root"},
-        {"/mnt/conf/d", "/mnt/conf/folder.conf",
-         "/mnt/conf/folder.conf:1:18: include: /mnt/conf/d: belongs to another user (mode 0755, owner 4711): chown root"},
+        {"/mnt/conf/d", "/mnt/conf/directory.conf",
+         "/mnt/conf/directory.conf:1:18: include: /mnt/conf/d: belongs to another user (mode 0755, owner 4711): chown root"},
         {"/mnt/sticky/link", "/mnt/sticky/link", "/mnt/sticky/link: belongs to another user (mode 0777, owner 4711): chown root"},
         {"/mnt/conf/link", "/mnt/conf/link", NULL}, /* nobody else can have put it there */
         {"/mnt/conf", "/mnt/sticky/link", "/mnt/conf: belongs to another user (mode 0755, owner 4711): chown root"},

@@ -234,16 +234,16 @@ static char *around(pid_t pid)
         have += (size_t)snprintf(text + have, sizeof both[0] - have, "%s %.*s\n", links[at], (int)(len > 0 ? len : 0), link);
     }
     snprintf(path, sizeof path, "/proc/%d/fd", pid);
-    DIR *folder = opendir(path);
-    for (struct dirent *entry; folder && (entry = readdir(folder));) {
+    DIR *directory = opendir(path);
+    for (struct dirent *entry; directory && (entry = readdir(directory));) {
         char name[400];
         snprintf(name, sizeof name, "%s/%s", path, entry->d_name);
         ssize_t len = readlink(name, link, sizeof link - 1);
         if (len > 0)
             have += (size_t)snprintf(text + have, sizeof both[0] - have, "fd %s %.*s\n", entry->d_name, (int)len, link);
     }
-    if (folder)
-        closedir(folder);
+    if (directory)
+        closedir(directory);
     snprintf(path, sizeof path, "/proc/%d/status", pid);
     FILE *file = fopen(path, "re");
     char line[512];

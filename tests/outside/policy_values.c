@@ -392,8 +392,8 @@ static void get_errors(void *unused)
     ec_security_policy_free(other);
 }
 
-/* The folder of somebody else; needs a second id. */
-static void others_folder(void *unused)
+/* The directory of somebody else; needs a second id. */
+static void others_directory(void *unused)
 {
     (void)unused;
     if (chown("/mnt/other", ECUSER_UID, 0) < 0) {
@@ -415,5 +415,5 @@ void policy_values(void)
     test("policy: a descriptor that has the number of the policy's own is left open", 20, descriptor_of_proc, NULL);
     test("policy: its descriptor of /proc may be closed", 20, closed_descriptor_of_proc, NULL);
     test("policy: what cannot be asked for, and each policy's error", 20, get_errors, NULL);
-    test("policy: somebody else's folder is no root", 10, others_folder, NULL);
+    test("policy: somebody else's directory is no root", 10, others_directory, NULL);
 }

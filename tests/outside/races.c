@@ -71,10 +71,10 @@ static void threads(unsigned n, void *(*body)(void *))
 /* Until there are just these and the caller: a thread that has been joined is still there for a moment. */
 static void alone_with(unsigned n)
 {
-    struct stat folder;
+    struct stat directory;
     if (__sanitizer_sandbox_on_notify)
         __sanitizer_sandbox_on_notify(NULL);
-    while (stat("/proc/self/task", &folder) == 0 && folder.st_nlink != 2 + 1 + n)
+    while (stat("/proc/self/task", &directory) == 0 && directory.st_nlink != 2 + 1 + n)
         usleep(1000);
 }
 

@@ -267,11 +267,11 @@ static void look_at_facts(pid_t pid, struct facts *out)
     if (status)
         fclose(status);
     snprintf(path, sizeof path, "/proc/%d/fd", pid);
-    DIR *folder = opendir(path);
-    for (struct dirent *entry; folder && (entry = readdir(folder));)
+    DIR *directory = opendir(path);
+    for (struct dirent *entry; directory && (entry = readdir(directory));)
         out->descriptors += entry->d_name[0] != '.';
-    if (folder)
-        closedir(folder);
+    if (directory)
+        closedir(directory);
     snprintf(path, sizeof path, "/proc/%d/root", pid);
     ssize_t len = readlink(path, out->root, sizeof out->root - 1);
     out->root[len > 0 ? len : 0] = 0;
@@ -578,7 +578,7 @@ static void documented(void *unused)
 {
     (void)unused;
     FILE *file = fopen("docs/situations.md", "re");
-    if (!expect(file, "docs/situations.md: %s (to be run from the top folder)", strerror(errno)))
+    if (!expect(file, "docs/situations.md: %s (to be run from the top directory)", strerror(errno)))
         return;
     static char text[1 << 17];
     text[fread(text, 1, sizeof text - 1, file)] = 0;

@@ -106,10 +106,10 @@ static int with_ambient(void) { return with_option("ambient", "cap_net_bind_serv
 
 static int with_root(void)
 {
-    static char folder[] = "/tmp/ec-situations.XXXXXX";
-    if (!mkdtemp(folder) || chmod(folder, 0755) < 0)
+    static char directory[] = "/tmp/ec-situations.XXXXXX";
+    if (!mkdtemp(directory) || chmod(directory, 0755) < 0)
         complain("mkdtemp: %s", strerror(errno));
-    int status = with_option("chroot", folder);
+    int status = with_option("chroot", directory);
     return status;
 }
 

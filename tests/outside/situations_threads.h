@@ -5,7 +5,7 @@
 
 #include "situations.h"
 
-/* So many that the library signals them by guessing their numbers, without reading the task folder first. */
+/* So many that the library signals them by guessing their numbers, without reading the task directory first. */
 #define MANY_IDLE 20
 
 void *waits(void *tid); /* a thread that writes its number there, counts itself in shared->count, and waits */

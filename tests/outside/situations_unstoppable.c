@@ -150,10 +150,10 @@ static void make_page_fault(void)
 static char freezer[320], group[256], home[256];
 static bool version_2;
 
-static bool write_file(const char *folder, const char *name, const char *text)
+static bool write_file(const char *directory, const char *name, const char *text)
 {
     char path[400];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
+    snprintf(path, sizeof path, "%s/%s", directory, name);
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     bool done = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
     if (fd >= 0)

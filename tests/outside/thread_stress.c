@@ -460,7 +460,7 @@ static bool was_there(const struct process *process, pid_t tid)
     return false;
 }
 
-/* Whether every thread is as wanted, and all are there that must be. A list of the task folder leaves some out when others end
+/* Whether every thread is as wanted, and all are there that must be. A list of the task directory leaves some out when others end
  * meanwhile (fs/proc/base.c, first_tid), so one that is too short is read again: what is really missing stays so. */
 static bool all_are(struct tally *tally, const struct child *child, const struct thread *want, size_t least,
                     struct process **seen, char *why, size_t len)
