@@ -4,10 +4,11 @@ use core::ffi::c_int;
 use core::sync::atomic::Ordering::SeqCst;
 use core::time::Duration;
 
+use super::abort::die_of_ended_caller;
 use super::error::StopError;
 use super::session::Mapping;
 use super::shared::{CallLock, Shared, shared, shared_or_new};
-use super::{handler, signal_action};
+use super::signal_action;
 use crate::text::Errno;
 use crate::{sys, task_dir};
 
@@ -115,11 +116,7 @@ impl Shared {
     /// Takes over from a call whose thread has ended.
     fn clear_after(&self, owner: u64, left_by_parent: bool, lock: &CallLock) {
         if !left_by_parent && self.committing.load(SeqCst) != 0 {
-            sys::die(format_args!(
-                "{} {}: it is the one that called, and it has ended",
-                handler::ABORT_PREFIX,
-                owner as u32
-            ))
+            die_of_ended_caller(owner as u32 as i32)
         }
         self.committing.store(0, SeqCst);
         // Threads that it has stopped have seen its end, and have ended the process; so there are none.

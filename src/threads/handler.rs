@@ -6,14 +6,14 @@ use core::sync::atomic::Ordering::{Acquire, SeqCst};
 use core::sync::atomic::{AtomicU32, AtomicUsize};
 use core::time::Duration;
 
+use super::abort::{die_of, die_of_lost_caller};
 use super::deadline::Deadline;
 use super::error::ThreadProblem;
 use super::session::{Gate, Phase, ReadByCaller, Session, Slot, State, WAKE_FANOUT};
 use super::shared::shared;
-use crate::execute::{self, Context, Fault, PreparedFollower, Problem, StepError};
+use crate::execute::{self, Context, PreparedFollower, Problem};
 use crate::sys::{self, SigInfo};
 use crate::task_dir;
-use crate::text::Errno;
 
 /// How many of the stopped threads wake up by themselves, while the others just sleep: a timer costs more than the sleep.
 const POLLERS: u32 = 4;
@@ -185,8 +185,8 @@ impl Wait {
             return;
         }
         if overdue {
-            die_of_caller(
-                session,
+            die_of_lost_caller(
+                session.caller,
                 "it does not go on (held by a debugger, a file system or a seccomp supervisor, or killed?)",
             );
         }
@@ -195,7 +195,7 @@ impl Wait {
             && task_dir::has_ended(Some(session.tasks), session.pid, session.caller)
             && word.load(SeqCst) == value
         {
-            die_of_caller(session, "it was killed (by a seccomp filter?)");
+            die_of_lost_caller(session.caller, "it was killed (by a seccomp filter?)");
         }
     }
 
@@ -212,28 +212,3 @@ impl Wait {
         deadline.is_over()
     }
 }
-
-/// The end of the process: the caller does not come back to let this thread go.
-fn die_of_caller(session: &Session, how: &str) -> ! {
-    let caller = session.caller;
-    if shared().is_some_and(|shared| shared.committing.load(SeqCst) != 0) {
-        sys::die(format_args!("{ABORT_PREFIX} {caller}: it is the one that called, and {how}"))
-    }
-    sys::die(format_args!(
-        "aborting: all threads are stopped for a change of privileges, and thread {caller} cannot let them go: it is the one that called, \
-         and {how}; nothing was changed"
-    ))
-}
-
-/// The end of the process: something differs after a change that cannot be taken back.
-pub(crate) fn die_of(tid: i32, fault: Fault) -> ! {
-    let Fault { step, error } = fault;
-    // The step comes last: it may be a list of forty names, and the line may be cut.
-    match error {
-        StepError::NoEffect => sys::die(format_args!("{ABORT_PREFIX} {tid}: no effect of {step}")),
-        StepError::Errno(errno) => sys::die(format_args!("{ABORT_PREFIX} {tid}: {errno}, from {step}")),
-        StepError::TrimDenied => sys::die(format_args!("{ABORT_PREFIX} {tid}: {}, from {step}", Errno(libc::EPERM))),
-    }
-}
-
-pub(crate) const ABORT_PREFIX: &str = "aborting: the change of privileges that has begun cannot be completed on thread";

@@ -3,6 +3,7 @@
 //! No thread goes back to its own work before all have committed, so that code of the program never runs in a thread that has
 //! dropped beside one that has not; and a busy thread does not keep the processor from those still to come.
 
+mod abort;
 mod call_lock;
 mod deadline;
 mod error;
@@ -12,8 +13,8 @@ mod shared;
 mod signal_action;
 mod stop;
 
+pub(crate) use abort::die_of;
 pub(crate) use call_lock::CallsSeen;
 pub use error::{StopError, ThreadProblem, ThreadState};
-pub(crate) use handler::die_of;
 pub(crate) use shared::CallLock;
 pub(crate) use stop::{ThreadProbe, probe_thread, stop_all, text_of};

@@ -5,9 +5,10 @@ use core::sync::atomic::AtomicU32;
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 use core::time::Duration;
 
+use super::abort::{die_of, die_of_held_thread, die_of_killed_thread, die_of_slow_thread};
 use super::deadline::Deadline;
 use super::error::{StopError, ThreadProblem, ThreadState};
-use super::handler::{ABORT_PREFIX, copy_of_library, die_of};
+use super::handler::copy_of_library;
 use super::session::{ALL, Gate, Mapping, Phase, ReadByCaller, Session, Slot, State, WAKE_CHAINS};
 use super::shared::CallLock;
 use super::signal_action;
@@ -527,8 +528,7 @@ impl<'a> Stopper<'a> {
         Ok(false)
     }
 
-    /// A thread that has ended inside our handler was killed by its own seccomp filter for a call made there. What it held (locks,
-    /// memory half written) is nobody's now: an error, or success, would hide that.
+    /// A thread that has ended inside our handler was killed by its own seccomp filter for a call made there.
     fn die_if_killed_in_handler(&self, index: usize) {
         let slot = &self.slots()[index];
         let tid = slot.tid.load(Relaxed);
@@ -537,9 +537,7 @@ impl<'a> Stopper<'a> {
             // It may have left and ended in good order since.
             && slot.is_in_handler()
         {
-            sys::die(format_args!(
-                "aborting: thread {tid} was killed while it was stopped for a change of privileges (by a seccomp filter of its own?)"
-            ))
+            die_of_killed_thread(tid)
         }
     }
 
@@ -570,7 +568,7 @@ impl<'a> Stopper<'a> {
                 if let ThreadProbe::Alive(mut state) = probe_thread(self.tasks, tid) {
                     // In the handler it does, whatever holds it.
                     state.blocks_signal = false;
-                    sys::die(format_args!("{ABORT_PREFIX} {tid}: it did not finish in time ({state})"))
+                    die_of_slow_thread(tid, state)
                 }
                 die_of(tid, Fault { step: Step::ReadBack, error: StepError::Errno(Errno(libc::ETIMEDOUT)) });
             }
@@ -676,10 +674,7 @@ impl<'a> Stopper<'a> {
             if deadline.is_over() {
                 let stuck = self.slots().iter().find(|slot| slot.is(State::Entered));
                 let tid = stuck.map_or(0, |slot| slot.tid.load(Relaxed));
-                sys::die(format_args!(
-                    "aborting: thread {tid} was stopped while it looked at itself (by a debugger?) and cannot be let go; \
-                     nothing was changed"
-                ))
+                die_of_held_thread(tid)
             }
             for _ in 0..self.used.min(PROBES_PER_SLICE) {
                 next = if next + 1 < self.used { next + 1 } else { 0 };
