@@ -104,13 +104,15 @@ INTERFACE := $(shell sed -n 's/^[a-z][a-z_ ]*[ *]\(ec_security_[a-z_0-9]*\)[^a-z
 
 # One object, in which nothing but the interface is global: a program that links another Rust library beside this one would
 # get two definitions of rust_eh_personality and the like. --force-group-allocation: a comdat group of a local symbol would
-# be thrown away for another library's group of the same name.
+# be thrown away for another library's group of the same name. --weaken-symbol: what src/pin.rs asks for if it is there; some linkers
+# make it a must here.
 build/libec_security.a: $(CARGO_LIB) include/ec_security.h Makefile
 	@rm -f build/static.o $@
 	@echo "$@: one object, the interface global, all else local"
 	@$(CC) -r -nostdlib -o build/static.o -Wl,--gc-sections -Wl,--force-group-allocation \
 	    $(addprefix -Wl$(comma)-u$(comma),$(INTERFACE)) $(CARGO_LIB)
-	@$(OBJCOPY) $(addprefix --keep-global-symbol=,$(INTERFACE)) build/static.o
+	@$(OBJCOPY) $(addprefix --keep-global-symbol=,$(INTERFACE)) \
+	    $(addprefix --weaken-symbol=,_DYNAMIC dlopen dladdr) build/static.o
 	@$(AR) rcsD $@ build/static.o
 	@rm -f build/static.o
 

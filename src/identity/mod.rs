@@ -213,10 +213,15 @@ fn unknown_user(word: &[u8]) -> Error {
     Error::UnknownUser { word: Excerpt::new(word) }
 }
 
-/// The word as a C string; `None` if it has a NUL inside, so that it cannot be a name.
+/// The word as a C string; `None` if it has a NUL inside or is that long, so that it cannot be a name. useradd(8) takes 32 bytes, and
+/// directories some hundred; modules of NSS put a name on the stack.
 fn c_name(option: &'static str, word: &[u8]) -> Result<Option<CString>, Error> {
+    const LONGEST: usize = 4096;
     if word.is_empty() {
         return Err(Error::Argument { name: option, problem: "empty; give a name or a decimal id" });
+    }
+    if word.len() > LONGEST {
+        return Ok(None);
     }
     Ok(try_cstring(word)?)
 }

@@ -125,7 +125,8 @@ impl fmt::Display for ThreadState {
         if self.tracer != 0 && matches!(self.state, b't' | b'T') {
             return write!(f, "stopped by its tracer, process {}", self.tracer);
         }
-        if self.blocks_signal {
+        // posix_spawn(3), too, blocks all signals while it waits for its child in vfork(2).
+        if self.blocks_signal && self.state != b'D' {
             return f.write_str("it blocks the set*id signal by a raw system call");
         }
         if self.tracer != 0 {
@@ -158,6 +159,7 @@ impl fmt::Display for Named<'_> {
 
 impl StopError {
     pub(crate) const FOREIGN_PROC: StopError = StopError::Proc {
-        problem: "it belongs to another pid namespace, or a file of another process is mounted there; mount the /proc of this pid namespace",
+        problem: "it belongs to another pid namespace, or a file of another process is mounted there; mount the /proc of this pid namespace, and make \
+                  the policy after that",
     };
 }
