@@ -208,6 +208,6 @@ void policy_files(void)
     test("policy: the document's cluster node, from a file", 20, document_cluster, NULL);
     test("policy: errors in files and texts", 20, file_errors, NULL);
     unsigned most = 65536, more = 65537;
-    test("policy: as many groups as the kernel takes", 60, most_groups, &most);
-    test("policy: one group more than the kernel takes", 60, most_groups, &more);
+    test("policy: as many groups as the kernel takes", 120, most_groups, &most);
+    test("policy: one group more than the kernel takes", 120, most_groups, &more);
 }
