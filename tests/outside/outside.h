@@ -114,8 +114,8 @@ struct child {
     int wait_status; /* once ended */
 };
 
-/* Forks a child, in a process group of its own, that runs body; returns when it says ready(). NULL, and the case has
- * failed, if it ends or says nothing before. */
+/* Forks a child, in a process group of its own, that runs body; returns when it says ready(). The case has failed if
+ * it ends or says nothing before. */
 struct child *start(void (*body)(void *), void *arg);
 
 struct answer {
@@ -141,7 +141,7 @@ int wait_end(struct child *child);
 void end(struct child *child);
 
 /* Starts a child that becomes another program, and reads what that prints, errors too, up to a line with `last`, or to its end where
- * that is NULL. The child calls surroundings(), if there is one, before it becomes that. NULL as of start(). */
+ * that is NULL. The child calls surroundings(), if there is one, before it becomes that. */
 struct child *start_program(const char *const argv[], void (*surroundings)(void), const char *last, char *out, size_t len);
 
 /* --- the child's side ---------------------------------------------------------------------------------------------- */
