@@ -220,61 +220,40 @@ static int drop_with_a_filter_brought(void)
 
 void promise_of_descriptors(void)
 {
-    static const struct situation one_replaced = {.name = "the descriptor opened last is another's before the n-th fstat",
-                                                  .make = make_idle,
-                                                  .call = drop_with_the_last_replaced,
-                                                  .then = close_what_is_left,
-                                                  .user = "+4711", /* not looked up in a file that was closed */
-                                                  .group = "+4712",
-                                                  .needs_ids = true,
-                                                  .fields = FIELDS_ALL & ~FIELD_GROUPS,
-                                                  .outcomes = DONE | REFUSED};
-    static const struct situation last = {.name = "the last other thread brings a filter for all at the n-th fstat, and ends",
-                                          .make = make_thread_that_ends,
-                                          .call = drop_with_a_filter_brought,
-                                          .user = "+4711", /* libc's lookups would count */
-                                          .group = "+4712",
-                                          .needs_ids = true,
-                                          .fields = FIELDS_ALL & ~(FIELD_SECCOMP | FIELD_GROUPS),
-                                          .meanwhile = FIELD_SECCOMP,
-                                          .outcomes = DONE | REFUSED,
-                                          .status = EC_SECURITY_EREFUSED};
-    static const struct situation replaced = {.name = "all descriptors are closed before the n-th fstat, and others opened",
-                                              .make = make_idle,
-                                              .call = drop_with_descriptors_replaced_at_fstat,
-                                              .then = close_what_is_left,
-                                              .user = "+4711", /* not looked up in a file that was closed */
-                                              .group = "+4712",
-                                              .needs_ids = true,
-                                              .fields = FIELDS_ALL & ~FIELD_GROUPS,
-                                              .outcomes = DONE | REFUSED};
+    static const struct situation one_replaced = SITUATION("the descriptor opened last is another's before the n-th fstat",
+                                                           .make = make_idle, .call = drop_with_the_last_replaced,
+                                                           .then = close_what_is_left,
+                                                           .user = "+4711", /* not looked up in a file that was closed */
+                                                           .group = "+4712", .needs_ids = true,
+                                                           .fields = FIELDS_ALL & ~FIELD_GROUPS, .outcomes = DONE | REFUSED);
+    static const struct situation last = SITUATION("the last other thread brings a filter for all at the n-th fstat, and ends",
+                                                   .make = make_thread_that_ends, .call = drop_with_a_filter_brought,
+                                                   .user = "+4711", /* libc's lookups would count */
+                                                   .group = "+4712", .needs_ids = true,
+                                                   .fields = FIELDS_ALL & ~(FIELD_SECCOMP | FIELD_GROUPS),
+                                                   .meanwhile = FIELD_SECCOMP, .outcomes = DONE | REFUSED,
+                                                   .status = EC_SECURITY_EREFUSED);
+    static const struct situation replaced = SITUATION("all descriptors are closed before the n-th fstat, and others opened",
+                                                       .make = make_idle, .call = drop_with_descriptors_replaced_at_fstat,
+                                                       .then = close_what_is_left,
+                                                       .user = "+4711", /* not looked up in a file that was closed */
+                                                       .group = "+4712", .needs_ids = true, .fields = FIELDS_ALL & ~FIELD_GROUPS,
+                                                       .outcomes = DONE | REFUSED);
     static const struct situation closers[] = {
-        {.name = "another thread closes all descriptors during the call, opens others, and hears no signal",
-         .make = make_deaf_closer,
-         .then = put_away_what_was_opened,
-         .outcomes = REFUSED,
-         .status = EC_SECURITY_ETHREAD,
-         .says = {"another thread has closed file descriptors"},
-         .within = 3000,
-         .keeps_handler = true},
-        {.name = "another thread closes all descriptors during the call, opens others, and stops",
-         .make = make_closer_that_stops,
-         .then = put_away_what_was_opened,
-         .outcomes = REFUSED,
-         .status = EC_SECURITY_ETHREAD,
-         .says = {"another thread has closed file descriptors"},
-         .within = 3000},
+        SITUATION("another thread closes all descriptors during the call, opens others, and hears no signal",
+                  .make = make_deaf_closer, .then = put_away_what_was_opened, .outcomes = REFUSED, .status = EC_SECURITY_ETHREAD,
+                  .says = {"another thread has closed file descriptors"}, .within = 3000, .keeps_handler = true),
+        SITUATION("another thread closes all descriptors during the call, opens others, and stops",
+                  .make = make_closer_that_stops, .then = put_away_what_was_opened, .outcomes = REFUSED,
+                  .status = EC_SECURITY_ETHREAD, .says = {"another thread has closed file descriptors"}, .within = 3000),
     };
-    static const struct situation at_any_time = {.name = "all descriptors are closed at the n-th allocation, and others opened",
-                                                 .make = make_idle,
-                                                 .call = drop_with_descriptors_replaced,
-                                                 .then = put_away_what_was_opened,
-                                                 .user = "+4711", /* not looked up in a file that was closed */
-                                                 .group = "+4712",
-                                                 .needs_ids = true,
-                                                 .fields = FIELDS_ALL & ~FIELD_GROUPS,
-                                                 .outcomes = DONE | REFUSED,
-                                                 .status = EC_SECURITY_ETHREAD};
+    static const struct situation at_any_time = SITUATION("all descriptors are closed at the n-th allocation, and others opened",
+                                                          .make = make_idle, .call = drop_with_descriptors_replaced,
+                                                          .then = put_away_what_was_opened,
+                                                          .user = "+4711", /* not looked up in a file that was closed */
+                                                          .group = "+4712", .needs_ids = true,
+                                                          .fields = FIELDS_ALL & ~FIELD_GROUPS, .outcomes = DONE | REFUSED,
+                                                          .status = EC_SECURITY_ETHREAD);
     for (size_t at = 0; at < LEN(closers); at++)
         situation(&closers[at]);
     situation_rounds("all descriptors are closed before the n-th fstat, and others opened, 24 times", 60, &replaced, 24);

@@ -221,19 +221,12 @@ void promise_of_dry_runs(void)
         DRY("that sleeps", sleeping, .then = nobody_woke),
         DRY("that sleeps, under a filter", make_under_filter, .then = nobody_woke),
     };
-    static const struct situation unheard = {.name = "a dry run beside a thread that blocks the signal",
-                                             .make = deaf,
-                                             .call = dry_run,
-                                             .then = deaf_got_nothing,
-                                             .after = worker_lives,
-                                             .outcomes = DONE | REFUSED,
-                                             .fields = FIELDS_ALL & ~FIELD_GROUPS};
-    static const struct situation beside = {.name = "dry runs beside calls that change ids and groups",
-                                            .make = make_idle,
-                                            .call = changes_beside_dry_runs,
-                                            .outcomes = DONE,
-                                            .threads = 3,
-                                            .needs_ids = true};
+    static const struct situation unheard = SITUATION("a dry run beside a thread that blocks the signal", .make = deaf,
+                                                      .call = dry_run, .then = deaf_got_nothing, .after = worker_lives,
+                                                      .outcomes = DONE | REFUSED, .fields = FIELDS_ALL & ~FIELD_GROUPS);
+    static const struct situation beside = SITUATION("dry runs beside calls that change ids and groups", .make = make_idle,
+                                                     .call = changes_beside_dry_runs, .outcomes = DONE, .threads = 3,
+                                                     .needs_ids = true);
     static const struct situation live[] = {
         LIVE("whose filter kills it for what a stopped thread does", killed_alone, GONE),
         LIVE("whose filter refuses what a stopped thread does", refused, REFUSED | GONE),

@@ -113,17 +113,11 @@ static const struct situation comes[] = {
     COMES("pretends that capset worked", pretends_capset),
     COMES("pretends that PR_SET_NO_NEW_PRIVS worked", pretends_nnp),
     COMES("pretends that PR_CAPBSET_DROP worked, for all but the last capabilities", pretends_some_drops),
-    {.name = "a filter that comes for all threads while they are being stopped, beside a caller that is as asked already",
-     .make = knows_nothing_of_names,
-     .needs_ids = true,
-     .outcomes = DONE,
-     .fields = FIELDS_ALL & ~FIELD_SECCOMP,
-     .threads = 5},
-    {.name = "the same filter pretends that PR_CAPBSET_DROP worked",
-     .make = pretends_drops_to_others,
-     .needs_ids = true,
-     .outcomes = GONE,
-     .says = {"PR_CAPBSET_DROP"}},
+    SITUATION("a filter that comes for all threads while they are being stopped, beside a caller that is as asked already",
+              .make = knows_nothing_of_names, .needs_ids = true, .outcomes = DONE, .fields = FIELDS_ALL & ~FIELD_SECCOMP,
+              .threads = 5),
+    SITUATION("the same filter pretends that PR_CAPBSET_DROP worked", .make = pretends_drops_to_others, .needs_ids = true,
+              .outcomes = GONE, .says = {"PR_CAPBSET_DROP"}),
 };
 
 /* At any time, with many threads, so that the stop takes a while. */
@@ -185,24 +179,12 @@ static void is_ecuser_or_refused(void) { is_ecuser_already(FAILS_WITH(EPERM)); }
 static void is_ecuser_or_lied_to(void) { is_ecuser_already(PRETENDS); }
 
 static const struct situation already[] = {
-    {.name = "what is asked for is so already, and a filter kills for every call that changes credentials",
-     .make = is_ecuser_or_killed,
-     .needs_ids = true,
-     .caps = "",
-     .outcomes = DONE,
-     .threads = 3},
-    {.name = "what is asked for is so already, and a filter refuses every call that changes credentials",
-     .make = is_ecuser_or_refused,
-     .needs_ids = true,
-     .caps = "",
-     .outcomes = DONE,
-     .threads = 3},
-    {.name = "what is asked for is so already, and a filter pretends that every call that changes credentials works",
-     .make = is_ecuser_or_lied_to,
-     .needs_ids = true,
-     .caps = "",
-     .outcomes = DONE,
-     .threads = 3},
+    SITUATION("what is asked for is so already, and a filter kills for every call that changes credentials",
+              .make = is_ecuser_or_killed, .needs_ids = true, .caps = "", .outcomes = DONE, .threads = 3),
+    SITUATION("what is asked for is so already, and a filter refuses every call that changes credentials",
+              .make = is_ecuser_or_refused, .needs_ids = true, .caps = "", .outcomes = DONE, .threads = 3),
+    SITUATION("what is asked for is so already, and a filter pretends that every call that changes credentials works",
+              .make = is_ecuser_or_lied_to, .needs_ids = true, .caps = "", .outcomes = DONE, .threads = 3),
 };
 
 /* --- a filter that hides what is held ---------------------------------------------------------------------------------------- */
@@ -294,57 +276,30 @@ static void hides_number_of_threads(void)
 
 /* What is held is read in /proc, which no filter hides: done, or refused; never success with anything kept. */
 static const struct situation hidden[] = {
-    {.name = "capget", .make = hides_capget, .outcomes = DONE | REFUSED, .threads = 3},
-    {.name = "capget, all to be given up", .make = hides_capget, .caps = "", .outcomes = DONE | REFUSED, .threads = 3},
-    {.name = "getgroups", .make = hides_getgroups, .outcomes = DONE | REFUSED, .threads = 3},
-    {.name = "PR_CAPBSET_READ", .make = hides_bounding, .outcomes = DONE | REFUSED, .threads = 3},
-    {.name = "PR_GET_SECUREBITS", .make = hides_securebits, .outcomes = DONE | REFUSED, .threads = 3},
-    {.name = "PR_GET_NO_NEW_PRIVS", .make = hides_nnp, .outcomes = DONE | REFUSED, .threads = 3},
-    {.name = "getresuid", .make = hides_getresuid, .outcomes = DONE | REFUSED, .threads = 3},
-    {.name = "getresgid", .make = hides_getresgid, .outcomes = DONE | REFUSED, .threads = 3},
-    {.name = "PR_GET_SECCOMP, and another pretends", .make = hides_mode, .outcomes = REFUSED, .threads = 3},
-    {.name = "PR_GET_SECCOMP of another thread, and one pretends that capset worked",
-     .make = another_hides_mode,
-     .needs_ids = true,
-     .outcomes = GONE,
-     .says = {"capset"},
-     .threads = 2},
-    {.name = "PR_GET_SECCOMP of another thread, and one pretends that capset made effective what it keeps",
-     .make = another_hides_mode,
-     .caps = "all=ep cap_sys_resource-ep",
-     .needs_ids = true,
-     .outcomes = GONE,
-     .says = {"capset"},
-     .threads = 2},
-    {.name = "that setgroups has not added the primary group",
-     .make = lacks_primary_for_good,
-     .needs_ids = true,
-     .outcomes = REFUSED,
-     .status = EC_SECURITY_EREFUSED,
-     .says = {"setgroups"},
-     .threads = 3},
-    {.name = "that setgroups of another thread has not added the primary group",
-     .make = another_lacks_primary_for_good,
-     .needs_ids = true,
-     .outcomes = GONE,
-     .says = {"setgroups"},
-     .threads = 4},
-    {.name = "which thread cannot follow, by killing it before it says so",
-     .make = another_killed_at_its_line,
-     .needs_ids = true,
-     .outcomes = GONE,
-     .says = {"aborting"},
-     .threads = 2},
-    {.name = "that a thread has been killed when it had stopped",
-     .make = another_killed_when_counted,
-     .outcomes = GONE,
-     .says = {"was killed"},
-     .threads = 2},
-    {.name = "that there are other threads, without /proc",
-     .make = hides_number_of_threads,
-     .outcomes = REFUSED,
-     .status = EC_SECURITY_EPROC,
-     .threads = 3},
+    SITUATION("capget", .make = hides_capget, .outcomes = DONE | REFUSED, .threads = 3),
+    SITUATION("capget, all to be given up", .make = hides_capget, .caps = "", .outcomes = DONE | REFUSED, .threads = 3),
+    SITUATION("getgroups", .make = hides_getgroups, .outcomes = DONE | REFUSED, .threads = 3),
+    SITUATION("PR_CAPBSET_READ", .make = hides_bounding, .outcomes = DONE | REFUSED, .threads = 3),
+    SITUATION("PR_GET_SECUREBITS", .make = hides_securebits, .outcomes = DONE | REFUSED, .threads = 3),
+    SITUATION("PR_GET_NO_NEW_PRIVS", .make = hides_nnp, .outcomes = DONE | REFUSED, .threads = 3),
+    SITUATION("getresuid", .make = hides_getresuid, .outcomes = DONE | REFUSED, .threads = 3),
+    SITUATION("getresgid", .make = hides_getresgid, .outcomes = DONE | REFUSED, .threads = 3),
+    SITUATION("PR_GET_SECCOMP, and another pretends", .make = hides_mode, .outcomes = REFUSED, .threads = 3),
+    SITUATION("PR_GET_SECCOMP of another thread, and one pretends that capset worked", .make = another_hides_mode,
+              .needs_ids = true, .outcomes = GONE, .says = {"capset"}, .threads = 2),
+    SITUATION("PR_GET_SECCOMP of another thread, and one pretends that capset made effective what it keeps",
+              .make = another_hides_mode, .caps = "all=ep cap_sys_resource-ep", .needs_ids = true, .outcomes = GONE,
+              .says = {"capset"}, .threads = 2),
+    SITUATION("that setgroups has not added the primary group", .make = lacks_primary_for_good, .needs_ids = true,
+              .outcomes = REFUSED, .status = EC_SECURITY_EREFUSED, .says = {"setgroups"}, .threads = 3),
+    SITUATION("that setgroups of another thread has not added the primary group", .make = another_lacks_primary_for_good,
+              .needs_ids = true, .outcomes = GONE, .says = {"setgroups"}, .threads = 4),
+    SITUATION("which thread cannot follow, by killing it before it says so", .make = another_killed_at_its_line,
+              .needs_ids = true, .outcomes = GONE, .says = {"aborting"}, .threads = 2),
+    SITUATION("that a thread has been killed when it had stopped", .make = another_killed_when_counted, .outcomes = GONE,
+              .says = {"was killed"}, .threads = 2),
+    SITUATION("that there are other threads, without /proc", .make = hides_number_of_threads, .outcomes = REFUSED,
+              .status = EC_SECURITY_EPROC, .threads = 3),
 };
 
 /* --- a thread whose own filter says that there is none ------------------------------------------------------------------------ */
@@ -514,22 +469,10 @@ static void signal_is_kept(void)
 }
 
 static const struct situation signals[] = {
-    {.name = "PR_SET_PDEATHSIG of all threads",
-     .make = make_signal_lost,
-     .call = drop_with_signal,
-     .then = signal_is_kept,
-     .needs_ids = true,
-     .outcomes = REFUSED,
-     .status = EC_SECURITY_EREFUSED,
-     .says = {"PR_SET_PDEATHSIG"},
-     .threads = 3},
-    {.name = "PR_SET_PDEATHSIG of another thread",
-     .make = make_another_signal_lost,
-     .call = drop_with_signal,
-     .needs_ids = true,
-     .outcomes = GONE,
-     .says = {"no effect of", "PR_SET_PDEATHSIG"},
-     .threads = 2},
+    SITUATION("PR_SET_PDEATHSIG of all threads", .make = make_signal_lost, .call = drop_with_signal, .then = signal_is_kept,
+              .needs_ids = true, .outcomes = REFUSED, .status = EC_SECURITY_EREFUSED, .says = {"PR_SET_PDEATHSIG"}, .threads = 3),
+    SITUATION("PR_SET_PDEATHSIG of another thread", .make = make_another_signal_lost, .call = drop_with_signal, .needs_ids = true,
+              .outcomes = GONE, .says = {"no effect of", "PR_SET_PDEATHSIG"}, .threads = 2),
 };
 
 /* --- a change of the effective set that is pretended ----------------------------------------------------------------------------- */
@@ -547,22 +490,17 @@ static int raise_and_drop(void)
     return drop();
 }
 
-static const struct situation pretended_raise = {.name = "the process's seccomp filter pretends a raise of the effective set",
-                                                 .make = make_pretended_raise,
-                                                 .call = raise_and_drop,
-                                                 .outcomes = REFUSED,
-                                                 .status = EC_SECURITY_EREFUSED};
+static const struct situation pretended_raise = SITUATION("the process's seccomp filter pretends a raise of the effective set",
+                                                          .make = make_pretended_raise, .call = raise_and_drop,
+                                                          .outcomes = REFUSED, .status = EC_SECURITY_EREFUSED);
 
 void promise_of_filters(void)
 {
     situation(&pretended_raise);
-    static const struct situation some_time = {.name = "a filter that comes for all threads some time during the call",
-                                               .make = make_some_time,
-                                               .call = drop_meanwhile,
-                                               .needs_ids = true,
-                                               .outcomes = DONE | REFUSED | GONE,
-                                               .meanwhile = FIELD_SECCOMP,
-                                               .threads = 100};
+    static const struct situation some_time = SITUATION("a filter that comes for all threads some time during the call",
+                                                        .make = make_some_time, .call = drop_meanwhile, .needs_ids = true,
+                                                        .outcomes = DONE | REFUSED | GONE, .meanwhile = FIELD_SECCOMP,
+                                                        .threads = 100);
     situations_together("filters that come for all threads while they are being stopped", 60, comes, LEN(comes));
     situation_rounds("a filter that comes for all threads some time during the call, 120 times", 400, &some_time, 120);
     situations_together("filters over what is so already", 60, already, LEN(already));

@@ -330,13 +330,13 @@ void promise_of_stacks(void)
                         many);
 
     static const struct situation callers[] = {
-        {.name = "the caller is a coroutine with a stack of 32 KiB", .body = coroutine_of_32k, .outcomes = DONE, .threads = 3},
-        {.name = "the caller is a coroutine with a stack of 256 KiB", .body = coroutine_of_256k, .outcomes = DONE, .threads = 3},
+        SITUATION("the caller is a coroutine with a stack of 32 KiB", .body = coroutine_of_32k, .outcomes = DONE, .threads = 3),
+        SITUATION("the caller is a coroutine with a stack of 256 KiB", .body = coroutine_of_256k, .outcomes = DONE, .threads = 3),
 #ifdef BARE_STACKS
-        {.name = "the caller's stack ends with 0 for a return address", .body = bottom_0, .outcomes = DONE, .threads = 3},
-        {.name = "the caller's stack ends with 1 for a return address", .body = bottom_1, .outcomes = DONE, .threads = 3},
-        {.name = "the caller's stack ends with an address where nothing is", .body = bottom_far, .outcomes = DONE, .threads = 3},
-        {.name = "the caller's stack ends with no address at all", .body = bottom_wild, .outcomes = DONE, .threads = 3},
+        SITUATION("the caller's stack ends with 0 for a return address", .body = bottom_0, .outcomes = DONE, .threads = 3),
+        SITUATION("the caller's stack ends with 1 for a return address", .body = bottom_1, .outcomes = DONE, .threads = 3),
+        SITUATION("the caller's stack ends with an address where nothing is", .body = bottom_far, .outcomes = DONE, .threads = 3),
+        SITUATION("the caller's stack ends with no address at all", .body = bottom_wild, .outcomes = DONE, .threads = 3),
 #endif
     };
     for (size_t at = 0; at < LEN(callers); at++)

@@ -156,37 +156,17 @@ static int raise_kill(void) { return ec_security_raise("cap_kill+e"); }
 static int lower_chown(void) { return ec_security_lower("cap_chown+e"); }
 
 static const struct situation lying[] = {
-    {.name = "a supervisor answers for the list of threads, without end",
-     .make = getdents_without_end,
-     .outcomes = REFUSED,
-     .status = EC_SECURITY_EREFUSED,
-     .threads = 5,
-     .says = {"getdents64", "EIO"}},
-    {.name = "a supervisor answers for the list of threads, with more than there was memory for",
-     .make = getdents_beyond_buffer,
-     .outcomes = REFUSED,
-     .status = EC_SECURITY_EREFUSED,
-     .threads = 5,
-     .says = {"getdents64", "EIO"}},
-    {.name = "a supervisor answers for the list of threads, without end, in a check",
-     .make = getdents_without_end,
-     .call = check_only,
-     .outcomes = REFUSED,
-     .status = EC_SECURITY_EREFUSED,
-     .threads = 5,
-     .says = {"getdents64", "EIO"}},
-    {.name = "a supervisor refuses the second look of a raise",
-     .make = looks_once,
-     .call = raise_kill,
-     .outcomes = REFUSED,
-     .status = EC_SECURITY_EREFUSED,
-     .says = {"capget", "EPERM"}},
-    {.name = "a supervisor refuses the second look of a lower",
-     .make = looks_once,
-     .call = lower_chown,
-     .outcomes = REFUSED,
-     .status = EC_SECURITY_EREFUSED,
-     .says = {"capget", "EPERM"}},
+    SITUATION("a supervisor answers for the list of threads, without end", .make = getdents_without_end, .outcomes = REFUSED,
+              .status = EC_SECURITY_EREFUSED, .threads = 5, .says = {"getdents64", "EIO"}),
+    SITUATION("a supervisor answers for the list of threads, with more than there was memory for", .make = getdents_beyond_buffer,
+              .outcomes = REFUSED, .status = EC_SECURITY_EREFUSED, .threads = 5, .says = {"getdents64", "EIO"}),
+    SITUATION("a supervisor answers for the list of threads, without end, in a check", .make = getdents_without_end,
+              .call = check_only, .outcomes = REFUSED, .status = EC_SECURITY_EREFUSED, .threads = 5,
+              .says = {"getdents64", "EIO"}),
+    SITUATION("a supervisor refuses the second look of a raise", .make = looks_once, .call = raise_kill, .outcomes = REFUSED,
+              .status = EC_SECURITY_EREFUSED, .says = {"capget", "EPERM"}),
+    SITUATION("a supervisor refuses the second look of a lower", .make = looks_once, .call = lower_chown, .outcomes = REFUSED,
+              .status = EC_SECURITY_EREFUSED, .says = {"capget", "EPERM"}),
 };
 
 /* --- the only thread that can do anything, beside one that has ended ------------------------------------------------------------- */
@@ -208,10 +188,8 @@ static void leader_ends(void)
     pthread_exit(NULL);
 }
 
-static const struct situation last = {.name = "a supervisor answers the rehearsal only, and the only other thread has ended",
-                                      .body = leader_ends,
-                                      .outcomes = GONE,
-                                      .silent_end = true};
+static const struct situation last = SITUATION("a supervisor answers the rehearsal only, and the only other thread has ended",
+                                               .body = leader_ends, .outcomes = GONE, .silent_end = true);
 
 /* --- debuggers ----------------------------------------------------------------------------------------------------- */
 
@@ -287,22 +265,12 @@ static void make_held_one_thread(void)
 }
 
 static const struct situation debugged[] = {
-    {.name = "a debugger holds the caller alone, amid the change",
-     .make = make_held_alone,
-     .needs_ids = true,
-     .outcomes = GONE,
-     .says = {"it does not go on"}},
-    {.name = "a debugger holds all threads for 7 seconds amid the change, and there is a filter",
-     .make = make_held_with_all,
-     .then = was_held,
-     .needs_ids = true,
-     .outcomes = DONE,
-     .threads = 4},
-    {.name = "a debugger holds the only thread for 7 seconds amid the change, and there is a filter",
-     .make = make_held_one_thread,
-     .then = was_held,
-     .needs_ids = true,
-     .outcomes = DONE},
+    SITUATION("a debugger holds the caller alone, amid the change", .make = make_held_alone, .needs_ids = true, .outcomes = GONE,
+              .says = {"it does not go on"}),
+    SITUATION("a debugger holds all threads for 7 seconds amid the change, and there is a filter", .make = make_held_with_all,
+              .then = was_held, .needs_ids = true, .outcomes = DONE, .threads = 4),
+    SITUATION("a debugger holds the only thread for 7 seconds amid the change, and there is a filter",
+              .make = make_held_one_thread, .then = was_held, .needs_ids = true, .outcomes = DONE),
 };
 
 /* --- the timer that ends the process, should the caller not come back --------------------------------------------------- */
@@ -340,43 +308,20 @@ static int drop_and_live_on(void)
 }
 
 static const struct situation timers[] = {
-    {.name = "the process's seccomp filter refuses timer_delete",
-     .make = refuses_delete,
-     .outcomes = REFUSED,
-     .status = EC_SECURITY_EREFUSED,
-     .says = {"timer_delete"}},
-    {.name = "the process's seccomp filter pretends that timer_delete worked",
-     .make = pretends_delete,
-     .call = drop_and_live_on,
-     .outcomes = DONE},
-    {.name = "the process's seccomp filter kills it at timer_delete",
-     .cannot = dumps_end_callers,
-     .make = kills_at_delete,
-     .outcomes = REFUSED,
-     .status = EC_SECURITY_EREFUSED,
-     .says = {"timer_delete"}},
-    {.name = "the process's seccomp filter refuses timer_create, one thread",
-     .make = refuses_create,
-     .outcomes = REFUSED,
-     .status = EC_SECURITY_EREFUSED,
-     .says = {"timer_create", "EPERM"}},
-    {.name = "the process's seccomp filter kills it at timer_create, one thread",
-     .cannot = dumps_end_callers,
-     .make = kills_at_create,
-     .outcomes = REFUSED,
-     .status = EC_SECURITY_EREFUSED,
-     .says = {"timer_create"}},
-    {.name = "no signal can be queued (RLIMIT_SIGPENDING is 0), one thread under a filter",
-     .make = filtered_without_queue,
-     .outcomes = REFUSED,
-     .status = EC_SECURITY_ERESOURCE,
-     .says = {"RLIMIT_SIGPENDING"}},
-    {.name = "no signal can be queued (RLIMIT_SIGPENDING is 0), one thread, with chroot",
-     .make = no_signals_queued,
-     .call = drop_with_chroot,
-     .outcomes = REFUSED,
-     .status = EC_SECURITY_ERESOURCE,
-     .says = {"RLIMIT_SIGPENDING"}},
+    SITUATION("the process's seccomp filter refuses timer_delete", .make = refuses_delete, .outcomes = REFUSED,
+              .status = EC_SECURITY_EREFUSED, .says = {"timer_delete"}),
+    SITUATION("the process's seccomp filter pretends that timer_delete worked", .make = pretends_delete, .call = drop_and_live_on,
+              .outcomes = DONE),
+    SITUATION("the process's seccomp filter kills it at timer_delete", .cannot = dumps_end_callers, .make = kills_at_delete,
+              .outcomes = REFUSED, .status = EC_SECURITY_EREFUSED, .says = {"timer_delete"}),
+    SITUATION("the process's seccomp filter refuses timer_create, one thread", .make = refuses_create, .outcomes = REFUSED,
+              .status = EC_SECURITY_EREFUSED, .says = {"timer_create", "EPERM"}),
+    SITUATION("the process's seccomp filter kills it at timer_create, one thread", .cannot = dumps_end_callers,
+              .make = kills_at_create, .outcomes = REFUSED, .status = EC_SECURITY_EREFUSED, .says = {"timer_create"}),
+    SITUATION("no signal can be queued (RLIMIT_SIGPENDING is 0), one thread under a filter", .make = filtered_without_queue,
+              .outcomes = REFUSED, .status = EC_SECURITY_ERESOURCE, .says = {"RLIMIT_SIGPENDING"}),
+    SITUATION("no signal can be queued (RLIMIT_SIGPENDING is 0), one thread, with chroot", .make = no_signals_queued,
+              .call = drop_with_chroot, .outcomes = REFUSED, .status = EC_SECURITY_ERESOURCE, .says = {"RLIMIT_SIGPENDING"}),
 };
 
 void promise_of_supervisors(void)

@@ -39,6 +39,11 @@ struct situation {
     bool keeps_handler;              /* a signal of ours may still come, and libc has no handler for it */
 };
 
+/* A row of a table of situations; what it does not say is 0. */
+#define SITUATION(name_, ...) {.name = name_, __VA_ARGS__}
+/* In a row: a thread is named that is in the way; and what the text has to hold. */
+#define REFUSED_FOR_THREAD(...) .outcomes = REFUSED, .status = EC_SECURITY_ETHREAD, .names_thread = true, .says = {__VA_ARGS__}
+
 void situation(const struct situation *it);
 
 /* A number of them at the same time, as one case: for those that take a deadline each. None has a `beside`. */

@@ -188,46 +188,24 @@ static int cancelled_drop(void)
 void situations_of_many_threads(void)
 {
     static const struct situation all[] = {
-        {.name = "the caller has been cancelled",
-         .make = make_errno,
-         .call = cancelled_drop,
-         .then = errno_was_kept,
-         .outcomes = DONE,
-         .threads = 3},
-        {.name = "stacks of 16 KiB",
-         .make = make_small_stacks,
-         .then = small_stack_was_enough,
-         .after = tell_stack,
-         .outcomes = DONE,
-         .threads = 52},
-        {.name = "a deadline of a millisecond, and another call until it is done",
-         .make = make_300,
-         .call = drop_within_a_millisecond,
-         .outcomes = DONE,
-         .threads = 300},
-        {.name = "300 threads", .make = make_300, .outcomes = DONE, .threads = 300},
-        {.name = "2,000 threads", .make = make_2000, .outcomes = DONE, .threads = 2000, .seconds = 120},
-        {.name = "2,000 threads whose numbers are not in a row",
-         .make = make_2000_apart,
-         .outcomes = DONE,
-         .threads = 2000,
-         .seconds = 120},
-        {.name = "errno of every thread is kept",
-         .make = make_errno,
-         .call = drop_and_look_at_errno,
-         .then = errno_was_kept,
-         .outcomes = DONE,
-         .threads = 3},
+        SITUATION("the caller has been cancelled", .make = make_errno, .call = cancelled_drop, .then = errno_was_kept,
+                  .outcomes = DONE, .threads = 3),
+        SITUATION("stacks of 16 KiB", .make = make_small_stacks, .then = small_stack_was_enough, .after = tell_stack,
+                  .outcomes = DONE, .threads = 52),
+        SITUATION("a deadline of a millisecond, and another call until it is done", .make = make_300,
+                  .call = drop_within_a_millisecond, .outcomes = DONE, .threads = 300),
+        SITUATION("300 threads", .make = make_300, .outcomes = DONE, .threads = 300),
+        SITUATION("2,000 threads", .make = make_2000, .outcomes = DONE, .threads = 2000, .seconds = 120),
+        SITUATION("2,000 threads whose numbers are not in a row", .make = make_2000_apart, .outcomes = DONE, .threads = 2000,
+                  .seconds = 120),
+        SITUATION("errno of every thread is kept", .make = make_errno, .call = drop_and_look_at_errno, .then = errno_was_kept,
+                  .outcomes = DONE, .threads = 3),
     };
     for (size_t at = 0; at < sizeof all / sizeof *all; at++)
         situation(&all[at]);
     /* By itself, for `make soak`: it takes too long for every day. */
-    static const struct situation many = {.name = "20,000 threads, or as many as there is room for",
-                                          .cannot = no_room_for_many,
-                                          .make = make_many,
-                                          .outcomes = DONE,
-                                          .threads = 5000,
-                                          .seconds = 600};
+    static const struct situation many = SITUATION("20,000 threads, or as many as there is room for", .cannot = no_room_for_many,
+                                                   .make = make_many, .outcomes = DONE, .threads = 5000, .seconds = 600);
     if (getenv("SITUATIONS_MANY"))
         situation(&many);
 }
