@@ -135,10 +135,8 @@ static bool same_refusal(struct child *child, int status, const char *word)
 static void one_call_denied(void *arg)
 {
     struct denied *denied = arg;
-    if (!can_change_ids()) {
-        skip("ids cannot be changed here");
+    if (!need_ids())
         return;
-    }
     struct child *child = start(is_denied, arg);
     if (child)
         refused_by_both(child, denied->status, denied->text, denied->only_in_apply);
@@ -148,10 +146,8 @@ static void one_call_denied(void *arg)
 static void flag_cannot_be_set(void *arg)
 {
     struct denied *denied = arg;
-    if (!can_change_ids()) {
-        skip("ids cannot be changed here");
+    if (!need_ids())
         return;
-    }
     struct child *child = start(is_denied, arg);
     if (!child)
         return;
@@ -184,10 +180,8 @@ static void has_a_deaf_thread(void *unused)
 static void deaf_thread(void *unused)
 {
     (void)unused;
-    if (!can_change_ids()) {
-        skip("ids cannot be changed here");
+    if (!need_ids())
         return;
-    }
     struct child *child = start(has_a_deaf_thread, NULL);
     if (child)
         same_refusal(child, EC_SECURITY_ETHREAD, "it blocks the set*id signal by a raw system call");
@@ -222,10 +216,8 @@ static void has_a_poor_thread(void *unused)
 static void poor_thread(void *unused)
 {
     (void)unused;
-    if (!can_change_ids()) {
-        skip("ids cannot be changed here");
+    if (!need_ids())
         return;
-    }
     struct child *child = start(has_a_poor_thread, NULL);
     if (child)
         same_refusal(child, EC_SECURITY_ETHREAD,
@@ -245,10 +237,8 @@ static void is_fine(void *unused)
 static void fine(void *unused)
 {
     (void)unused;
-    if (!can_change_ids()) {
-        skip("ids cannot be changed here");
+    if (!need_ids())
         return;
-    }
     struct child *child = start(is_fine, NULL);
     if (child)
         same_refusal(child, EC_SECURITY_OK, "");
@@ -282,10 +272,8 @@ static void calls_in_handler(void *unused)
 static void in_a_handler(void *unused)
 {
     (void)unused;
-    if (!can_change_ids()) {
-        skip("ids cannot be changed here");
+    if (!need_ids())
         return;
-    }
     struct child *child = start(calls_in_handler, NULL);
     struct process *before = look(child->pid);
     struct answer *answer = release_and_wait(child);
@@ -325,10 +313,8 @@ static long pages_of(pid_t pid)
 static void leaves_nothing_mapped(void *unused)
 {
     (void)unused;
-    if (!can_change_ids()) {
-        skip("ids cannot be changed here");
+    if (!need_ids())
         return;
-    }
     struct child *child = start(checks_often, NULL);
     if (!child)
         return;

@@ -20,10 +20,8 @@ static void applies(void *arg)
 static void drops(void *unused)
 {
     (void)unused;
-    if (!can_change_ids()) {
-        skip("ids cannot be changed here");
+    if (!need_ids())
         return;
-    }
     struct request request = {"ecuser", "ecuser", "cap_net_bind_service+ep"};
     struct child *child = start(applies, &request);
     struct process *before = look(child->pid);

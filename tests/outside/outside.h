@@ -277,6 +277,9 @@ bool has_gid(unsigned gid);
 /* Whether this process is root with CAP_SETUID and CAP_SETGID, and ids other than 0 exist: else a case must be skipped. */
 bool can_change_ids(void);
 
+/* The same; where it cannot be, the case is skipped. */
+bool need_ids(void);
+
 /* The highest capability of the running kernel, and the mask of 0 to there. */
 unsigned last_cap(void);
 uint64_t all_caps(void);

@@ -259,6 +259,14 @@ bool can_change_ids(void)
     return (effective & BIT(6)) && (effective & BIT(7)) && has_uid(ECUSER_UID) && has_gid(ECLOGS_GID);
 }
 
+bool need_ids(void)
+{
+    bool can = can_change_ids();
+    if (!can)
+        skip("ids cannot be changed here");
+    return can;
+}
+
 unsigned last_cap(void)
 {
     FILE *file = fopen("/proc/sys/kernel/cap_last_cap", "re");

@@ -83,10 +83,8 @@ static void loads_and_applies(void *arg)
 static void document_single(void *unused)
 {
     (void)unused;
-    if (!can_change_ids()) {
-        skip("ids cannot be changed here");
+    if (!need_ids())
         return;
-    }
     struct from_file from = {"/mnt/single.conf", false};
     struct child *child = start(loads_and_applies, &from);
     struct process *before = look(child->pid);
@@ -99,10 +97,8 @@ static void document_single(void *unused)
 static void document_cluster(void *unused)
 {
     (void)unused;
-    if (!can_change_ids()) {
-        skip("ids cannot be changed here");
+    if (!need_ids())
         return;
-    }
     struct from_file from = {"/mnt/cluster.conf", true};
     struct child *child = start(loads_and_applies, &from);
     if (!child)

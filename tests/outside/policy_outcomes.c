@@ -397,10 +397,8 @@ static void changes_ids(void *arg)
 static void clears(void *arg)
 {
     const struct cleared *it = arg;
-    if (!can_change_ids()) {
-        skip("ids cannot be changed here");
+    if (!need_ids())
         return;
-    }
     struct answer *answer = release_and_wait(start(changes_ids, arg));
     int dumpable = answer->status % 10, wanted = it->keeps ? 3 * SIGUSR2 : 0;
     expect(answer->came && answer->status / 10 == wanted, "%d %s", answer->status, answer->text);

@@ -43,9 +43,7 @@ static void *is_killed(void *unused)
     (void)!apply_of((const char *const[]){"user", "4711", "group", "4712", "supplemental_groups", "4712 4713 4714",
                                           "capabilities", "cap_net_bind_service+ep", "deadline", "1", NULL});
     shared->flag = 1; /* made no such call */
-    for (;;)
-        pause();
-    return NULL;
+    return wait_forever();
 }
 
 static void until_it_has_ended(void)
@@ -99,9 +97,7 @@ static void *has_its_own(void *what)
     for (int fd = 3; ((int)(intptr_t)what & CLONE_FILES) && fd < 100; fd++)
         close(fd);
     shared->count++;
-    for (;;)
-        pause();
-    return NULL;
+    return wait_forever();
 }
 
 static int others_have;
@@ -109,6 +105,7 @@ static int others_have;
 /* One that stops late, so that the caller waits for it, which its filter kills it for. */
 static void *stops_late(void *unused)
 {
+    (void)unused;
     uint64_t mask = UINT64_MAX;
     require(unshare(others_have) == 0 && syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8) == 0, "rt_sigprocmask");
     for (int fd = 3; (others_have & CLONE_FILES) && fd < 100; fd++)
@@ -119,9 +116,7 @@ static void *stops_late(void *unused)
     nap(200);
     mask = 0;
     require(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8) == 0, "rt_sigprocmask");
-    for (;;)
-        pause();
-    return unused;
+    return wait_forever();
 }
 
 static void make_others(void)

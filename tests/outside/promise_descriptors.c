@@ -74,9 +74,7 @@ static void *closes_all(void *stays_deaf)
     replace_descriptors();
     mask = stays_deaf ? mask : 0;
     require(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8) == 0, "rt_sigprocmask");
-    for (;;)
-        pause();
-    return NULL;
+    return wait_forever();
 }
 
 static void make_closer(bool stays_deaf)

@@ -27,23 +27,20 @@ static unsigned sandbox_action;
 
 static void *is_sandboxed(void *unused)
 {
+    (void)unused;
     struct rule rules[LEN(calls_of_the_stopped)];
     for (size_t at = 0; at < LEN(rules); at++)
         rules[at] = CALLS(calls_of_the_stopped[at], sandbox_action);
     shared->tid = gettid_raw();
     require(seccomp_rules(rules, LEN(rules), 0) == 0, "seccomp");
     shared->flag = 1;
-    for (;;)
-        pause();
-    return unused;
+    return wait_forever();
 }
 
 static void make_sandboxed(unsigned action)
 {
     sandbox_action = action;
-    idle_threads(2);
-    thread(is_sandboxed, NULL);
-    wait_for(&shared->flag, 1);
+    thread_beside(2, is_sandboxed, NULL);
 }
 
 static void killed_alone(void) { make_sandboxed(SECCOMP_RET_KILL_THREAD); }
@@ -70,9 +67,7 @@ static void strict(void)
 {
     struct thread worker = {0};
     require(pipe(strict_pipe) == 0, "pipe");
-    idle_threads(2);
-    thread(is_strict, NULL);
-    wait_for(&shared->flag, 1);
+    thread_beside(2, is_strict, NULL);
     while (look_thread(getpid(), shared->tid, &worker) && worker.seccomp != 1)
         nap(1);
 }
@@ -80,6 +75,7 @@ static void strict(void)
 /* Blocks the signal by a raw call: what were sent to it would wait. */
 static void *is_deaf(void *unused)
 {
+    (void)unused;
     uint64_t mask = UINT64_MAX;
     require(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8) == 0, "rt_sigprocmask");
     shared->tid = gettid_raw();
@@ -90,17 +86,10 @@ static void *is_deaf(void *unused)
     if (waiting)
         complain("signals %llx were sent to a thread", (unsigned long long)waiting);
     shared->flag = 3;
-    for (;;)
-        pause();
-    return unused;
+    return wait_forever();
 }
 
-static void deaf(void)
-{
-    idle_threads(2);
-    thread(is_deaf, NULL);
-    wait_for(&shared->flag, 1);
-}
+static void deaf(void) { thread_beside(2, is_deaf, NULL); }
 
 static void deaf_got_nothing(void)
 {
@@ -121,9 +110,7 @@ static void *counts_interruptions(void *unused)
 
 static void sleeping(void)
 {
-    idle_threads(2);
-    thread(counts_interruptions, NULL);
-    wait_for(&shared->flag, 1);
+    thread_beside(2, counts_interruptions, NULL);
     while (state_of(getpid(), shared->tid) != 'S')
         nap(1);
 }

@@ -161,14 +161,13 @@ static void (*before_the_filter)(void);
 
 static void *hides_its_filter(void *unused)
 {
+    (void)unused;
     shared->tid = gettid_raw();
     if (before_the_filter)
         before_the_filter();
     require(seccomp_rules(rules, rules_len, 0) == 0, "seccomp");
     shared->flag = 1;
-    for (;;)
-        pause();
-    return unused;
+    return wait_forever();
 }
 
 static void make_hidden(const struct rule *with, size_t len, void (*before)(void))
@@ -176,9 +175,7 @@ static void make_hidden(const struct rule *with, size_t len, void (*before)(void
     rules = with;
     rules_len = len;
     before_the_filter = before;
-    idle_threads(2);
-    thread(hides_its_filter, NULL);
-    wait_for(&shared->flag, 1);
+    thread_beside(2, hides_its_filter, NULL);
 }
 
 #define HIDDEN(name, before, ...) \
@@ -251,30 +248,23 @@ static void be_ecuser(const unsigned *groups, size_t len)
 
 static void *is_ecuser_with_less(void *unused)
 {
+    (void)unused;
     shared->tid = gettid_raw();
     be_ecuser(ECUSER_GROUPS + 1, 2);
     shared->flag = 1;
-    for (;;)
-        pause();
-    return unused;
+    return wait_forever();
 }
 
 static void *is_ecuser_with_all(void *unused)
 {
+    (void)unused;
     shared->tid = gettid_raw();
     be_ecuser(ECUSER_GROUPS, 3);
     shared->flag = 1;
-    for (;;)
-        pause();
-    return unused;
+    return wait_forever();
 }
 
-static void thread_lacks_primary(void)
-{
-    idle_threads(2);
-    thread(is_ecuser_with_less, NULL);
-    wait_for(&shared->flag, 1);
-}
+static void thread_lacks_primary(void) { thread_beside(2, is_ecuser_with_less, NULL); }
 
 static void caller_lacks_primary(void)
 {
@@ -285,11 +275,10 @@ static void caller_lacks_primary(void)
 
 static void *lacks_it_alike(void *unused)
 {
+    (void)unused;
     be_ecuser(ECUSER_GROUPS + 1, 2);
     shared->flag = 1;
-    for (;;)
-        pause();
-    return unused;
+    return wait_forever();
 }
 
 static void all_lack_primary(void)

@@ -27,6 +27,7 @@ static size_t meanwhile_len;
 /* Deaf until the borrowed signal waits for it: by then the caller has begun, and this thread is the last to be stopped. */
 static void *installs_for_all(void *unused)
 {
+    (void)unused;
     uint64_t mask = UINT64_C(1) << (BORROWED - 1), waiting = 0;
     require(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
     shared->flag = 1;
@@ -34,18 +35,14 @@ static void *installs_for_all(void *unused)
         require(syscall(SYS_rt_sigpending, &waiting, 8) == 0, "rt_sigpending");
     require(seccomp_rules(meanwhile, meanwhile_len, SECCOMP_FILTER_FLAG_TSYNC) == 0, "seccomp");
     require(syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
-    for (;;)
-        pause();
-    return unused;
+    return wait_forever();
 }
 
 static void make_installer(const struct rule *rules, size_t len)
 {
     meanwhile = rules;
     meanwhile_len = len;
-    idle_threads(3);
-    thread(installs_for_all, NULL);
-    wait_for(&shared->flag, 1);
+    thread_beside(3, installs_for_all, NULL);
 }
 
 #define INSTALLER(name, ...) \
@@ -125,6 +122,7 @@ static volatile int started;
 
 static void *installs_some_time(void *unused)
 {
+    (void)unused;
     static const struct rule rules[] = {ONE(SYS_capset, SECCOMP_RET_KILL_THREAD), ONE(SYS_setgroups, FAILS_WITH(EPERM)),
                                         OF(SYS_prctl, PR_SET_NO_NEW_PRIVS, PRETENDS)};
     struct timespec from, now;
@@ -138,17 +136,10 @@ static void *installs_some_time(void *unused)
     while ((now.tv_sec - from.tv_sec) * 1000000000 + now.tv_nsec - from.tv_nsec < wait);
     if (seccomp_rules(&rules[shared->round % 3], 1, SECCOMP_FILTER_FLAG_TSYNC) && errno != EPERM) /* after the drop */
         complain("seccomp: %s", strerror(errno));
-    for (;;)
-        pause();
-    return unused;
+    return wait_forever();
 }
 
-static void make_some_time(void)
-{
-    idle_threads(100);
-    thread(installs_some_time, NULL);
-    wait_for(&shared->flag, 1);
-}
+static void make_some_time(void) { thread_beside(100, installs_some_time, NULL); }
 
 static int drop_meanwhile(void)
 {
@@ -231,9 +222,7 @@ static void *with_filter(void *rules)
 {
     require(seccomp_rules(rules, 2, 0) == 0, "seccomp");
     shared->flag = 1;
-    for (;;)
-        pause();
-    return NULL;
+    return wait_forever();
 }
 
 static void another_with_filter(const struct rule *rules)
@@ -309,12 +298,11 @@ static size_t own_len;
 
 static void *hides_its_filter(void *unused)
 {
+    (void)unused;
     shared->tid = gettid_raw();
     require(seccomp_rules(own_rules, own_len, 0) == 0, "seccomp");
     shared->flag = 1;
-    for (;;)
-        pause();
-    return unused;
+    return wait_forever();
 }
 
 #define HIDDEN_FILTER(name, ...) \

@@ -200,12 +200,11 @@ static void killed_at_capset(void)
 
 static void *is_deaf(void *unused)
 {
+    (void)unused;
     uint64_t mask = UINT64_C(1) << (BORROWED - 1);
     require(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
     shared->flag = 1;
-    for (;;)
-        pause();
-    return unused;
+    return wait_forever();
 }
 
 static void has_a_deaf_thread(void)

@@ -110,12 +110,11 @@ static void make_refused(void)
 
 static void *is_deaf(void *unused)
 {
+    (void)unused;
     uint64_t mask = UINT64_C(1) << (BORROWED - 1);
     require(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
     shared->count++;
-    for (;;)
-        pause();
-    return unused;
+    return wait_forever();
 }
 
 static void make_deaf(void)
@@ -187,15 +186,14 @@ static int narrow_beside(void)
 
 static void *toggles(void *unused)
 {
+    (void)unused;
     for (int at = 0; shared->flag != 1; at++) {
         (void)!seteuid(1);
         (void)!seteuid(0);
         shared->count = at;
     }
     shared->flag = 2;
-    for (;;)
-        pause();
-    return unused;
+    return wait_forever();
 }
 
 /* Or glibc ends the process: before the report. */
@@ -319,11 +317,10 @@ static const char *no_counter(void)
 
 static void *reads_no_counter(void *unused)
 {
+    (void)unused;
     require(prctl(PR_SET_TSC, PR_TSC_SIGSEGV, 0, 0, 0) == 0, "PR_SET_TSC");
     shared->count++;
-    for (;;)
-        pause();
-    return unused;
+    return wait_forever();
 }
 
 static void make_without_counter(void)
@@ -340,28 +337,26 @@ static volatile int locked, waits;
 
 static void *holds_lock(void *unused)
 {
+    (void)unused;
     locked = 1;
     while (!waits)
         sched_yield();
     shared->count++;
     pause(); /* until a signal was handled */
     locked = 0;
-    for (;;)
-        pause();
-    return unused;
+    return wait_forever();
 }
 
 static void *waits_for_lock(void *unused)
 {
+    (void)unused;
     uint64_t mask = UINT64_C(1) << (BORROWED - 1);
     require(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
     waits = 1;
     while (locked)
         nap(1);
     require(syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
-    for (;;)
-        pause();
-    return unused;
+    return wait_forever();
 }
 
 static void make_interlocked(void)
@@ -485,9 +480,7 @@ static void *stops_in_turn(void *turn)
     nap(250 * (unsigned)(uintptr_t)turn);
     mask = 0;
     require(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8) == 0, "rt_sigprocmask");
-    for (;;)
-        pause();
-    return NULL;
+    return wait_forever();
 }
 
 static void make_many_turns(void)

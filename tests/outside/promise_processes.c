@@ -236,11 +236,10 @@ static void make_deadline_filtered(void)
 
 static void *kills_itself_at_capset(void *unused)
 {
+    (void)unused;
     filter(SYS_capset, -1, SECCOMP_RET_KILL_THREAD, false);
     shared->flag = 1;
-    for (;;)
-        pause();
-    return unused;
+    return wait_forever();
 }
 
 static void fill_standard_error(void)
@@ -251,9 +250,7 @@ static void fill_standard_error(void)
     while (write(2, block, sizeof block) > 0 || write(2, block, 1) > 0)
         ;
     require(fcntl(2, F_SETFL, 0) == 0, "O_NONBLOCK");
-    idle_threads(2);
-    thread(kills_itself_at_capset, NULL);
-    wait_for(&shared->flag, 1);
+    thread_beside(2, kills_itself_at_capset, NULL);
 }
 
 static void process_1_with_full_stderr(void) { as_process_1(fill_standard_error); }
@@ -403,9 +400,7 @@ static void make_silent_standard_error(void)
     answers_flush = true;
     require(mount_of_silence(&server) && dup2(open("/mnt/file", O_WRONLY | O_APPEND), 2) == 2 && close(dup(2)) == 0,
             "a file of a FUSE file system");
-    idle_threads(2);
-    thread(kills_itself_at_capset, NULL);
-    wait_for(&shared->flag, 1);
+    thread_beside(2, kills_itself_at_capset, NULL);
     fall_silent();
 }
 

@@ -95,12 +95,11 @@ static void over_itself(void)
 /* One thread is in the source already. */
 static void *is_in_the_source(void *unused)
 {
+    (void)unused;
     shared->tid = gettid_raw();
     require(unshare(CLONE_FS) == 0 && chroot(PLACE "/dir") == 0 && chdir("/") == 0, "a root directory of its own");
     shared->flag = 1;
-    for (;;)
-        pause();
-    return unused;
+    return wait_forever();
 }
 
 static void thread_in_source(void)
@@ -109,9 +108,7 @@ static void thread_in_source(void)
                 mkdir(PLACE "/dir", 0755) == 0 && mount(PLACE "/dir", JAIL, NULL, MS_BIND, NULL) == 0 &&
                 mount(NULL, JAIL, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) == 0 && place_of(JAIL, wanted),
             "a bind mount");
-    idle_threads(2);
-    thread(is_in_the_source, NULL);
-    wait_for(&shared->flag, 1);
+    thread_beside(2, is_in_the_source, NULL);
 }
 
 static void without_statx(void)

@@ -64,13 +64,12 @@ static char *area; /* shared with the parent: BELOW bytes, the stack above them 
 
 static void *has_a_stack(void *unused)
 {
+    (void)unused;
     size_t at = (size_t)(current - sizes);
     stack_t stack = {.ss_sp = area + BELOW, .ss_size = stacks[at].size};
     require(sigaltstack(&stack, NULL) == 0, "sigaltstack");
     shared->flag = 1;
-    for (;;)
-        pause();
-    return unused;
+    return wait_forever();
 }
 
 static void make_stack(void)
@@ -80,9 +79,7 @@ static void make_stack(void)
     require(area != MAP_FAILED, "mmap");
     memset(area, CANARY, BELOW + stacks[at].size);
     require(stacks[at].kind != GUARD || mprotect(area, BELOW, PROT_NONE) == 0, "mprotect");
-    idle_threads(2);
-    thread(has_a_stack, NULL);
-    wait_for(&shared->flag, 1);
+    thread_beside(2, has_a_stack, NULL);
 }
 
 /* On the alternate stack already, in a handler that has left this much of it. */
@@ -115,9 +112,7 @@ static void make_nested(void)
     area = mmap(NULL, BELOW + NESTED_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     require(area != MAP_FAILED, "mmap");
     memset(area, CANARY, BELOW);
-    idle_threads(2);
-    thread(is_on_its_stack, NULL);
-    wait_for(&shared->flag, 1);
+    thread_beside(2, is_on_its_stack, NULL);
 }
 
 static void nothing_below(void)
@@ -231,13 +226,12 @@ static void *calls_on_a_known_stack(void *arg)
 
 static void *blocks_the_signal(void *unused)
 {
+    (void)unused;
     uint64_t mask = UINT64_MAX;
     if (syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8))
         _exit(81);
     is_deaf = 1;
-    for (;;)
-        pause();
-    return unused;
+    return wait_forever();
 }
 
 static bool gives_up(unsigned capability)
@@ -292,10 +286,8 @@ static void measures(void *arg)
 
 static void stack_is_as_documented(void *arg)
 {
-    if (!can_change_ids()) {
-        skip("ids cannot be changed here");
+    if (!need_ids())
         return;
-    }
     for (int beside = 0; beside < SURROUNDINGS; beside++) {
         struct measurement it = {.need = arg, .beside = beside};
         struct child *child = start(measures, &it);

@@ -95,6 +95,7 @@ static struct situation falls_silent[LEN(falls_silent_of)];
  * moment: a call that is held with no thread stopped has no limit. */
 static void *silences(void *unused)
 {
+    (void)unused;
     uint64_t mask = UINT64_C(1) << 32 /* the borrowed signal, 33 */;
     struct sched_param first = {.sched_priority = 1};
     (void)!sched_setscheduler(0, SCHED_FIFO, &first); /* where that is allowed */
@@ -106,9 +107,7 @@ static void *silences(void *unused)
         ;
     shared->flag = 1;
     require(syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
-    for (;;)
-        pause();
-    return unused;
+    return wait_forever();
 }
 
 static void make_falls_silent(void)

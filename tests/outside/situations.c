@@ -179,6 +179,20 @@ void wait_for(volatile int *word, int value)
         nap(1);
 }
 
+void *wait_forever(void)
+{
+    for (;;)
+        pause();
+    return NULL;
+}
+
+void thread_beside(unsigned idle, void *(*body)(void *), void *arg)
+{
+    idle_threads(idle);
+    thread(body, arg);
+    wait_for(&shared->flag, 1);
+}
+
 pid_t gettid_raw(void) { return (pid_t)syscall(SYS_gettid); }
 
 char state_of(pid_t pid, pid_t tid)

@@ -86,6 +86,9 @@ void raw_drop(unsigned uid, uint64_t keep);   /* of the calling thread alone, to
 bool is_fstat(uint64_t call);                 /* by the number of one of the system calls that may serve for it */
 void wait_for(volatile int *word, int value); /* until it has the value */
 void nap(unsigned milliseconds);
+void *wait_forever(void); /* the end of a thread that stays */
+void thread_beside(unsigned idle, void *(*body)(void *),
+                   void *arg); /* and idle ones; returns when it has set shared->flag to 1 */
 pid_t gettid_raw(void);
 char state_of(pid_t pid, pid_t tid); /* the letter of /proc/PID/task/TID/stat, 0 if there is none */
 bool kernel_before(unsigned major, unsigned minor);

@@ -57,12 +57,7 @@ static void *ends_with_its_signal(void *unused)
 static void make_some_idle(void) { idle_threads(MANY_IDLE); }
 
 /* The last of them ends when it has its signal; whoever looks only when the deadline is over comes too late. */
-static void make_300_and_one_ends(void)
-{
-    idle_threads(299);
-    thread(ends_with_its_signal, NULL);
-    wait_for(&shared->flag, 1);
-}
+static void make_300_and_one_ends(void) { thread_beside(299, ends_with_its_signal, NULL); }
 
 static int drop_within_a_minute(void) { return drop_within("60"); }
 
@@ -76,17 +71,10 @@ static void *takes_the_signal(void *unused)
     require(syscall(SYS_rt_sigtimedwait, &borrowed, NULL, NULL, 8) == 33, "rt_sigtimedwait");
     shared->count++;
     mask_all_signals(0);
-    for (;;)
-        pause();
-    return NULL;
+    return wait_forever();
 }
 
-static void make_taker(void)
-{
-    idle_threads(2);
-    thread(takes_the_signal, NULL);
-    wait_for(&shared->flag, 1);
-}
+static void make_taker(void) { thread_beside(2, takes_the_signal, NULL); }
 
 static void was_taken(void)
 {
@@ -102,9 +90,7 @@ static void *hears_in_turn(void *turn)
     wait_for(&shared->flag, 1);
     nap(300 * (unsigned)(uintptr_t)turn);
     mask_all_signals(0);
-    for (;;)
-        pause();
-    return NULL;
+    return wait_forever();
 }
 
 static void make_one_after_another(void)
@@ -142,9 +128,7 @@ static void *creates_when_told(void *unused)
     thread(is_born, NULL);
     wait_for(&shared->count, 1);
     mask_all_signals(0);
-    for (;;)
-        pause();
-    return NULL;
+    return wait_forever();
 }
 
 static void births_tracer(pid_t caller, pid_t ending)

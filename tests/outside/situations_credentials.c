@@ -55,9 +55,7 @@ static void *drops_by_itself(void *unused)
     shared->tid = gettid_raw();
     raw_drop(ECUSER_UID, BIT(10));
     shared->flag = 1;
-    for (;;)
-        pause();
-    return NULL;
+    return wait_forever();
 }
 
 static void *drops_all_by_itself(void *unused)
@@ -66,9 +64,7 @@ static void *drops_all_by_itself(void *unused)
     shared->tid = gettid_raw();
     raw_drop(ECUSER_UID, 0);
     shared->flag = 1;
-    for (;;)
-        pause();
-    return NULL;
+    return wait_forever();
 }
 
 static void *becomes_another(void *unused)
@@ -77,31 +73,14 @@ static void *becomes_another(void *unused)
     shared->tid = gettid_raw();
     raw_drop(65534, BIT(10));
     shared->flag = 1;
-    for (;;)
-        pause();
-    return NULL;
+    return wait_forever();
 }
 
-static void make_dropped_thread(void)
-{
-    idle_threads(2);
-    thread(drops_by_itself, NULL);
-    wait_for(&shared->flag, 1);
-}
+static void make_dropped_thread(void) { thread_beside(2, drops_by_itself, NULL); }
 
-static void make_bare_thread(void)
-{
-    idle_threads(2);
-    thread(drops_all_by_itself, NULL);
-    wait_for(&shared->flag, 1);
-}
+static void make_bare_thread(void) { thread_beside(2, drops_all_by_itself, NULL); }
 
-static void make_other_thread(void)
-{
-    idle_threads(2);
-    thread(becomes_another, NULL);
-    wait_for(&shared->flag, 1);
-}
+static void make_other_thread(void) { thread_beside(2, becomes_another, NULL); }
 
 static long filtered_call, filtered_argument;
 static unsigned filter_action;
@@ -112,9 +91,7 @@ static void *filters_itself(void *unused)
     shared->tid = gettid_raw();
     filter(filtered_call, filtered_argument, filter_action, false);
     shared->flag = 1;
-    for (;;)
-        pause();
-    return NULL;
+    return wait_forever();
 }
 
 static void make_filter(long call, long argument, unsigned action)
@@ -123,9 +100,7 @@ static void make_filter(long call, long argument, unsigned action)
     filtered_argument = argument;
     filter_action = action;
     /* More than the caller looks after at a time: the filtered one is the last. */
-    idle_threads(80);
-    thread(filters_itself, NULL);
-    wait_for(&shared->flag, 1);
+    thread_beside(80, filters_itself, NULL);
 }
 
 static void make_filter_capset(void) { make_filter(SYS_capset, -1, SECCOMP_RET_ERRNO | EPERM); }
@@ -175,17 +150,13 @@ static void *unshares_fs(void *unused)
     shared->tid = gettid_raw();
     require(unshare(CLONE_FS) == 0, "unshare");
     shared->flag = 1;
-    for (;;)
-        pause();
-    return NULL;
+    return wait_forever();
 }
 
 static void make_unshared_fs(void)
 {
     require(mkdtemp(new_root) != NULL && chmod(new_root, 0755) == 0, "mkdtemp");
-    idle_threads(2);
-    thread(unshares_fs, NULL);
-    wait_for(&shared->flag, 1);
+    thread_beside(2, unshares_fs, NULL);
 }
 
 static int drop_with_root(void)
@@ -216,17 +187,10 @@ static void *unshares_files(void *unused)
     for (int fd = 3; fd < 64; fd++)
         close(fd);
     shared->flag = 1;
-    for (;;)
-        pause();
-    return NULL;
+    return wait_forever();
 }
 
-static void make_unshared_files(void)
-{
-    idle_threads(2);
-    thread(unshares_files, NULL);
-    wait_for(&shared->flag, 1);
-}
+static void make_unshared_files(void) { thread_beside(2, unshares_files, NULL); }
 
 void situations_of_other_credentials(void)
 {

@@ -94,9 +94,7 @@ static void *on_a_small_stack(void *unused)
         at++;
     stack_used = (unsigned)(here - at);
     shared->flag = 3;
-    for (;;)
-        pause();
-    return NULL;
+    return wait_forever();
 }
 
 static void make_small_stacks(void)
@@ -146,9 +144,7 @@ static void *keeps_errno(void *unused)
     if (errno != 4242)
         complain("errno of another thread became %d", errno);
     __atomic_add_fetch(&shared->count, 1, __ATOMIC_SEQ_CST);
-    for (;;)
-        pause();
-    return NULL;
+    return wait_forever();
 }
 
 static void make_errno(void)

@@ -164,9 +164,7 @@ static void *another_caller(void *unused)
     if (status != EC_SECURITY_OK)
         complain("another caller: %d %s", status, ec_security_last_error());
     __atomic_add_fetch(&shared->count, 1, __ATOMIC_SEQ_CST);
-    for (;;)
-        pause();
-    return NULL;
+    return wait_forever();
 }
 
 static void callers(int others)

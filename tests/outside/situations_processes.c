@@ -146,9 +146,7 @@ static void *gets_its_number(void *unused)
     (void)unused;
     number_of_heir = gettid_raw();
     set_mask(0);
-    for (;;)
-        pause();
-    return NULL;
+    return wait_forever();
 }
 
 static volatile bool is_deaf;
@@ -168,9 +166,7 @@ static void *gives_number_away(void *unused)
     if (number_of_heir != number_of_ended)
         complain("the heir of %d got %d", number_of_ended, number_of_heir);
     set_mask(0);
-    for (;;)
-        pause();
-    return NULL;
+    return wait_forever();
 }
 
 static void number_changes_hands(void)

@@ -200,9 +200,7 @@ static void *drains_later(void *unused)
     nap(200);
     while (sigtimedwait(&set, NULL, &(struct timespec){0, 0}) > 0)
         ;
-    for (;;)
-        pause();
-    return NULL;
+    return wait_forever();
 }
 
 static void make_full_queue(void)
@@ -347,17 +345,10 @@ static void *sets_action_amid(void *unused)
     action_before.handler = (void (*)(int))(uintptr_t)hands_on;
     raw_action(&action_before);
     require(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, 8) == 0, "rt_sigprocmask");
-    for (;;)
-        pause();
-    return NULL;
+    return wait_forever();
 }
 
-static void make_action_amid(void)
-{
-    idle_threads(2);
-    thread(sets_action_amid, NULL);
-    wait_for(&shared->flag, 1);
-}
+static void make_action_amid(void) { thread_beside(2, sets_action_amid, NULL); }
 
 static void action_amid_stays(void)
 {
@@ -450,9 +441,7 @@ static void make_waiter(void)
 static void *ends_on_death(void *unused)
 {
     (void)unused;
-    for (;;)
-        pause();
-    return NULL;
+    return wait_forever();
 }
 
 static void make_parent_signal(void)

@@ -63,9 +63,7 @@ static void make_blocker_of(uint64_t signals)
 {
     static uint64_t mask;
     mask = signals;
-    idle_threads(MANY_IDLE);
-    thread(blocks, &mask);
-    wait_for(&shared->flag, 1);
+    thread_beside(MANY_IDLE, blocks, &mask);
 }
 
 static void make_blocker(void) { make_blocker_of(UINT64_MAX); }
@@ -81,24 +79,12 @@ static void *in_vfork(void *milliseconds)
         nap((unsigned)time);
         _exit(0);
     }
-    for (;;)
-        pause();
-    return NULL;
+    return wait_forever();
 }
 
-static void make_vfork_for_good(void)
-{
-    idle_threads(2);
-    thread(in_vfork, (void *)1000000L);
-    wait_for(&shared->flag, 1);
-}
+static void make_vfork_for_good(void) { thread_beside(2, in_vfork, (void *)1000000L); }
 
-void make_vfork_for_a_while(void)
-{
-    idle_threads(2);
-    thread(in_vfork, (void *)300L);
-    wait_for(&shared->flag, 1);
-}
+void make_vfork_for_a_while(void) { thread_beside(2, in_vfork, (void *)300L); }
 
 /* A page that nobody fills in: a read(2) into it waits in the kernel for ever, deaf to signals that do not kill. */
 static void *in_page_fault(void *page)
@@ -108,9 +94,7 @@ static void *in_page_fault(void *page)
     shared->flag = 1;
     if (read(zero, page, 1) < 0)
         _exit(74);
-    for (;;)
-        pause();
-    return NULL;
+    return wait_forever();
 }
 
 static int fault_descriptor(void)
@@ -203,9 +187,7 @@ static void *busy(void *unused)
 static void make_frozen(void)
 {
     char number[16];
-    idle_threads(2);
-    thread(busy, NULL);
-    wait_for(&shared->flag, 1);
+    thread_beside(2, busy, NULL);
     snprintf(number, sizeof number, "%d", getpid());
     require(!version_2 || write_file(group, "cgroup.procs", number), group);
     snprintf(number, sizeof number, "%d", shared->tid);
@@ -267,9 +249,7 @@ void *waits(void *out)
 {
     *(pid_t *)out = gettid_raw();
     __atomic_add_fetch(&shared->count, 1, __ATOMIC_SEQ_CST);
-    for (;;)
-        pause();
-    return NULL;
+    return wait_forever();
 }
 
 static void traced(bool all, bool stops, bool hands_on)
@@ -294,9 +274,7 @@ static void *stops_in_handler(void *unused)
     (void)unused;
     shared->tid = gettid_raw();
     shared->flag = 1;
-    for (;;)
-        pause();
-    return NULL;
+    return wait_forever();
 }
 
 static uint64_t stop_at;
@@ -305,9 +283,7 @@ static unsigned held_for; /* milliseconds; 0: for good */
 static void traced_until(long call)
 {
     stop_at = (uint64_t)call;
-    idle_threads(2);
-    thread(stops_in_handler, NULL);
-    wait_for(&shared->flag, 1);
+    thread_beside(2, stops_in_handler, NULL);
     while (state_of(getpid(), shared->tid) != 'S')
         nap(1);
     prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);

@@ -333,10 +333,8 @@ static void is_kept_out(void *unused)
 static void kept_out(void *unused)
 {
     (void)unused;
-    if (!can_change_ids()) {
-        skip("ids cannot be changed here");
+    if (!need_ids())
         return;
-    }
     struct answer *answer = release_and_wait(start(is_kept_out, NULL));
     if (answer->came && answer->status == -1) {
         skip("no /proc with hidepid here: %s", answer->text);
