@@ -1,4 +1,4 @@
-/* load LIBRARY FUNCTION TEXT: how long dlopen, the first call of FUNCTION(TEXT, room) and dlclose take together, and how much
+/* load LIBRARY FUNCTION TEXT: how long dlopen, the first call of FUNCTION(TEXT, buf) and dlclose take together, and how much
  * memory of its own the process has more before dlclose. Prints `name number` pairs: nanoseconds, and KiB. */
 
 #include "bench.h"
@@ -24,7 +24,7 @@ static long private_dirty(void)
 }
 
 /* Sets that neither library overruns. */
-static unsigned long room[16];
+static unsigned long buf[16];
 
 int main(int argc, char **argv)
 {
@@ -44,7 +44,7 @@ int main(int argc, char **argv)
     *(void **)&call = dlsym(library, argv[2]);
     if (call == NULL)
         bench_fail(argv[2]);
-    call(argv[3], room);
+    call(argv[3], buf);
     int64_t called = bench_now();
     long after = private_dirty();
     int64_t closing = bench_now();

@@ -15,14 +15,14 @@ int main(int argc, char **argv)
     if (argc != 2)
         return 2;
     size_t bytes = strtoul(argv[1], NULL, 10) << 20;
-    char *room = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (room == MAP_FAILED)
+    char *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
         bench_fail("mmap");
     /* Small pages, as a heap that grew slowly has them: the most page tables. */
-    madvise(room, bytes, MADV_NOHUGEPAGE);
-    if (madvise(room, bytes, MADV_POPULATE_WRITE)) {
+    madvise(memory, bytes, MADV_NOHUGEPAGE);
+    if (madvise(memory, bytes, MADV_POPULATE_WRITE)) {
         for (size_t at = 0; at < bytes; at += 4096)
-            room[at] = 1;
+            memory[at] = 1;
     }
     ec_security_policy *policy = ec_security_policy_new();
     if (policy == NULL || ec_security_policy_set(policy, "user", "4711") || ec_security_policy_set(policy, "group", "4712") ||

@@ -119,7 +119,7 @@ export LD_LIBRARY_PATH="$lib"
     built c-archive $c99 $c/drop.c $cflags "$lib/libec_security.a"
     LD_LIBRARY_PATH='' looked_at c-archive "$work/c-archive"
 
-    # All of it in the program. The linker warns of the look-ups of names, which load shared modules all the same: with
+    # All of it in the program. The linker warns of the lookups of names, which load shared modules all the same: with
     # modules other than "files" glibc itself may crash there, so these are the only ones here.
     problem=$(silent $c99 -static $c/drop.c $cflags $static_libs -o "$work/c-all-static")
     verdict "c-all-static: compiles" "$problem"

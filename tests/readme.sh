@@ -12,7 +12,7 @@ wanted="01.text 02.sh 03.c 04.sh 05.sh 06.python 07.conf 08.text"
 verdict "README has the blocks that are tried here" "$([ "$kinds" = "$wanted" ] || echo "it has $kinds, not $wanted")"
 [ "$failed" = 0 ] || exit 1
 
-# The user "ecuser", where there can be one; and look-ups by files only, for the program that has glibc inside.
+# The user "ecuser", where there can be one; and lookups by files only, for the program that has glibc inside.
 cat >"$work/with-ecuser" <<'END'
 "$EC_TESTS/private-etc" "passwd+$EC_WORK/passwd" "group+$EC_WORK/group" "nsswitch.conf=$EC_WORK/nsswitch.conf" || exit 99
 exec "$@"

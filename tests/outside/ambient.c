@@ -182,11 +182,11 @@ static void managed_start(void *arg)
 
 static bool copy(const char *from, const char *to, mode_t mode)
 {
-    char room[65536];
+    char buf[65536];
     int in = open(from, O_RDONLY | O_CLOEXEC), out = open(to, O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
     ssize_t got = -1;
-    while (in >= 0 && out >= 0 && (got = read(in, room, sizeof room)) > 0)
-        if (write(out, room, (size_t)got) != got)
+    while (in >= 0 && out >= 0 && (got = read(in, buf, sizeof buf)) > 0)
+        if (write(out, buf, (size_t)got) != got)
             return false;
     return got == 0 && !close(in) && !close(out) && !chmod(to, mode);
 }

@@ -71,14 +71,14 @@ static void returned_at(int line, int got, int want, const char *what)
 /* RETURNS(f(x), status): that is what f(x) returns. */
 #define RETURNS(call, status) returned_at(__LINE__, CALL(call), (status), #call)
 
-static void *room_for(size_t len)
+static void *buffer_of(size_t len)
 {
-    void *room = malloc(len);
-    if (!room) {
+    void *buf = malloc(len);
+    if (!buf) {
         perror("malloc");
         exit(70);
     }
-    return room;
+    return buf;
 }
 
 /* --- strings at the edge of what is mapped -------------------------------------------------------------------------- */
@@ -99,21 +99,21 @@ static char *walled(size_t len, bool upper)
     return at + page() + (upper ? whole - len : 0);
 }
 
-static void unwall(char *room, size_t len, bool upper)
+static void unwall(char *buf, size_t len, bool upper)
 {
     size_t whole = whole_pages(len);
-    munmap(room - (upper ? whole - len : 0) - page(), whole + 2 * page());
+    munmap(buf - (upper ? whole - len : 0) - page(), whole + 2 * page());
 }
 
 /* A string of `times` times `text`. */
 static char *walled_text(const char *text, size_t times, bool upper)
 {
     size_t unit = strlen(text), len = unit * times;
-    char *room = walled(len + 1, upper);
+    char *buf = walled(len + 1, upper);
     for (size_t n = 0; n < times; n++)
-        memcpy(room + n * unit, text, unit);
-    room[len] = 0;
-    return room;
+        memcpy(buf + n * unit, text, unit);
+    buf[len] = 0;
+    return buf;
 }
 
 /* --- texts ---------------------------------------------------------------------------------------------------------- */
@@ -266,17 +266,17 @@ static void nulls(void)
     check(same_caps(&caps, &CANARY), "from_text(NULL) wrote to its output");
     RETURNS(ec_security_raise(NULL), EC_SECURITY_EARGUMENT);
     RETURNS(ec_security_lower(NULL), EC_SECURITY_EARGUMENT);
-    char room[32];
-    memset(room, 'x', sizeof room);
-    RETURNS(ec_security_caps_to_text(NULL, room, sizeof room), -EC_SECURITY_EARGUMENT);
+    char buf[32];
+    memset(buf, 'x', sizeof buf);
+    RETURNS(ec_security_caps_to_text(NULL, buf, sizeof buf), -EC_SECURITY_EARGUMENT);
     RETURNS(ec_security_caps_to_text(NULL, NULL, 0), -EC_SECURITY_EARGUMENT);
     RETURNS(ec_security_caps_to_text(NULL, NULL, 5), -EC_SECURITY_EARGUMENT);
     RETURNS(ec_security_caps_to_text(&caps, NULL, 1), -EC_SECURITY_EARGUMENT);
     RETURNS(ec_security_caps_to_text(&caps, NULL, SIZE_MAX), -EC_SECURITY_EARGUMENT);
     RETURNS(ec_security_status(0, NULL, 1), -EC_SECURITY_EARGUMENT);
     RETURNS(ec_security_status(-1, NULL, 1), -EC_SECURITY_EARGUMENT);
-    for (size_t at = 0; at < sizeof room; at++)
-        check(room[at] == 'x', "a refused to_text wrote to byte %zu of its buffer", at);
+    for (size_t at = 0; at < sizeof buf; at++)
+        check(buf[at] == 'x', "a refused to_text wrote to byte %zu of its buffer", at);
 }
 
 /* --- buffers, as snprintf has it ------------------------------------------------------------------------------------ */
@@ -309,25 +309,25 @@ static void as_snprintf(writer *write, const char *name)
     for (size_t at = 0; at < sizeof lens / sizeof *lens; at++)
         for (int upper = 0; upper < 2; upper++) {
             size_t len = lens[at];
-            char *room = walled(len, upper); /* one byte too far is the end */
-            memset(room, 'x', len);
-            int got = CALL(write(room, len));
-            check(got == full, "%s with room for %zu: %d, not %d", name, len, got, full);
+            char *buf = walled(len, upper); /* one byte too far is the end */
+            memset(buf, 'x', len);
+            int got = CALL(write(buf, len));
+            check(got == full, "%s with a buffer of %zu: %d, not %d", name, len, got, full);
             if (len) {
                 size_t fits = len > (size_t)full ? (size_t)full : len - 1;
-                check(strnlen(room, len) == fits, "%s with room for %zu: %zu bytes, not %zu", name, len, strnlen(room, len),
+                check(strnlen(buf, len) == fits, "%s with a buffer of %zu: %zu bytes, not %zu", name, len, strnlen(buf, len),
                       fits);
-                check(!memcmp(room, whole, fits), "%s with room for %zu: \"%.*s\"", name, len, (int)fits, room);
+                check(!memcmp(buf, whole, fits), "%s with a buffer of %zu: \"%.*s\"", name, len, (int)fits, buf);
                 for (size_t rest = fits + 1; rest < len; rest++)
-                    check(room[rest] == 'x', "%s with room for %zu: byte %zu, behind the end, was written", name, len, rest);
+                    check(buf[rest] == 'x', "%s with a buffer of %zu: byte %zu, behind the end, was written", name, len, rest);
             }
-            unwall(room, len, upper);
+            unwall(buf, len, upper);
         }
     char untouched[4] = "xyz";
-    check(CALL(write(untouched, 0)) == full && !memcmp(untouched, "xyz", 4), "%s with no room wrote", name);
+    check(CALL(write(untouched, 0)) == full && !memcmp(untouched, "xyz", 4), "%s with no buffer wrote", name);
     /* Some pass this for "as much as it takes". */
-    char *large = room_for(sizeof whole);
-    check(CALL(write(large, SIZE_MAX)) == full && !strcmp(large, whole), "%s with room without end", name);
+    char *large = buffer_of(sizeof whole);
+    check(CALL(write(large, SIZE_MAX)) == full && !strcmp(large, whole), "%s with a buffer without end", name);
     free(large);
 }
 
@@ -336,14 +336,14 @@ static void buffers(void)
     as_snprintf(writes_caps, "caps_to_text");
     as_snprintf(writes_nothing, "caps_to_text of nothing");
     as_snprintf(writes_status, "status");
-    char room[32];
-    memset(room, 'x', sizeof room);
-    RETURNS(ec_security_status(-1, room, sizeof room), -EC_SECURITY_ENOPROCESS);
-    RETURNS(ec_security_status(INT_MIN, room, sizeof room), -EC_SECURITY_ENOPROCESS);
-    RETURNS(ec_security_status(INT_MAX, room, sizeof room), -EC_SECURITY_ENOPROCESS);
+    char buf[32];
+    memset(buf, 'x', sizeof buf);
+    RETURNS(ec_security_status(-1, buf, sizeof buf), -EC_SECURITY_ENOPROCESS);
+    RETURNS(ec_security_status(INT_MIN, buf, sizeof buf), -EC_SECURITY_ENOPROCESS);
+    RETURNS(ec_security_status(INT_MAX, buf, sizeof buf), -EC_SECURITY_ENOPROCESS);
     RETURNS(ec_security_status(INT_MAX, NULL, 0), -EC_SECURITY_ENOPROCESS);
-    for (size_t at = 0; at < sizeof room; at++)
-        check(room[at] == 'x', "a refused status wrote to byte %zu of its buffer", at);
+    for (size_t at = 0; at < sizeof buf; at++)
+        check(buf[at] == 'x', "a refused status wrote to byte %zu of its buffer", at);
 
     /* There and back, for every bit of every set. */
     for (unsigned cap = 0; cap < 64; cap++)
@@ -383,7 +383,7 @@ static const struct {
 
 static void option_values(void)
 {
-    char *long_value = room_for(MIB + 1);
+    char *long_value = buffer_of(MIB + 1);
     memset(long_value, 'v', MIB);
     long_value[MIB] = 0;
     static const char *const GARBAGE[] = {"no-such-value", "\xff\xfe", "caf\xe9", "%n", "\x1b[0m", "v\xc3\x28"};
@@ -424,7 +424,7 @@ static void option_values(void)
     /* A policy text may have 16 MiB, and no more. */
     const size_t most = 16u << 20;
     const char *stanza = "Security {\n user = " NOBODYS_ID "\n}\n";
-    char *text = room_for(most + 2);
+    char *text = buffer_of(most + 2);
     memset(text, '\n', most + 1);
     memcpy(text, stanza, strlen(stanza));
     text[most] = 0;
@@ -670,7 +670,7 @@ static void last_errors(void)
     check(strcmp(ec_security_last_error(), before) != 0, "a second failure left the first one's text");
 
     /* The longest word there can be, in what is shown as four characters a byte. */
-    char *word = room_for(EC_SECURITY_TEXT_MAX + 1);
+    char *word = buffer_of(EC_SECURITY_TEXT_MAX + 1);
     memset(word, 0x80, EC_SECURITY_TEXT_MAX);
     word[EC_SECURITY_TEXT_MAX] = 0;
     RETURNS(ec_security_raise(word), EC_SECURITY_ESYNTAX);

@@ -274,13 +274,13 @@ static void compare_written(const char *of, const struct ec_security_caps *caps,
     figures->written++;
     if (returned > 0 && text) {
         /* Cut to fit, as snprintf cuts: anywhere, and nothing behind the end is touched. */
-        size_t room = below((unsigned)returned + 2);
+        size_t size = below((unsigned)returned + 2);
         char cut[4096];
         memset(cut, '?', sizeof cut);
-        int again = ec_security_caps_to_text(caps, room ? cut : NULL, room);
-        size_t fits = room ? (room - 1 < (size_t)returned ? room - 1 : (size_t)returned) : 0;
-        if (again != returned || memcmp(cut, ours, fits) || (room && cut[fits] != 0) || cut[room ? fits + 1 : 0] != '?')
-            differs_at(figures, of, "cut to %zu bytes it is \"%.*s\" (%d)", room, (int)fits + 1, cut, again);
+        int again = ec_security_caps_to_text(caps, size ? cut : NULL, size);
+        size_t fits = size ? (size - 1 < (size_t)returned ? size - 1 : (size_t)returned) : 0;
+        if (again != returned || memcmp(cut, ours, fits) || (size && cut[fits] != 0) || cut[size ? fits + 1 : 0] != '?')
+            differs_at(figures, of, "cut to %zu bytes it is \"%.*s\" (%d)", size, (int)fits + 1, cut, again);
     }
     cap_free(text);
 }
@@ -633,16 +633,16 @@ static void arguments(void *unused)
 {
     (void)unused;
     struct ec_security_caps caps = {1, 1, 0};
-    char room[8] = "before";
+    char buf[8] = "before";
     expect(ec_security_caps_from_text("=p", NULL) == EC_SECURITY_EARGUMENT, "out NULL");
     expect(strstr(ec_security_last_error(), "out: "), "out NULL: %s", ec_security_last_error());
     expect(ec_security_caps_from_text(NULL, &caps) == EC_SECURITY_EARGUMENT, "text NULL");
     expect(strstr(ec_security_last_error(), "text: "), "text NULL: %s", ec_security_last_error());
-    expect(ec_security_caps_to_text(NULL, room, sizeof room) == -EC_SECURITY_EARGUMENT, "caps NULL");
-    expect(!strcmp(room, "before"), "caps NULL, and yet something is written");
+    expect(ec_security_caps_to_text(NULL, buf, sizeof buf) == -EC_SECURITY_EARGUMENT, "caps NULL");
+    expect(!strcmp(buf, "before"), "caps NULL, and yet something is written");
     expect(ec_security_caps_to_text(&caps, NULL, 1) == -EC_SECURITY_EARGUMENT, "buf NULL with a length");
     expect(ec_security_caps_to_text(&caps, NULL, 0) == 12, "buf NULL without a length");
-    expect(ec_security_caps_to_text(&caps, room, 0) == 12 && !strcmp(room, "before"), "no length, but written");
+    expect(ec_security_caps_to_text(&caps, buf, 0) == 12 && !strcmp(buf, "before"), "no length, but written");
     expect(ec_security_caps_from_text("cap_net_bnd_service+ep", &caps) == EC_SECURITY_ESYNTAX, "unknown name");
     expect(!strcmp(ec_security_last_error(),
                    "capabilities: unknown name \"cap_net_bnd_service\" at column 1 (nearest: cap_net_bind_service)"),

@@ -426,7 +426,7 @@ static void changed_meanwhile(void *unused)
     expect_roots(child->pid, 1, "/", "/");
 }
 
-static bool room(void)
+static bool make_directories(void)
 {
     if (mount("tmpfs", "/mnt", "tmpfs", 0, "mode=0755") < 0)
         return false;
@@ -443,7 +443,7 @@ static bool room(void)
 int main(int argc, char **argv)
 {
     select_cases(argc, argv);
-    if (!private_users() || !room()) {
+    if (!private_users() || !make_directories()) {
         perror("surroundings");
         return 70;
     }

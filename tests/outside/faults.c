@@ -10,7 +10,7 @@
  *     dead       the process is gone by SIGABRT, with one line on standard error that names step, thread and errno
  *
  * Which calls there are is found by tracing a run without a fault, so a call added to the library is covered by itself. The
- * call's own look-ups (open, read, mmap … of the user database) and malloc are among them.
+ * call's own lookups (open, read, mmap … of the user database) and malloc are among them.
  *
  *     faults              every use of every call once, with one of the ways to fail in turn, and of those two in five: for `make check`
  *     faults --all        every use of every call in every way

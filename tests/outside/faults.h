@@ -169,8 +169,8 @@ enum {
 /* Where the first drop is refused, the bounding set stays: a security module may deny it (ec_security_apply(3)). */
 extern bool trim_denied;
 
-size_t slurp(const char *path, char *out, size_t room);
-void value(const char *status, const char *key, char *out, size_t room);
+size_t slurp(const char *path, char *out, size_t size);
+void value(const char *status, const char *key, char *out, size_t size);
 void take(pid_t pid, struct snapshot *out);
 const char *who(int at);
 bool PRINTF_LIKE(2, 3) say(char out[400], const char *format, ...);

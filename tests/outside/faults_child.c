@@ -44,7 +44,7 @@ static long raw(long number, long a, long b, long c, long d)
 struct shared *shared;
 int seized[2], told[2];
 
-/* Memory is asked for through these, by the library as by libc's look-ups. */
+/* Memory is asked for through these, by the library as by libc's lookups. */
 static __thread bool counts_memory;
 extern void *__libc_malloc(size_t);
 extern void *__libc_calloc(size_t, size_t);

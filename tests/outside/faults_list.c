@@ -170,9 +170,9 @@ void list_faults(int at, bool all)
             for (unsigned n = 1; n <= most; n++) {
                 uint32_t turn = mixed((uint64_t)at << 40 ^ (uint64_t)where << 36 ^ key << 12 ^ n);
                 /* The first scene is tried whole; of the others, what is alike in all is tried in part. */
-                bool of_look_ups = where == CALLER && number_is(key, SYS_read) && n <= 14;
+                bool of_lookups = where == CALLER && number_is(key, SYS_read) && n <= 14;
                 unsigned spared = scenes[at].rehearsed ? 7 : 3;
-                if (!all && at > 0 && !in_plan(key) && !of_look_ups && n > 1 && n < most && turn >> 8 & spared)
+                if (!all && at > 0 && !in_plan(key) && !of_lookups && n > 1 && n < most && turn >> 8 & spared)
                     continue;
                 for (size_t way = 0; way < len; way++) {
                     struct fault fault = {(int)at, where, key, n, out[way], false, 0};

@@ -16,7 +16,7 @@
 static const char *const fields[FIELDS] = {"Uid",    "Gid",    "Groups", "CapInh",     "CapPrm",  "CapEff",
                                            "CapBnd", "CapAmb", "SigBlk", "NoNewPrivs", "Seccomp", "State"};
 
-size_t slurp(const char *path, char *out, size_t room)
+size_t slurp(const char *path, char *out, size_t size)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
@@ -24,14 +24,14 @@ size_t slurp(const char *path, char *out, size_t room)
         return 0;
     }
     size_t have = 0;
-    for (ssize_t got; have < room - 1 && (got = read(fd, out + have, room - 1 - have)) > 0;)
+    for (ssize_t got; have < size - 1 && (got = read(fd, out + have, size - 1 - have)) > 0;)
         have += (size_t)got;
     close(fd);
     out[have] = 0;
     return have;
 }
 
-void value(const char *status, const char *key, char *out, size_t room)
+void value(const char *status, const char *key, char *out, size_t size)
 {
     size_t len = strlen(key);
     const char *at = status;
@@ -39,7 +39,7 @@ void value(const char *status, const char *key, char *out, size_t room)
         if (!(at = strchr(at, '\n')))
             break;
     if (!at) {
-        snprintf(out, room, "(no %s)", key);
+        snprintf(out, size, "(no %s)", key);
         return;
     }
     at += len + 1;
@@ -47,7 +47,7 @@ void value(const char *status, const char *key, char *out, size_t room)
     size_t end = strcspn(at, "\n");
     while (end && at[end - 1] == ' ')
         end--;
-    snprintf(out, room, "%.*s", (int)(end < room ? end : room - 1), at);
+    snprintf(out, size, "%.*s", (int)(end < size ? end : size - 1), at);
 }
 
 static int ascending(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }

@@ -232,7 +232,7 @@ static void code_of(pid_t tid, char *out, size_t len)
         fclose(maps);
 }
 
-/* libc and the modules it loads end the process by themselves where memory or a lock fails them in a look-up. That is
+/* libc and the modules it loads end the process by themselves where memory or a lock fails them in a lookup. That is
  * before anything has changed, and no library could prevent it. */
 static bool is_libc(const char *file)
 {

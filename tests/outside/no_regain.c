@@ -325,14 +325,14 @@ static bool make_place(void)
     if (!mkdtemp(place) || mount("tmpfs", place, "tmpfs", 0, "mode=0755") < 0)
         return false;
     for (size_t at = 0; at < sizeof PROGRAMS / sizeof *PROGRAMS; at++) {
-        char room[65536];
+        char buf[65536];
         ssize_t got;
         snprintf(path, sizeof path, "%s/%s", place, PROGRAMS[at].file);
         int in = open(from, O_RDONLY | O_CLOEXEC), out = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0755);
         if (in < 0 || out < 0)
             return false;
-        while ((got = read(in, room, sizeof room)) > 0)
-            if (write(out, room, (size_t)got) != got)
+        while ((got = read(in, buf, sizeof buf)) > 0)
+            if (write(out, buf, (size_t)got) != got)
                 return false;
         close(in);
         close(out);

@@ -44,7 +44,7 @@ uint64_t mask(const char *status, const char *key);
 
 /* A text that is put together in a buffer, and cut where that ends. */
 struct text {
-    char *room;
+    char *buf;
     size_t len, have;
 };
 

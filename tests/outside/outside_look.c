@@ -19,12 +19,12 @@ char *whole_file(const char *path, size_t *len)
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return NULL;
-    size_t room = 4096, have = 0;
-    char *text = malloc(room);
+    size_t capacity = 4096, have = 0;
+    char *text = malloc(capacity);
     for (;;) {
         if (!text)
             die("malloc");
-        ssize_t got = read(fd, text + have, room - 1 - have);
+        ssize_t got = read(fd, text + have, capacity - 1 - have);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0) {
@@ -37,8 +37,8 @@ char *whole_file(const char *path, size_t *len)
         if (got == 0)
             break;
         have += (size_t)got;
-        if (room - 1 - have < 2048)
-            text = realloc(text, room *= 2);
+        if (capacity - 1 - have < 2048)
+            text = realloc(text, capacity *= 2);
     }
     close(fd);
     text[have] = 0;
@@ -159,14 +159,14 @@ struct process *look(pid_t pid)
         seen->threads = case_alloc(sizeof *seen->threads); /* something to point at: the case has failed already */
         return seen;
     }
-    size_t room = 0;
+    size_t capacity = 0;
     struct thread *threads = NULL;
     for (struct dirent *entry; (entry = readdir(directory));) {
         if (!isdigit((unsigned char)entry->d_name[0]))
             continue;
-        if (seen->len == room) {
-            room = room ? room * 2 : 64;
-            threads = realloc(threads, room * sizeof *threads);
+        if (seen->len == capacity) {
+            capacity = capacity ? capacity * 2 : 64;
+            threads = realloc(threads, capacity * sizeof *threads);
             if (!threads)
                 die("realloc");
         }
@@ -192,7 +192,7 @@ void PRINTF_LIKE(2, 3) add(struct text *out, const char *format, ...)
     va_list args;
     va_start(args, format);
     if (out->have < out->len) {
-        int more = vsnprintf(out->room + out->have, out->len - out->have, format, args);
+        int more = vsnprintf(out->buf + out->have, out->len - out->have, format, args);
         out->have += more > 0 ? (size_t)more : 0;
     }
     va_end(args);

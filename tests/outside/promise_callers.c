@@ -39,7 +39,7 @@ static void *is_killed(void *unused)
     (void)unused;
     shared->tid = gettid_raw();
     filter(killed_at(), -1, SECCOMP_RET_KILL_THREAD, false);
-    /* By number, without a look-up: that would be under locks of libc's. */
+    /* By number, without a lookup: that would be under locks of libc's. */
     (void)!apply_of((const char *const[]){"user", "4711", "group", "4712", "supplemental_groups", "4712 4713 4714",
                                           "capabilities", "cap_net_bind_service+ep", "deadline", "1", NULL});
     shared->flag = 1; /* made no such call */

@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BORROWED 33
+#define SETID_SIGNAL 33
 #define LEN(array) (sizeof(array) / sizeof *(array))
 
 /* --- another thread installs a filter for all while threads are being stopped ------------------------------------------- */
@@ -24,11 +24,11 @@
 static const struct rule *meanwhile;
 static size_t meanwhile_len;
 
-/* Deaf until the borrowed signal waits for it: by then the caller has begun, and this thread is the last to be stopped. */
+/* Deaf until the set*id signal waits for it: by then the caller has begun, and this thread is the last to be stopped. */
 static void *installs_for_all(void *unused)
 {
     (void)unused;
-    uint64_t mask = UINT64_C(1) << (BORROWED - 1), waiting = 0;
+    uint64_t mask = UINT64_C(1) << (SETID_SIGNAL - 1), waiting = 0;
     require(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
     shared->flag = 1;
     while (!(waiting & mask))

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define LEN(array) (sizeof(array) / sizeof *(array))
-#define BORROWED 33
+#define SETID_SIGNAL 33
 #define MEMORY_KB 200
 
 struct holdings {
@@ -84,7 +84,7 @@ static void take(struct holdings *out)
     prctl(PR_GET_PDEATHSIG, &signal);
     out->death_signal = signal;
     out->memory_kb = field_of("\nVmRSS:");
-    require(syscall(SYS_rt_sigaction, BORROWED, NULL, out->action, 8) == 0, "rt_sigaction");
+    require(syscall(SYS_rt_sigaction, SETID_SIGNAL, NULL, out->action, 8) == 0, "rt_sigaction");
     require(syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &out->mask, 8) == 0, "rt_sigprocmask");
 }
 
@@ -201,7 +201,7 @@ static void killed_at_capset(void)
 static void *is_deaf(void *unused)
 {
     (void)unused;
-    uint64_t mask = UINT64_C(1) << (BORROWED - 1);
+    uint64_t mask = UINT64_C(1) << (SETID_SIGNAL - 1);
     require(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
     shared->flag = 1;
     return wait_forever();

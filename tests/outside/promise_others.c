@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #define LEN(array) (sizeof(array) / sizeof *(array))
-#define BORROWED 33
+#define SETID_SIGNAL 33
 
 static long nanoseconds(void)
 {
@@ -111,7 +111,7 @@ static void make_refused(void)
 static void *is_deaf(void *unused)
 {
     (void)unused;
-    uint64_t mask = UINT64_C(1) << (BORROWED - 1);
+    uint64_t mask = UINT64_C(1) << (SETID_SIGNAL - 1);
     require(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
     shared->count++;
     return wait_forever();
@@ -350,7 +350,7 @@ static void *holds_lock(void *unused)
 static void *waits_for_lock(void *unused)
 {
     (void)unused;
-    uint64_t mask = UINT64_C(1) << (BORROWED - 1);
+    uint64_t mask = UINT64_C(1) << (SETID_SIGNAL - 1);
     require(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
     waits = 1;
     while (locked)

@@ -96,7 +96,7 @@ static struct situation falls_silent[LEN(falls_silent_of)];
 static void *silences(void *unused)
 {
     (void)unused;
-    uint64_t mask = UINT64_C(1) << 32 /* the borrowed signal, 33 */;
+    uint64_t mask = UINT64_C(1) << 32 /* the set*id signal, 33 */;
     struct sched_param first = {.sched_priority = 1};
     (void)!sched_setscheduler(0, SCHED_FIFO, &first); /* where that is allowed */
     require(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");

@@ -120,7 +120,7 @@ void thread(void *(*body)(void *), void *arg)
     pthread_attr_destroy(&attr);
 }
 
-/* A thread that libc knows nothing of, so that libc has no handler for the borrowed signal. */
+/* A thread that libc knows nothing of, so that libc has no handler for the set*id signal. */
 static char bare_stack[1 << 16] __attribute__((aligned(16)));
 static struct timespec heard_later;
 
@@ -291,9 +291,9 @@ static void look_at_facts(pid_t pid, struct facts *out)
     out->root[len > 0 ? len : 0] = 0;
 }
 
-static size_t lines_said(char *text, size_t room)
+static size_t lines_said(char *text, size_t size)
 {
-    ssize_t len = pread(standard_error, text, room - 1, 0);
+    ssize_t len = pread(standard_error, text, size - 1, 0);
     text[len > 0 ? len : 0] = 0;
     size_t lines = 0;
     for (const char *c = text; *c; c++)
@@ -394,7 +394,7 @@ static bool said_as_promised(const struct answer *answer, const char *said, size
 }
 
 /* Another image, which is as the process was, or as asked: all or nothing there too. Or the process has ended on the way to it, by the
- * borrowed signal, which a new image has no handler for (docs/situations.md). */
+ * set*id signal, which a new image has no handler for (docs/situations.md). */
 static bool is_as_print_creds_says(const struct answer *answer, const struct process *before, const char *said)
 {
     const struct thread *was = &before->threads[0];

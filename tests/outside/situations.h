@@ -81,10 +81,10 @@ int stop_all_within(const char *seconds);
 int stop_all(void);                            /* a call that stops every thread, and changes nothing */
 void require(bool held, const char *what);     /* else the child ends: the situation could not be made */
 void thread(void *(*body)(void *), void *arg); /* detached */
-void deaf_bare_thread(unsigned later);        /* by clone(2); it hears the borrowed signal so many ms after shared->flag is set */
-void raw_drop(unsigned uid, uint64_t keep);   /* of the calling thread alone, to what is asked for, by its own system calls */
-bool is_fstat(uint64_t call);                 /* by the number of one of the system calls that may serve for it */
-void wait_for(volatile int *word, int value); /* until it has the value */
+void deaf_bare_thread(unsigned later);         /* by clone(2); it hears the set*id signal so many ms after shared->flag is set */
+void raw_drop(unsigned uid, uint64_t keep);    /* of the calling thread alone, to what is asked for, by its own system calls */
+bool is_fstat(uint64_t call);                  /* by the number of one of the system calls that may serve for it */
+void wait_for(volatile int *word, int value);  /* until it has the value */
 void nap(unsigned milliseconds);
 void *wait_forever(void); /* the end of a thread that stays */
 void thread_beside(unsigned idle, void *(*body)(void *),

@@ -33,7 +33,7 @@ static void *is_born(void *unused)
 }
 
 /* Deaf, as are those that it creates, and gone before anybody can wait for it. */
-static void *creates_its_heir(void *over)
+static void *creates_its_successor(void *over)
 {
     mask_all_signals(UINT64_MAX);
     shared->flag = 1;
@@ -41,7 +41,7 @@ static void *creates_its_heir(void *over)
     if (*(volatile int *)over)
         shared->flag = 2;
     else
-        thread(creates_its_heir, over);
+        thread(creates_its_successor, over);
     return NULL;
 }
 
@@ -65,10 +65,10 @@ static int drop_within_a_minute(void) { return drop_within("60"); }
 static void *takes_the_signal(void *unused)
 {
     (void)unused;
-    uint64_t borrowed = UINT64_C(1) << 32;
+    uint64_t setid_signal = UINT64_C(1) << 32;
     mask_all_signals(UINT64_MAX);
     shared->flag = 1;
-    require(syscall(SYS_rt_sigtimedwait, &borrowed, NULL, NULL, 8) == 33, "rt_sigtimedwait");
+    require(syscall(SYS_rt_sigtimedwait, &setid_signal, NULL, NULL, 8) == 33, "rt_sigtimedwait");
     shared->count++;
     mask_all_signals(0);
     return wait_forever();
@@ -108,10 +108,10 @@ static int drop_one_after_another(void)
     return drop_within("0.3");
 }
 
-static int drop_amid_heirs(void)
+static int drop_amid_successors(void)
 {
     static volatile int over;
-    thread(creates_its_heir, (void *)&over);
+    thread(creates_its_successor, (void *)&over);
     wait_for(&shared->flag, 1);
     int status = drop_within("0.1");
     over = 1;
@@ -195,15 +195,15 @@ void situations_of_births(void)
     static const struct situation all[] = {
         SITUATION("a thread that has ended leaves the list just when another is born", .make = make_births, .then = was_born,
                   .outcomes = DONE, .threads = 3),
-        SITUATION("deaf threads come and go, each the last one's heir, so that never all are parked", .make = make_some_idle,
-                  .call = drop_amid_heirs, .outcomes = REFUSED, .status = EC_SECURITY_ETHREAD,
+        SITUATION("threads that block the signal replace one another, so that never all are stopped", .make = make_some_idle,
+                  .call = drop_amid_successors, .outcomes = REFUSED, .status = EC_SECURITY_ETHREAD,
                   .says = {"threads are created faster than they can be stopped"}, .or_says = "did not stop within the deadline"),
         SITUATION("threads stop one after another, all of them later than the deadline", .make = make_one_after_another,
                   .call = drop_one_after_another, .outcomes = REFUSED, .status = EC_SECURITY_ETHREAD,
                   .says = {"did not stop within the deadline"}),
         SITUATION("one of 300 threads ends when it has its signal", .make = make_300_and_one_ends, .call = drop_within_a_minute,
                   .seconds = 30, .outcomes = DONE, .threads = 300),
-        SITUATION("a thread takes the borrowed signal by a raw rt_sigtimedwait call, once", .make = make_taker, .then = was_taken,
+        SITUATION("a thread takes the set*id signal by a raw rt_sigtimedwait call, once", .make = make_taker, .then = was_taken,
                   .outcomes = DONE, .threads = 4),
     };
     for (size_t at = 0; at < sizeof all / sizeof *all; at++)

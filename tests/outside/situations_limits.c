@@ -145,7 +145,7 @@ static int each_size_of_memory(void)
     return drop();
 }
 
-/* Each allocation of a call fails once, each in a child. With `theirs`, glibc's look-up of names may end the process, before
+/* Each allocation of a call fails once, each in a child. With `theirs`, glibc's lookup of names may end the process, before
  * anything is changed: without memory glibc 2.36 runs into an assertion or a NULL pointer, or finds nobody. */
 static int each_allocation(int (*call)(void), bool theirs)
 {
@@ -212,7 +212,7 @@ static int each_allocation_of_names(void) { return each_allocation(drop, true); 
 static void tell_allocations(pid_t pid)
 {
     (void)pid;
-    printf("    allocations of a call, each failed once: %d; glibc's look-up of names ended the process: %d times\n",
+    printf("    allocations of a call, each failed once: %d; glibc's lookup of names ended the process: %d times\n",
            shared->count, shared->flag);
 }
 

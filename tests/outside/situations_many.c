@@ -25,20 +25,20 @@ static unsigned long number_in(const char *path)
 }
 
 /* 20,000, or what this machine's limits leave room for beside a thousand threads of others. */
-static const char *no_room_for_many(void)
+static const char *too_few_allowed(void)
 {
-    unsigned long room = number_in("/proc/sys/kernel/pid_max");
+    unsigned long possible = number_in("/proc/sys/kernel/pid_max");
     const unsigned long others[] = {number_in("/proc/sys/kernel/threads-max"), number_in("/sys/fs/cgroup/pids.max"),
                                     number_in("/sys/fs/cgroup/pids/pids.max")};
     for (size_t at = 0; at < sizeof others / sizeof *others; at++)
-        room = others[at] < room ? others[at] : room;
+        possible = others[at] < possible ? others[at] : possible;
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NPROC, &limit) == 0 && limit.rlim_cur < room)
-        room = limit.rlim_cur;
-    if (room < 6000)
+    if (getrlimit(RLIMIT_NPROC, &limit) == 0 && limit.rlim_cur < possible)
+        possible = limit.rlim_cur;
+    if (possible < 6000)
         return "the limits of this machine leave no room for 5,000 threads";
-    if (room < most + 1000)
-        most = (unsigned)room - 1000;
+    if (possible < most + 1000)
+        most = (unsigned)possible - 1000;
     printf("    %u threads\n", most);
     return NULL;
 }
@@ -200,7 +200,7 @@ void situations_of_many_threads(void)
     for (size_t at = 0; at < sizeof all / sizeof *all; at++)
         situation(&all[at]);
     /* By itself, for `make soak`: it takes too long for every day. */
-    static const struct situation many = SITUATION("20,000 threads, or as many as there is room for", .cannot = no_room_for_many,
+    static const struct situation many = SITUATION("20,000 threads, or as many as there is room for", .cannot = too_few_allowed,
                                                    .make = make_many, .outcomes = DONE, .threads = 5000, .seconds = 600);
     if (getenv("SITUATIONS_MANY"))
         situation(&many);

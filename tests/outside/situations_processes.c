@@ -128,7 +128,7 @@ static void own_proc_numbers_alike(void) { foreign_proc(numbers_alike, true); }
 
 /* A thread ends when it has its signal, and another gets its number; both that one and whoever creates it hear the signal late, so that
  * the caller has noticed the end. In a namespace of its own, since nobody else may take the number. */
-static volatile pid_t number_of_ended, number_of_heir;
+static volatile pid_t number_of_ended, number_of_successor;
 
 static void set_mask(uint64_t mask) { require(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8) == 0, "rt_sigprocmask"); }
 
@@ -144,7 +144,7 @@ static void *ends_with_its_signal(void *unused)
 static void *gets_its_number(void *unused)
 {
     (void)unused;
-    number_of_heir = gettid_raw();
+    number_of_successor = gettid_raw();
     set_mask(0);
     return wait_forever();
 }
@@ -161,10 +161,10 @@ static void *gives_number_away(void *unused)
     nap(50);
     next_number(number_of_ended);
     thread(gets_its_number, NULL);
-    while (!number_of_heir)
+    while (!number_of_successor)
         nap(1);
-    if (number_of_heir != number_of_ended)
-        complain("the heir of %d got %d", number_of_ended, number_of_heir);
+    if (number_of_successor != number_of_ended)
+        complain("the successor of %d got %d", number_of_ended, number_of_successor);
     set_mask(0);
     return wait_forever();
 }

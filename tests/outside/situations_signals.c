@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 /* The signal that the library borrows: glibc's for its own set*id. libc's sigaction(3) refuses to touch it. */
-#define BORROWED 33
+#define SETID_SIGNAL 33
 
 struct kernel_action {
     void (*handler)(int);
@@ -34,7 +34,7 @@ static struct kernel_action raw_action(const struct kernel_action *set)
 {
     struct kernel_action was;
     memset(&was, 0, sizeof was);
-    require(syscall(SYS_rt_sigaction, BORROWED, set, &was, 8) == 0, "rt_sigaction");
+    require(syscall(SYS_rt_sigaction, SETID_SIGNAL, set, &was, 8) == 0, "rt_sigaction");
     return was;
 }
 
@@ -122,14 +122,14 @@ static int ten_stops_and_drop(void)
     return drop();
 }
 
-/* The borrowed signal itself, from a process beside, all the time. */
-static void storm_of_borrowed(void)
+/* The set*id signal itself, from a process beside, all the time. */
+static void storm_of_setid_signals(void)
 {
     pid_t self = getpid();
     if (fork() == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         for (;;) {
-            kill(self, BORROWED);
+            kill(self, SETID_SIGNAL);
             /* Without a pause they would come faster than they can be taken, and nothing else would ever run there. */
             if (++shared->count % 64 == 0)
                 nap(1);
@@ -139,10 +139,10 @@ static void storm_of_borrowed(void)
         nap(1);
 }
 
-static void make_storm_of_borrowed(void)
+static void make_storm_of_setid_signals(void)
 {
     idle_threads(3);
-    storm_of_borrowed();
+    storm_of_setid_signals();
 }
 
 static void stop_and_continue(pid_t pid)
@@ -229,14 +229,14 @@ static int drop_with_full_queue(void)
 
 static struct kernel_action action_before;
 
-static void *takes_borrowed(void *unused)
+static void *takes_setid_signal(void *unused)
 {
     (void)unused;
     shared->tid = gettid_raw();
     shared->flag = 1;
     for (;;) {
         int seen = shared->count;
-        syscall(SYS_tgkill, getpid(), shared->tid, BORROWED);
+        syscall(SYS_tgkill, getpid(), shared->tid, SETID_SIGNAL);
         /* It is taken on the way back from the call, whoever has the handler then. */
         if (shared->count == seen)
             complain("a signal of others was swallowed");
@@ -247,7 +247,7 @@ static void *takes_borrowed(void *unused)
 /* It is told what it is told by the kernel, and not only the number. */
 static void counts_told_signal(int signal, siginfo_t *info, void *context)
 {
-    if (signal != BORROWED || info->si_signo != BORROWED || info->si_code != SI_TKILL || info->si_pid != getpid() ||
+    if (signal != SETID_SIGNAL || info->si_signo != SETID_SIGNAL || info->si_code != SI_TKILL || info->si_pid != getpid() ||
         sigismember(&((ucontext_t *)context)->uc_sigmask, SIGKILL))
         complain("a handler of before was not told what the kernel tells");
     shared->count++;
@@ -267,7 +267,7 @@ static void make_own_handler(void)
         action_before.flags |= SA_SIGINFO;
     }
     raw_action(&action_before);
-    thread(takes_borrowed, NULL);
+    thread(takes_setid_signal, NULL);
     wait_for(&shared->flag, 1);
 }
 
@@ -277,7 +277,7 @@ static void make_storm_of_ignored(void)
     action_before = raw_action(NULL);
     action_before.handler = SIG_IGN;
     raw_action(&action_before);
-    storm_of_borrowed();
+    storm_of_setid_signals();
 }
 
 static void action_is_back(void)
@@ -338,7 +338,7 @@ static void *sets_action_amid(void *unused)
     uint64_t all = UINT64_MAX, none = 0, waiting = 0;
     require(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, 8) == 0, "rt_sigprocmask");
     shared->flag = 1;
-    while (!(waiting >> (BORROWED - 1) & 1))
+    while (!(waiting >> (SETID_SIGNAL - 1) & 1))
         require(syscall(SYS_rt_sigpending, &waiting, 8) == 0, "rt_sigpending");
     action_amid = raw_action(NULL);
     action_before = action_amid;
@@ -361,7 +361,7 @@ static void action_amid_stays(void)
 
 static void glibc_sets_ids(void)
 {
-    /* A broadcast of glibc's, by the signal that was borrowed. */
+    /* A broadcast of glibc's, by the set*id signal. */
     if (setresuid((uid_t)-1, (uid_t)-1, (uid_t)-1) < 0)
         complain("setresuid after the call: %s", strerror(errno));
 }
@@ -471,9 +471,9 @@ void situations_of_signals(void)
                   .outcomes = REFUSED, .status = EC_SECURITY_EBUSY, .says = {"signal handler"}),
         SITUATION("signals storm, without SA_RESTART", .make = make_storm, .call = ten_stops_and_drop, .outcomes = DONE,
                   .threads = 5),
-        SITUATION("another process sends the borrowed signal all the time", .make = make_storm_of_borrowed,
+        SITUATION("another process sends the set*id signal all the time", .make = make_storm_of_setid_signals,
                   .call = ten_stops_and_drop, .outcomes = DONE, .threads = 4),
-        SITUATION("the borrowed signal is ignored, and another process sends it all the time", .make = make_storm_of_ignored,
+        SITUATION("the set*id signal is ignored, and another process sends it all the time", .make = make_storm_of_ignored,
                   .call = ten_stops_and_drop, .then = action_is_back, .outcomes = DONE, .threads = 4),
         SITUATION("the whole process is stopped and continued all the time", .make = idle_two, .call = stops_while_stopped,
                   .beside = stop_and_continue, .outcomes = DONE, .threads = 3),
@@ -483,11 +483,11 @@ void situations_of_signals(void)
                   .outcomes = REFUSED, .status = EC_SECURITY_ETHREAD, .says = {"RLIMIT_SIGPENDING"}),
         SITUATION("the queue of signals is full, and is emptied later", .make = make_full_queue, .call = drop_with_full_queue,
                   .outcomes = DONE, .threads = 4),
-        SITUATION("the borrowed signal had a handler: put back, and called meanwhile", .make = make_own_handler,
+        SITUATION("the set*id signal had a handler: put back, and called meanwhile", .make = make_own_handler,
                   .call = checks_and_count, .then = handler_is_back, .outcomes = DONE, .threads = 4),
-        SITUATION("the borrowed signal had a handler with SA_SIGINFO: told what the kernel tells", .make = make_own_told_handler,
+        SITUATION("the set*id signal had a handler with SA_SIGINFO: told what the kernel tells", .make = make_own_told_handler,
                   .call = checks_and_count, .then = handler_is_back, .outcomes = DONE, .threads = 4),
-        SITUATION("somebody sets another action of the borrowed signal during the call, which hands on: it stays",
+        SITUATION("somebody sets another action of the set*id signal during the call, which hands on: it stays",
                   .make = make_action_amid, .then = action_amid_stays, .outcomes = DONE, .threads = 4),
         SITUATION("glibc's setresuid afterwards", .make = idle_two, .then = glibc_sets_ids, .outcomes = DONE, .threads = 3),
         SITUATION("dlopen, use, dlclose, then glibc's setresuid", .make = make_plug_in, .call = drop_by_plug_in, .outcomes = DONE,

@@ -67,7 +67,7 @@ static void make_blocker_of(uint64_t signals)
 }
 
 static void make_blocker(void) { make_blocker_of(UINT64_MAX); }
-static void make_blocker_of_one(void) { make_blocker_of(UINT64_C(1) << 32); /* the borrowed one, 33 */ }
+static void make_blocker_of_one(void) { make_blocker_of(UINT64_C(1) << 32); /* the set*id signal, 33 */ }
 
 static void *in_vfork(void *milliseconds)
 {
@@ -338,7 +338,7 @@ void situations_of_unstoppable_threads(void)
         SITUATION("the leader thread has exited", .body = leader_exits, .outcomes = DONE, .threads = MANY_IDLE + 1),
         SITUATION("a thread blocks all signals by a raw rt_sigprocmask call", .make = make_blocker, .call = drop_in_good_time,
                   REFUSED_FOR_THREAD("blocks the set*id signal by a raw system call")),
-        SITUATION("a thread blocks just the borrowed signal by a raw rt_sigprocmask call", .make = make_blocker_of_one,
+        SITUATION("a thread blocks just the set*id signal by a raw rt_sigprocmask call", .make = make_blocker_of_one,
                   .call = refusable_drop, REFUSED_FOR_THREAD("blocks the set*id signal by a raw system call")),
         SITUATION("a thread is stopped by its tracer", .make = make_traced_and_stopped, .call = refusable_drop,
                   REFUSED_FOR_THREAD("stopped by its tracer, process ")),

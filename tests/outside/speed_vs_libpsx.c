@@ -41,7 +41,7 @@ static void ours(void *unused)
 {
     (void)unused;
     struct timespec from, to;
-    /* ec_security_apply, its look-ups not counted, as theirs are not. */
+    /* ec_security_apply, its lookups not counted, as theirs are not. */
     ec_security_policy *policy = ec_security_policy_new();
     if (!policy || ec_security_policy_set(policy, "user", ids ? "ecuser" : NULL) != EC_SECURITY_OK ||
         ec_security_policy_set(policy, "capabilities", "cap_net_bind_service+ep") != EC_SECURITY_OK)
