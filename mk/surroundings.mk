@@ -20,6 +20,6 @@ build/surroundings/drive build/surroundings/drive-libcap: tests/surroundings/dri
 	@mkdir -p $(@D)
 	$(CC) $(BASE_CFLAGS) $(CFLAGS) -Itests/outside -o $@ $< $(addprefix build/outside/,$(HARNESS)) -Lbuild -Wl,-rpath,'$$ORIGIN:$$ORIGIN/..' -lec_security $(LDLIBS)
 
-build/surroundings/libnss_hang.so.2: tests/surroundings/nss_hang.c
+build/surroundings/libnss_hang.so.2: tests/surroundings/nss_hang.c tests/outside/nss_source.h
 	@mkdir -p $(@D)
 	$(CC) $(BASE_CFLAGS) $(CFLAGS) -shared -fPIC -o $@ $<

@@ -7,6 +7,6 @@ build/outside/cap_text build/outside/equivalence build/outside/identity: LDLIBS 
 
 # A source for nsswitch.conf that fails; identity looks for it in its own directory.
 build/outside/identity: | build/outside/libnss_ecfail.so.2
-build/outside/libnss_ecfail.so.2: tests/outside/nss_ecfail.c
+build/outside/libnss_ecfail.so.2: tests/outside/nss_ecfail.c tests/outside/nss_source.h
 	@mkdir -p $(@D)
 	$(CC) $(BASE_CFLAGS) $(CFLAGS) -shared -fPIC -o $@ $<

@@ -67,30 +67,29 @@ static long PRINTF_LIKE(2, 3) must_fail(long result, const char *format, ...)
 
 /* --- attempts: each returns how much of it succeeded that must not -------------------------------------------------- */
 
+/* set*id(2), setres*id(2) and setre*id(2), of users or of groups: `kind` is u or g. */
+static long every_id(char kind, long set, long set_res, long set_re)
+{
+    long back = must_fail(syscall(set, 0), "set%cid(0)", kind);
+    for (int mask = 1; mask < 8; mask++) {
+        int r = mask & 1 ? 0 : -1, e = mask & 2 ? 0 : -1, s = mask & 4 ? 0 : -1;
+        back += must_fail(syscall(set_res, r, e, s), "setres%cid(%d, %d, %d)", kind, r, e, s);
+        if (!(mask & 4))
+            back += must_fail(syscall(set_re, r, e), "setre%cid(%d, %d)", kind, r, e);
+    }
+    return back;
+}
+
 static long user_ids(void *unused)
 {
     (void)unused;
-    long back = must_fail(syscall(SYS_setuid, 0), "setuid(0)");
-    for (int mask = 1; mask < 8; mask++) {
-        int r = mask & 1 ? 0 : -1, e = mask & 2 ? 0 : -1, s = mask & 4 ? 0 : -1;
-        back += must_fail(syscall(SYS_setresuid, r, e, s), "setresuid(%d, %d, %d)", r, e, s);
-        if (!(mask & 4))
-            back += must_fail(syscall(SYS_setreuid, r, e), "setreuid(%d, %d)", r, e);
-    }
-    return back;
+    return every_id('u', SYS_setuid, SYS_setresuid, SYS_setreuid);
 }
 
 static long group_ids(void *unused)
 {
     (void)unused;
-    long back = must_fail(syscall(SYS_setgid, 0), "setgid(0)");
-    for (int mask = 1; mask < 8; mask++) {
-        int r = mask & 1 ? 0 : -1, e = mask & 2 ? 0 : -1, s = mask & 4 ? 0 : -1;
-        back += must_fail(syscall(SYS_setresgid, r, e, s), "setresgid(%d, %d, %d)", r, e, s);
-        if (!(mask & 4))
-            back += must_fail(syscall(SYS_setregid, r, e), "setregid(%d, %d)", r, e);
-    }
-    return back;
+    return every_id('g', SYS_setgid, SYS_setresgid, SYS_setregid);
 }
 
 /* These two return the id before, whether they did anything or not. */

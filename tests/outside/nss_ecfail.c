@@ -1,11 +1,9 @@
 /* A source for nsswitch.conf(5) that fails as the environment variable EC_NSS says: "unavail 5" is NSS_STATUS_UNAVAIL with
  * errno 5. "hangs" never returns when it is asked for the groups of a user. With "changes 3" it has every user in a group that is another one each time, three times, and in none from then on. */
 
+#include "nss_source.h"
+
 #include <errno.h>
-#include <grp.h>
-#include <nss.h>
-#include <pwd.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,33 +20,7 @@ static enum nss_status failing(int *error)
     return !strcmp(word, "tryagain") ? NSS_STATUS_TRYAGAIN : !strcmp(word, "notfound") ? NSS_STATUS_NOTFOUND : NSS_STATUS_UNAVAIL;
 }
 
-enum nss_status _nss_ecfail_getpwnam_r(const char *name, struct passwd *entry, char *buf, size_t len, int *error);
-enum nss_status _nss_ecfail_getpwnam_r(const char *name, struct passwd *entry, char *buf, size_t len, int *error)
-{
-    (void)name, (void)entry, (void)buf, (void)len;
-    return failing(error);
-}
-
-enum nss_status _nss_ecfail_getpwuid_r(uid_t uid, struct passwd *entry, char *buf, size_t len, int *error);
-enum nss_status _nss_ecfail_getpwuid_r(uid_t uid, struct passwd *entry, char *buf, size_t len, int *error)
-{
-    (void)uid, (void)entry, (void)buf, (void)len;
-    return failing(error);
-}
-
-enum nss_status _nss_ecfail_getgrnam_r(const char *name, struct group *entry, char *buf, size_t len, int *error);
-enum nss_status _nss_ecfail_getgrnam_r(const char *name, struct group *entry, char *buf, size_t len, int *error)
-{
-    (void)name, (void)entry, (void)buf, (void)len;
-    return failing(error);
-}
-
-enum nss_status _nss_ecfail_getgrgid_r(gid_t gid, struct group *entry, char *buf, size_t len, int *error);
-enum nss_status _nss_ecfail_getgrgid_r(gid_t gid, struct group *entry, char *buf, size_t len, int *error)
-{
-    (void)gid, (void)entry, (void)buf, (void)len;
-    return failing(error);
-}
+NSS_LOOKUPS(_nss_ecfail, failing)
 
 enum nss_status _nss_ecfail_initgroups_dyn(const char *user, gid_t group, long *start, long *size, gid_t **groups, long limit,
                                            int *error);

@@ -1,5 +1,6 @@
 /* Situations in which something has run out: descriptors, processes, address space, memory, thread numbers. */
 
+#include "policy_of.h"
 #include "situations.h"
 
 #include <errno.h>
@@ -39,17 +40,7 @@ static void no_descriptor(void)
     fill_descriptors(0);
 }
 
-static int by_number(void)
-{
-    ec_security_policy *policy = ec_security_policy_new();
-    if (!policy)
-        return EC_SECURITY_ERESOURCE;
-    int status = ec_security_policy_set(policy, "capabilities", "cap_net_bind_service+ep");
-    if (status == EC_SECURITY_OK)
-        status = ec_security_policy_apply(policy);
-    ec_security_policy_free(policy);
-    return status;
-}
+static int drop_without_names(void) { return apply_of((const char *const[]){"capabilities", "cap_net_bind_service+ep", NULL}); }
 
 /* With room for none, one, two … descriptors, each in a child: an error that says so, or done. */
 static int each_number_of_descriptors(void)
@@ -194,18 +185,6 @@ static int each_allocation(int (*call)(void), bool theirs)
     return call();
 }
 
-static int drop_without_names(void)
-{
-    ec_security_policy *policy = ec_security_policy_new();
-    if (!policy)
-        return EC_SECURITY_ERESOURCE;
-    int status = ec_security_policy_set(policy, "capabilities", "cap_net_bind_service+ep");
-    if (status == EC_SECURITY_OK)
-        status = ec_security_policy_apply(policy);
-    ec_security_policy_free(policy);
-    return status;
-}
-
 static int each_allocation_of_ours(void) { return each_allocation(drop_without_names, false); }
 static int each_allocation_of_names(void) { return each_allocation(drop, true); }
 
@@ -240,8 +219,8 @@ static void idle_two(void) { idle_threads(2); }
 void situations_of_limits(void)
 {
     static const struct situation all[] = {
-        SITUATION("the descriptor table is full (RLIMIT_NOFILE)", .make = no_descriptor, .call = by_number, .outcomes = REFUSED,
-                  .status = EC_SECURITY_ERESOURCE, .says = {"EMFILE"}),
+        SITUATION("the descriptor table is full (RLIMIT_NOFILE)", .make = no_descriptor, .call = drop_without_names,
+                  .outcomes = REFUSED, .status = EC_SECURITY_ERESOURCE, .says = {"EMFILE"}),
         SITUATION("room for 0 to 11 more descriptors", .make = idle_two, .call = each_number_of_descriptors,
                   .after = tell_refusals, .outcomes = DONE, .threads = 3),
         SITUATION("no descriptor is left when a call is called off, and a thread hears its signal later",
