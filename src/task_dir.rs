@@ -6,7 +6,7 @@ use core::fmt;
 
 use crate::procfs::{Stat, Status, StatusParser};
 use crate::sys;
-use crate::text::{BoundedWriter, Errno};
+use crate::text::{BoundedWriter, Errno, Excerpt};
 
 /// No file of a thread is longer: 65,536 groups of eleven bytes, and the rest.
 const MOST_PIECES: usize = 512;
@@ -56,6 +56,13 @@ pub(crate) fn read_start<'a>(dir: c_int, path: &TaskPath, buf: &'a mut [u8]) -> 
         }
     }
     Ok(&buf[..len])
+}
+
+/// What a short file of a thread says, for a message; nothing where it cannot be read.
+pub(crate) fn short_text(dir: c_int, tid: i32, file: &str) -> Excerpt {
+    let mut buf = [0; 128];
+    let text = read_start(dir, &TaskPath::in_task_dir(tid, file), &mut buf).unwrap_or_default();
+    Excerpt::new(text.strip_suffix(b"\n").unwrap_or(text))
 }
 
 /// Reads a status file from its beginning; `group` is told each supplementary group. EIO for what is no such file.

@@ -14,7 +14,7 @@ use crate::policy::Policy;
 use crate::sys::{self, Resource};
 use crate::task_dir::{self, TaskPath};
 use crate::text::Errno;
-use crate::threads::{CallsSeen, StopError, ThreadProbe, ThreadProblem, probe_thread, text_of};
+use crate::threads::{CallsSeen, StopError, ThreadProbe, ThreadProblem, probe_thread};
 
 /// How long a thread that blocks the signal is watched before that is told: libc blocks it for a moment in pthread_create(3).
 const POLL_INTERVAL: Duration = Duration::from_millis(2);
@@ -117,7 +117,9 @@ fn check_threads(input: &Input<'_>, ctx: &Context<'_>, caller: &Credentials, tas
             if tid == own {
                 own_seen = true;
             } else if let Some(problem) = check_thread(input, ctx, caller, tasks, tid) {
-                return Err(StopError::Thread { tid, comm: text_of(tasks.raw(), tid, "comm"), problem }.into());
+                return Err(
+                    StopError::Thread { tid, comm: task_dir::short_text(tasks.raw(), tid, "comm"), problem }.into()
+                );
             }
         }
     }

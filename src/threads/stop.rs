@@ -1,23 +1,22 @@
 //! Stopping all threads, and letting them follow or go.
 
-use core::ffi::c_int;
 use core::sync::atomic::AtomicU32;
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 use core::time::Duration;
 
 use super::abort::{die_of, die_of_held_thread, die_of_killed_thread, die_of_slow_thread};
 use super::deadline::Deadline;
-use super::error::{StopError, ThreadProblem, ThreadState};
+use super::error::{StopError, ThreadProblem};
 use super::handler::copy_of_library;
+use super::probe::{ThreadProbe, has_ended_for_sure, may_be_pending, probe_thread};
 use super::session::{ALL, Gate, Mapping, Phase, ReadByCaller, Session, Slot, State, WAKE_CHAINS};
 use super::shared::CallLock;
 use super::signal_action;
 use crate::execute::{self, Context, Fault, Problem, StepError};
 use crate::plan::{self, PlanKind, Step};
-use crate::procfs::{Stat, Status};
 use crate::sys::{self, Payload};
 use crate::task_dir::{self, TaskPath};
-use crate::text::{Errno, Excerpt};
+use crate::text::Errno;
 
 const SLICE: Duration = Duration::from_millis(1);
 /// Looks into /proc in a slice without progress.
@@ -312,7 +311,7 @@ impl<'a> Stopper<'a> {
     }
 
     fn refusal(&self, tid: i32, problem: ThreadProblem) -> StopError {
-        StopError::Thread { tid, comm: text_of(self.tasks.raw(), tid, "comm"), problem }
+        StopError::Thread { tid, comm: task_dir::short_text(self.tasks.raw(), tid, "comm"), problem }
     }
 
     /// Reads the directory once and signals what has not been signalled yet. Says whether there was any.
@@ -376,7 +375,7 @@ impl<'a> Stopper<'a> {
         entry.store(index as u32 + 1, SeqCst);
         // One signal is enough: that of an earlier call is as good. One that is not pending may be on its way into the handler, so that
         // the second stays pending; `end` looks for that.
-        if self.lock.is_late(tid) && is_pending(self.tasks, tid) {
+        if self.lock.is_late(tid) && may_be_pending(self.tasks, tid) {
             return Ok(true);
         }
         self.signal(index).map(|()| true)
@@ -533,7 +532,7 @@ impl<'a> Stopper<'a> {
         let slot = &self.slots()[index];
         let tid = slot.tid.load(Relaxed);
         if slot.is_in_handler()
-            && matches!(stat_of(self.tasks, tid, |stat| stat.state.has_ended()), StatOf::Gone | StatOf::Read(true))
+            && has_ended_for_sure(self.tasks, tid)
             // It may have left and ended in good order since.
             && slot.is_in_handler()
         {
@@ -687,7 +686,7 @@ impl<'a> Stopper<'a> {
     fn end(&mut self) {
         self.lock.shared.current.store(core::ptr::null_mut(), SeqCst);
         for tid in self.lock.late() {
-            if !is_pending(self.tasks, tid) {
+            if !may_be_pending(self.tasks, tid) {
                 self.lock.forget_late(tid);
             }
         }
@@ -710,95 +709,4 @@ fn have_all_left(mapping: &Mapping, deadline: &mut Deadline) -> bool {
         }
         deadline.wait(SLICE, |slice| sys::futex_wait(&session.left, left, Some(slice)));
     }
-}
-
-/// What a short file of a thread says.
-pub(crate) fn text_of(tasks: c_int, tid: i32, file: &str) -> Excerpt {
-    let mut buf = [0; 128];
-    let text = task_dir::read_start(tasks, &TaskPath::in_task_dir(tid, file), &mut buf).unwrap_or_default();
-    Excerpt::new(text.strip_suffix(b"\n").unwrap_or(text))
-}
-
-/// Whether the set*id signal is in a mask of /proc/PID/status.
-fn has_signal(mask: Option<u64>) -> bool {
-    mask.unwrap_or(0) >> (sys::SIGNAL - 1) & 1 != 0
-}
-
-fn status_of(tasks: c_int, tid: i32) -> Status {
-    let file = task_dir::open(tasks, &TaskPath::in_task_dir(tid, "status"));
-    file.and_then(|file| task_dir::read_status(&file, |_| {})).unwrap_or_default()
-}
-
-/// Whether a thread may have the signal pending. Where that cannot be read (no descriptor left, say) it may.
-fn is_pending(tasks: &sys::KeptFd, tid: i32) -> bool {
-    let file = task_dir::open(tasks.raw(), &TaskPath::in_task_dir(tid, "status"));
-    match file.and_then(|file| task_dir::read_status(&file, |_| {})) {
-        Ok(status) => has_signal(status.pending),
-        Err(errno) => !is_gone(tasks, errno),
-    }
-}
-
-/// Whether the error of a file of a thread says that the thread has ended. In another directory there is no such file either.
-fn is_gone(tasks: &sys::KeptFd, errno: Errno) -> bool {
-    matches!(errno, Errno(libc::ENOENT | libc::ESRCH)) && !tasks.is_lost()
-}
-
-/// What /proc says of a thread.
-pub(crate) enum ThreadProbe {
-    Gone,
-    Ended,
-    KernelWorker {
-        /// Each request carries its submitter's credentials.
-        per_request_creds: bool,
-    },
-    Alive(ThreadState),
-}
-
-/// What the file `stat` of a thread says.
-enum StatOf<T> {
-    /// There is no such thread.
-    Gone,
-    /// It may be there: no descriptor is left, say.
-    Unknown,
-    Read(T),
-}
-
-fn stat_of<T>(tasks: &sys::KeptFd, tid: i32, look: impl FnOnce(&Stat<'_>) -> T) -> StatOf<T> {
-    let mut buf = [0; 512];
-    match task_dir::read_start(tasks.raw(), &TaskPath::in_task_dir(tid, "stat"), &mut buf) {
-        Ok(text) => Stat::parse(text).map_or(StatOf::Unknown, |stat| StatOf::Read(look(&stat))),
-        Err(errno) if is_gone(tasks, errno) => StatOf::Gone,
-        Err(_) => StatOf::Unknown,
-    }
-}
-
-/// Looks at a thread that has not answered.
-pub(crate) fn probe_thread(tasks: &sys::KeptFd, tid: i32) -> ThreadProbe {
-    let read_wchan = |stat: &Stat<'_>| {
-        let mut buf = [0; 64];
-        let wchan = task_dir::read_start(tasks.raw(), &TaskPath::in_task_dir(tid, "wchan"), &mut buf);
-        stat.takes_credentials_of_requests(wchan.unwrap_or_default())
-    };
-    let look = |stat: &Stat<'_>| match stat.state {
-        state if state.has_ended() => Err(ThreadProbe::Ended),
-        _ if stat.is_kernel_worker() => Err(ThreadProbe::KernelWorker { per_request_creds: read_wchan(stat) }),
-        state => Ok(state.0),
-    };
-    let state = match stat_of(tasks, tid, look) {
-        StatOf::Gone => return ThreadProbe::Gone,
-        StatOf::Read(Err(probe)) => return probe,
-        StatOf::Read(Ok(state)) => state,
-        StatOf::Unknown => {
-            let wchan = Excerpt::new(b"");
-            return ThreadProbe::Alive(ThreadState { state: 0, blocks_signal: false, pending: true, tracer: 0, wchan });
-        }
-    };
-    let status = status_of(tasks.raw(), tid);
-    ThreadProbe::Alive(ThreadState {
-        state,
-        blocks_signal: has_signal(status.blocked),
-        pending: has_signal(status.pending),
-        tracer: status.tracer.unwrap_or(0),
-        wchan: text_of(tasks.raw(), tid, "wchan"),
-    })
 }
