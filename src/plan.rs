@@ -30,7 +30,7 @@ pub const SECUREBITS: [(&str, u32); 12] = [
     ("exec_deny_interactive_locked", 1 << 11),
 ];
 const NO_SETUID_FIXUP: u32 = 1 << 2;
-const KEEP_CAPS: u32 = 1 << 4;
+pub(crate) const KEEP_CAPS: u32 = 1 << 4;
 const KEEP_CAPS_LOCKED: u32 = 1 << 5;
 const NO_CAP_AMBIENT_RAISE: u32 = 1 << 6;
 const ALL_LOCKS: u32 = 0xaaa;

@@ -18,12 +18,13 @@ use core::fmt;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::alloc_util::try_push;
 use crate::caps::{self, CapSets};
 use crate::error::Error;
 use crate::plan::SECUREBITS;
-use crate::procfs::{self, Stat, Status};
-use crate::sys;
+use crate::procfs::{Stat, Status};
 use crate::text::{Errno, Excerpt};
+use crate::{sys, task_dir};
 
 /// What a thread holds, as far as /proc tells. credentials(7)
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -283,14 +284,14 @@ pub fn read(pid: i32) -> Result<Process, Error> {
                 Err(errno) => return Err(no_process(pid, errno)),
             };
             for name in entries {
-                let Some(tid) = procfs::decimal(name).and_then(|id| i32::try_from(id).ok()) else { continue };
+                let Some(tid) = task_dir::tid_of_entry(name) else { continue };
                 let Err(at) = seen.binary_search(&tid) else { continue };
-                push(&mut seen, tid)?;
+                try_push(&mut seen, tid)?;
                 seen[at..].rotate_right(1);
                 match thread(&root, tid, &mut path, &mut buf) {
                     Ok((thread, its_leader)) => {
                         leader = its_leader;
-                        push(&mut threads, thread)?;
+                        try_push(&mut threads, thread)?;
                     }
                     Err(ReadError::Gone) => {}
                     Err(ReadError::OutOfMemory) => return Err(Error::OutOfMemory),
@@ -320,12 +321,6 @@ pub fn read(pid: i32) -> Result<Process, Error> {
     };
     let Leader { pid, parent, is_kernel_thread } = leader;
     Ok(Process { pid, parent, is_kernel_thread, threads, caller })
-}
-
-fn push<T>(list: &mut Vec<T>, item: T) -> Result<(), Error> {
-    list.try_reserve(1).map_err(|_| Error::OutOfMemory)?;
-    list.push(item);
-    Ok(())
 }
 
 fn no_process(pid: i32, errno: Errno) -> Error {

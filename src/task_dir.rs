@@ -4,7 +4,7 @@
 use core::ffi::{CStr, c_int};
 use core::fmt;
 
-use crate::procfs::{Stat, Status, StatusParser};
+use crate::procfs::{Stat, Status, StatusParser, decimal};
 use crate::sys;
 use crate::text::{BoundedWriter, Errno, Excerpt};
 
@@ -83,6 +83,11 @@ pub(crate) fn read_status(file: &sys::Fd, mut group: impl FnMut(u32)) -> Result<
     }
     let status = parser.status();
     if status.caps().is_none() { Err(Errno(libc::EIO)) } else { Ok(status) }
+}
+
+/// The thread of an entry of the directory; `None` for `.` and `..`.
+pub(crate) fn tid_of_entry(name: &[u8]) -> Option<i32> {
+    decimal(name).and_then(|tid| i32::try_from(tid).ok())
 }
 
 /// The number of threads, by the link count of the directory (fs/proc/base.c, proc_task_getattr).

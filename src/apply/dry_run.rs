@@ -113,7 +113,7 @@ fn check_threads(input: &Input<'_>, ctx: &Context<'_>, caller: &Credentials, tas
             break;
         }
         for name in entries {
-            let Some(tid) = crate::procfs::decimal(name).and_then(|tid| i32::try_from(tid).ok()) else { continue };
+            let Some(tid) = task_dir::tid_of_entry(name) else { continue };
             if tid == own {
                 own_seen = true;
             } else if let Some(problem) = check_thread(input, ctx, caller, tasks, tid) {

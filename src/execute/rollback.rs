@@ -6,7 +6,7 @@ use super::follower::keep_parent_death_signal;
 use super::groups::GroupMatch;
 use super::read::{OwnStatus, read_caller};
 use crate::caps::{self, CapSets};
-use crate::plan::{self, Credentials, Plan, Step};
+use crate::plan::{self, Credentials, KEEP_CAPS, Plan, Step};
 use crate::sys;
 
 /// What the caller had before, beyond [`Credentials`]: read under the call lock, with all signals blocked and all other threads
@@ -95,7 +95,6 @@ pub(crate) fn undo(
         let _ = sys::setfsuid(was.uids[3]);
     }
     if let Ok(now) = sys::securebits() {
-        const KEEP_CAPS: u32 = 1 << 4;
         if (now ^ was.securebits) & KEEP_CAPS != 0 {
             let _ = sys::set_keep_caps(was.securebits & KEEP_CAPS != 0);
         }

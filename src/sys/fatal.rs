@@ -9,6 +9,7 @@ use super::fs::{wait_until_writable, write};
 use super::futex::futex_wait;
 use super::process::{Timer, getpid, gettid, interrupted_after, kill};
 use super::signal::{KernelSigaction, set_signal_mask, sigaction, tgkill};
+use crate::text::BoundedWriter;
 
 /// Ends the process as abort(3) does, without libc: SIGABRT at its default, and exit_group(2) should that not do.
 pub(crate) fn abort() -> ! {
@@ -27,15 +28,6 @@ pub(crate) fn abort() -> ! {
 /// The end of the process, with one line on standard error that says why. Neither memory nor locks are needed, so threads may
 /// be stopped.
 pub(crate) fn die(why: core::fmt::Arguments<'_>) -> ! {
-    struct Line([u8; 1024], usize);
-    impl core::fmt::Write for Line {
-        fn write_str(&mut self, text: &str) -> core::fmt::Result {
-            let fits = text.len().min(self.0.len() - 1 - self.1);
-            self.0[self.1..self.1 + fits].copy_from_slice(&text.as_bytes()[..fits]);
-            self.1 += fits;
-            Ok(())
-        }
-    }
     const NOBODY: u32 = 0;
     const ABOUT_TO_WRITE: u32 = 1;
     const WRITTEN: u32 = 2;
@@ -48,23 +40,21 @@ pub(crate) fn die(why: core::fmt::Arguments<'_>) -> ! {
             abort();
         }
     }
-    let mut line = Line([0; 1024], 0);
-    let _ = core::fmt::write(&mut line, format_args!("libec_security: {why}"));
-    let end = line.1;
-    // one line, whatever the reason holds
-    for byte in &mut line.0[..end] {
-        if *byte == b'\n' {
-            *byte = b' ';
-        }
-    }
-    line.0[end] = b'\n';
+    let mut line = [0; 1024];
+    let [text @ .., _] = &mut line;
+    let mut out = BoundedWriter::new(text);
+    let _ = core::fmt::write(&mut out, format_args!("libec_security: {why}"));
+    let end = out.end();
+    // One line, whatever the reason holds.
+    line[..end].iter_mut().filter(|byte| **byte == b'\n').for_each(|byte| *byte = b' ');
+    line[end] = b'\n';
     // A write that waits for a file system that does not answer (FUSE, NFS) is interrupted by SIGKILL alone. After the time another thread
     // waits for a line, and has for its own. Process 1 is not killed by a timer of its own (kernel/signal.c, sig_task_ignored).
     let timer = Timer::that_kills(ABORT_TIMEOUT * 5);
     // Nobody may read standard error, and a full pipe must not keep the process alive.
     interrupted_after(ABORT_TIMEOUT, || {
         if wait_until_writable(2, ABORT_TIMEOUT) {
-            let _ = write(2, &line.0[..=end]);
+            let _ = write(2, &line[..=end]);
         }
         DYING.store(WRITTEN, SeqCst);
     });

@@ -330,12 +330,10 @@ impl<'a> Stopper<'a> {
                 break;
             }
             for name in names {
-                // "." and ".." become 0
-                let digits = name.iter().take_while(|byte| byte.is_ascii_digit());
-                let tid = digits.fold(0i32, |tid, &byte| tid.wrapping_mul(10).wrapping_add(i32::from(byte - b'0')));
+                let Some(tid) = task_dir::tid_of_entry(name) else { continue };
                 if tid == self.lock.tid {
                     self_seen = true;
-                } else if tid != 0 {
+                } else {
                     new |= self.track_thread(tid)?;
                 }
             }
