@@ -251,8 +251,8 @@ impl fmt::Display for SecurebitNames {
     }
 }
 
-/// Sweeps over the task directory until one finds nothing new, at most this often: threads may be made all the time.
-const SWEEPS: usize = 16;
+/// Scans of the task directory until one finds nothing new, at most this often: threads may be made all the time.
+const MAX_SCANS: usize = 16;
 
 /// Reads what process `pid` (0: the caller's) holds. Threads that end meanwhile are left out; one that is made meanwhile
 /// may be.
@@ -273,7 +273,7 @@ pub fn read(pid: i32) -> Result<Process, Error> {
     let mut buf = Vec::new();
     let mut entries_buf = [0; 512];
     let mut leader = Leader { pid, parent: None, is_kernel_thread: false };
-    for _ in 0..SWEEPS {
+    for _ in 0..MAX_SCANS {
         let before = seen.len();
         sys::rewind(root.raw()).map_err(|errno| no_process(pid, errno))?;
         loop {

@@ -9,7 +9,7 @@ use crate::sys;
 use crate::text::{BoundedWriter, Errno, Excerpt};
 
 /// No file of a thread is longer: 65,536 groups of eleven bytes, and the rest.
-const MOST_PIECES: usize = 512;
+const MAX_PIECES: usize = 512;
 const PIECE: usize = 2048;
 
 /// A path to a file of a thread, without the heap.
@@ -69,7 +69,7 @@ pub(crate) fn short_text(dir: c_int, tid: i32, file: &str) -> Excerpt {
 pub(crate) fn read_status(file: &sys::Fd, mut group: impl FnMut(u32)) -> Result<Status, Errno> {
     sys::rewind(file.raw())?;
     let mut parser = StatusParser::new();
-    for _ in 0..MOST_PIECES {
+    for _ in 0..MAX_PIECES {
         // A filter may say that something was read.
         let mut piece = [0; PIECE];
         let len = sys::read(file.raw(), &mut piece)?.min(PIECE);

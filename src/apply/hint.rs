@@ -127,14 +127,14 @@ struct List<'a>(&'a [u32]);
 
 impl fmt::Display for List<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const MOST: usize = 16;
+        const MAX: usize = 16;
         if self.0.is_empty() {
             return f.write_str("none");
         }
-        for (at, group) in self.0.iter().take(MOST).enumerate() {
+        for (at, group) in self.0.iter().take(MAX).enumerate() {
             write!(f, "{}{group}", if at > 0 { " " } else { "" })?;
         }
-        if self.0.len() > MOST { write!(f, " and {} more", self.0.len() - MOST) } else { Ok(()) }
+        if self.0.len() > MAX { write!(f, " and {} more", self.0.len() - MAX) } else { Ok(()) }
     }
 }
 

@@ -39,9 +39,9 @@ pub(super) struct Input<'p> {
 
 /// Counts how often the list of groups had grown since memory for it was got. A filter may say so each time.
 pub(super) fn count_longer_list(so_far: &mut u32) -> Result<(), Error> {
-    const MOST: u32 = 1000;
+    const MAX: u32 = 1000;
     *so_far += 1;
-    if *so_far < MOST { Ok(()) } else { Err(no_groups(Errno(libc::EINVAL))) }
+    if *so_far < MAX { Ok(()) } else { Err(no_groups(Errno(libc::EINVAL))) }
 }
 
 /// The caller's supplementary groups.

@@ -68,9 +68,9 @@ impl From<OutOfMemory> for Failure {
 
 const FIRST_CAPACITY: usize = 1 << 10;
 /// The largest buffer tried. Only as much of it is touched as the entry needs.
-const MOST_CAPACITY: usize = 512 << 20;
+const MAX_CAPACITY: usize = 512 << 20;
 /// The longest list tried; no kernel takes so many groups.
-const MOST_GROUPS: usize = 1 << 24;
+const MAX_LIST: usize = 1 << 24;
 
 /// The file that is a source, and the name of the database in nsswitch.conf(5).
 const PASSWD: (&CStr, &[u8]) = (c"/etc/passwd", b"passwd");
@@ -175,7 +175,7 @@ pub fn group_list(name: &CStr, gid: u32) -> Result<Vec<u32>, Failure> {
         }
         // The list was too short. glibc returns the length needed; musl and old versions do not, so the buffer also doubles.
         capacity = capacity.saturating_mul(2).max(count);
-        if capacity > MOST_GROUPS {
+        if capacity > MAX_LIST {
             return Err(Failure::Errno(libc::ERANGE));
         }
     }
@@ -206,7 +206,7 @@ fn look_up<E: PlainEntry, T>(
             0 => return readable(file).map(|()| None),
             libc::ENOENT if is_missing_only_source(file, database)? => return Ok(None),
             libc::EINTR if interruptions < INTERRUPTIONS => interruptions += 1,
-            libc::ERANGE if capacity < MOST_CAPACITY => capacity *= 2,
+            libc::ERANGE if capacity < MAX_CAPACITY => capacity *= 2,
             libc::ENOMEM => return Err(Failure::OutOfMemory),
             errno => return Err(Failure::Errno(errno)),
         }

@@ -7,7 +7,7 @@ pub(crate) use super::arch::KernelSigaction;
 use super::arch::SignalMask;
 use super::call::{NOTHING_WRITTEN, Result, call};
 
-/// The signal of the rendezvous. libc keeps those below SIGRTMIN from applications, so no thread blocks them: glibc has 32
+/// The set*id signal, by which threads are stopped. libc keeps those below SIGRTMIN from applications, so no thread blocks them: glibc has 32
 /// (cancellation, timers) and 33 (its set*id broadcast, of which a handler tells the sender by itself); musl has 32 to 34,
 /// of which 34 is the one for its own broadcasts.
 pub(crate) const SIGNAL: c_int = if cfg!(target_env = "musl") { 34 } else { 33 };
@@ -51,7 +51,8 @@ pub(crate) fn on_alternate_stack() -> bool {
 /// within a process, has as many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Payload {
-    pub(crate) generation: u32,
+    /// What tells a copy of the library from others in the process.
+    pub(crate) copy: u32,
     pub(crate) slot: u32,
     /// The thread that it was sent to, in si_errno: a handler need not ask, by a call that a filter may kill for.
     pub(crate) tid: i32,
@@ -89,11 +90,11 @@ impl SigInfo {
     pub(crate) fn queued(&self) -> Option<(i32, Payload)> {
         let Sender { pid, uid, value } = self.head.sender;
         (self.head.code == libc::SI_QUEUE)
-            .then_some((pid, Payload { generation: uid, slot: value as u32, tid: self.head.errno }))
+            .then_some((pid, Payload { copy: uid, slot: value as u32, tid: self.head.errno }))
     }
 }
 
-/// rt_tgsigqueueinfo(2): sends the rendezvous' signal to one thread of this process.
+/// rt_tgsigqueueinfo(2): sends the set*id signal to one thread of this process.
 pub(crate) fn queue_signal(pid: i32, tid: i32, payload: Payload) -> Result<()> {
     // The kernel copies all 128 bytes, with those that no field has.
     let mut info = MaybeUninit::<SigInfo>::zeroed();
@@ -104,7 +105,7 @@ pub(crate) fn queue_signal(pid: i32, tid: i32, payload: Payload) -> Result<()> {
         (*at).head.errno = payload.tid;
         (*at).head.code = libc::SI_QUEUE;
         (*at).head.sender.pid = pid;
-        (*at).head.sender.uid = payload.generation;
+        (*at).head.sender.uid = payload.copy;
         (*at).head.sender.value = payload.slot as usize;
         call!(libc::SYS_rt_tgsigqueueinfo, pid, tid, SIGNAL, at)
     }

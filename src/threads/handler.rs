@@ -41,9 +41,7 @@ extern "C" fn handler(signal: c_int, info: *mut SigInfo, context: *mut c_void) {
     // SAFETY: the kernel passes a siginfo to a handler installed with SA_SIGINFO.
     let queued = unsafe { (*info).queued() };
     match (shared(), queued) {
-        (Some(shared), Some((pid, payload)))
-            if pid == shared.pid.load(SeqCst) && payload.generation == copy_of_library() =>
-        {
+        (Some(shared), Some((pid, payload))) if pid == shared.pid.load(SeqCst) && payload.copy == copy_of_library() => {
             // SAFETY: a session is never unmapped.
             let Some(session) = (unsafe { shared.current.load(SeqCst).as_ref() }) else { return };
             let tid = payload.tid;

@@ -8,7 +8,7 @@ use super::session::{Mapping, Session};
 use crate::sys;
 
 /// How many threads with a signal of ours pending are remembered.
-const MOST_LATE: usize = 256;
+const MAX_LATE: usize = 256;
 
 /// What calls share, on a page that the child of a fork finds empty.
 #[repr(C)]
@@ -27,7 +27,7 @@ pub(super) struct Shared {
     /// Kept for the next call.
     mapping: LockedCell<Mapping>,
     /// Threads that have a signal of ours pending from an earlier call: no second one is sent. 0: free.
-    late: [AtomicI32; MOST_LATE],
+    late: [AtomicI32; MAX_LATE],
     /// Whether there were more than can be remembered.
     more_late: AtomicU32,
 }
@@ -60,7 +60,7 @@ static STATIC: Shared = Shared {
     current: AtomicPtr::new(core::ptr::null_mut()),
     pid: AtomicI32::new(0),
     mapping: LockedCell(UnsafeCell::new(Mapping::NONE)),
-    late: [const { AtomicI32::new(0) }; MOST_LATE],
+    late: [const { AtomicI32::new(0) }; MAX_LATE],
     more_late: AtomicU32::new(0),
 };
 

@@ -383,7 +383,7 @@ impl<'a> Stopper<'a> {
         let slot = &self.slots()[index];
         let tid = slot.tid.load(Relaxed);
         slot.queue_full.store(0, Relaxed);
-        let payload = Payload { generation: copy_of_library(), slot: index as u32, tid };
+        let payload = Payload { copy: copy_of_library(), slot: index as u32, tid };
         match sys::queue_signal(self.lock.pid, tid, payload) {
             Ok(()) => Ok(()),
             // It has ended.
