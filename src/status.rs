@@ -272,7 +272,7 @@ pub fn read(pid: i32) -> Result<Process, Error> {
     let mut threads = Vec::new();
     let mut buf = Vec::new();
     let mut entries_buf = [0; 512];
-    let mut leader = Leader { pid, parent: None, is_kernel_thread: false };
+    let mut of_process = ProcessInfo { pid, parent: None, is_kernel_thread: false };
     for _ in 0..MAX_SCANS {
         let before = seen.len();
         sys::rewind(root.raw()).map_err(|errno| no_process(pid, errno))?;
@@ -289,8 +289,8 @@ pub fn read(pid: i32) -> Result<Process, Error> {
                 try_push(&mut seen, tid)?;
                 seen[at..].rotate_right(1);
                 match thread(&root, tid, &mut path, &mut buf) {
-                    Ok((thread, its_leader)) => {
-                        leader = its_leader;
+                    Ok((thread, info)) => {
+                        of_process = info;
                         try_push(&mut threads, thread)?;
                     }
                     Err(ReadError::Gone) => {}
@@ -311,7 +311,7 @@ pub fn read(pid: i32) -> Result<Process, Error> {
     if threads.is_empty() {
         return Err(Error::NoProcess { pid, errno: Errno(libc::ESRCH) });
     }
-    threads.sort_unstable_by_key(|thread| (thread.tid != leader.pid, thread.tid));
+    threads.sort_unstable_by_key(|thread| (thread.tid != of_process.pid, thread.tid));
     let tid = sys::gettid();
     let caller = if own && threads.iter().any(|thread| thread.tid == tid) {
         // a filter may deny it
@@ -319,7 +319,7 @@ pub fn read(pid: i32) -> Result<Process, Error> {
     } else {
         None
     };
-    let Leader { pid, parent, is_kernel_thread } = leader;
+    let ProcessInfo { pid, parent, is_kernel_thread } = of_process;
     Ok(Process { pid, parent, is_kernel_thread, threads, caller })
 }
 
@@ -350,14 +350,14 @@ enum ReadError {
 
 /// What every thread's files tell of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Leader {
+struct ProcessInfo {
     pid: i32,
     parent: Option<i32>,
     is_kernel_thread: bool,
 }
 
 /// A thread, and what its files tell of its process.
-fn thread(root: &sys::Fd, tid: i32, path: &mut String, buf: &mut Vec<u8>) -> Result<(Thread, Leader), ReadError> {
+fn thread(root: &sys::Fd, tid: i32, path: &mut String, buf: &mut Vec<u8>) -> Result<(Thread, ProcessInfo), ReadError> {
     slurp(root, c_path(path, format_args!("{tid}/stat"))?, buf)?;
     let stat = Stat::parse(buf).ok_or(ReadError::Field)?;
     let is_kernel_thread = stat.is_kernel_thread();
@@ -370,15 +370,15 @@ fn thread(root: &sys::Fd, tid: i32, path: &mut String, buf: &mut Vec<u8>) -> Res
         None
     };
     slurp(root, c_path(path, format_args!("{tid}/status"))?, buf)?;
-    let (mut thread, mut leader) = parse(tid, buf)?;
-    leader.is_kernel_thread = is_kernel_thread;
+    let (mut thread, mut of_process) = parse(tid, buf)?;
+    of_process.is_kernel_thread = is_kernel_thread;
     if let (Kind::Ordinary, Some(worker)) = (thread.kind, worker) {
         thread.kind = worker;
     }
-    Ok((thread, leader))
+    Ok((thread, of_process))
 }
 
-fn parse(tid: i32, text: &[u8]) -> Result<(Thread, Leader), ReadError> {
+fn parse(tid: i32, text: &[u8]) -> Result<(Thread, ProcessInfo), ReadError> {
     let mut groups = Vec::new();
     let mut out_of_memory = false;
     let status = Status::parse_with_groups(text, |group| match groups.try_reserve(1) {
@@ -406,8 +406,8 @@ fn parse(tid: i32, text: &[u8]) -> Result<(Thread, Leader), ReadError> {
             no_new_privs: status.no_new_privs,
         };
         let kind = if status.state?.has_ended() { Kind::Exited } else { Kind::Ordinary };
-        let leader = Leader { pid: status.tgid?, parent: status.ppid, is_kernel_thread: false };
-        Some((Thread { tid, name, kind, credentials }, leader))
+        let of_process = ProcessInfo { pid: status.tgid?, parent: status.ppid, is_kernel_thread: false };
+        Some((Thread { tid, name, kind, credentials }, of_process))
     };
     found().ok_or(ReadError::Field)
 }
@@ -469,14 +469,14 @@ mod tests {
         CapPrm:\t0000000000000400\nCapEff:\t0000000000000000\nCapBnd:\t000001fffeffffff\nCapAmb:\t0000000000000000\n\
         NoNewPrivs:\t1\nSeccomp:\t0\n";
 
-    fn parsed(status: &str) -> Option<(Thread, Leader)> {
+    fn parsed(status: &str) -> Option<(Thread, ProcessInfo)> {
         parse(702, status.as_bytes()).ok()
     }
 
     #[test]
     fn a_status_file_becomes_one_line() {
-        let (thread, leader) = parsed(STATUS).expect("all fields are there");
-        assert_eq!(leader, Leader { pid: 700, parent: None, is_kernel_thread: false });
+        let (thread, of_process) = parsed(STATUS).expect("all fields are there");
+        assert_eq!(of_process, ProcessInfo { pid: 700, parent: None, is_kernel_thread: false });
         assert_eq!((thread.tid, thread.kind), (702, Kind::Ordinary));
         assert_eq!(thread.name, b"ser ver:\n\\");
         assert_eq!(thread.credentials.groups, [4, 24]);

@@ -4,8 +4,8 @@
 use core::time::Duration;
 
 use super::error::ApplyError;
-use super::input::{Input, OldGroups, count_longer_list, explained, kept, needs_rehearsal};
-use super::rehearsal::{Memory, REHEARSAL_DEADLINE, Rehearsal, limit_alone};
+use super::input::{Input, OldGroups, count_longer_list, explained, to_set_again};
+use super::rehearsal::{Memory, REHEARSAL_DEADLINE, Rehearsal, limit_alone, needs_rehearsal};
 use crate::caps;
 use crate::error::Error;
 use crate::execute::{self, Context, Reading, SharedBuffer};
@@ -62,14 +62,14 @@ fn run_for(input: &Input<'_>, ctx: &Context<'_>, caller: &Reading) -> Result<(),
     if plan.steps().len() == 0 {
         return Ok(());
     }
-    let (parent_death_signal, dumpable) = kept(&ctx.target, true)?;
-    if alone && caller.no_filter && ctx.root.is_some() && !caller.traced {
+    let (parent_death_signal, dumpable) = to_set_again(&ctx.target, true)?;
+    if alone && !caller.filtered && ctx.root.is_some() && !caller.traced {
         drop(limit_alone(A_DAY, false).map_err(ApplyError::from)?);
     }
     let rehearsal = Rehearsal {
         ctx,
         plan: &plan,
-        needs_timer: alone && !caller.no_filter && !caller.traced,
+        needs_timer: alone && caller.filtered && !caller.traced,
         proc: input.proc.map(|proc| &**proc),
         memory: Memory::Own,
         limit: input.deadline.max(REHEARSAL_DEADLINE),
@@ -78,7 +78,7 @@ fn run_for(input: &Input<'_>, ctx: &Context<'_>, caller: &Reading) -> Result<(),
     };
     match rehearsal.run(|_| ()) {
         // An apply makes no child then.
-        Err(error) if has_no_child(&error) && !needs_rehearsal(!caller.no_filter, &plan) => Ok(()),
+        Err(error) if has_no_child(&error) && !needs_rehearsal(caller.filtered, &plan) => Ok(()),
         result => Ok(result.map(drop)?),
     }
 }

@@ -176,7 +176,7 @@ impl Input<'_> {
             caller = execute::read_caller(&ctx, &own, false)?;
         }
         ctx.target = ctx.target.resolve_for_caller(&caller.held);
-        ctx.caller_filtered = !caller.no_filter;
+        ctx.caller_filtered = caller.filtered;
         ctx.caller_caps = caller.from_proc.then_some(caller.held.caps);
         ctx.caller_bounding = caller.held.bounding;
         ctx.unknown = caller.unknown;
@@ -263,7 +263,7 @@ pub(super) fn explained(
     let situation = Situation {
         missing: plan::missing_capabilities(&ctx.target, &caller.held),
         bounding: caller.held.bounding,
-        filtered: !caller.no_filter,
+        filtered: caller.filtered,
         permitted: caller.held.caps.permitted,
         overflow_uid: ctx.target.overflow_uid,
         overflow_gid: ctx.target.overflow_gid,
@@ -287,14 +287,9 @@ pub(super) fn explained(
     }
 }
 
-/// Whether the plan must be seen to work before the caller makes it.
-pub(super) fn needs_rehearsal(filtered: bool, plan: &plan::Plan) -> bool {
-    filtered || plan.must_be_rehearsed()
-}
-
 /// What the kernel clears when ids change, and is to be set again after the plan: the parent-death signal or 0, and whether the
 /// process is dumpable. Nothing is asked that is not needed, since a filter may kill for it.
-pub(super) fn kept(target: &Target, has_work: bool) -> Result<(i32, bool), ReadError> {
+pub(super) fn to_set_again(target: &Target, has_work: bool) -> Result<(i32, bool), ReadError> {
     let signal = if has_work && target.keep_parent_death_signal {
         sys::parent_death_signal().map_err(|errno| ReadError { call: "prctl(PR_GET_PDEATHSIG)", errno })?
     } else {

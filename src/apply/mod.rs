@@ -21,8 +21,8 @@ use crate::text::Errno;
 use crate::threads::{self, CallLock, StopError};
 
 use error::ApplyError;
-use input::{Input, OldGroups, count_longer_list, explained, kept, needs_rehearsal};
-use rehearsal::{Memory, REHEARSAL_DEADLINE, Rehearsal, limit_alone};
+use input::{Input, OldGroups, count_longer_list, explained, to_set_again};
+use rehearsal::{Memory, REHEARSAL_DEADLINE, Rehearsal, limit_alone, needs_rehearsal};
 
 /// How long the caller's commit may take at least: a seccomp supervisor, or the server of a file system, may never answer.
 const COMMIT_DEADLINE: Duration = Duration::from_secs(5);
@@ -153,7 +153,7 @@ fn run_for(
     }
     // What another thread may have done meanwhile (a seccomp filter for all, with no_new_privs) holds from here on.
     let caller = if was_alone { first } else { execute::read_caller(ctx, &own, false)? };
-    let filtered = !caller.no_filter;
+    let filtered = caller.filtered;
     // Then they have prepared for a caller without one.
     if filtered != ctx.caller_filtered {
         return Ok(Outcome::FilterCame);
@@ -172,7 +172,7 @@ fn run_for(
         if needs_timer { limit_alone(limit, filtered).map_err(ApplyError::from) } else { Ok(None) }
     };
     let mut before = snapshot(old, ctx, &caller, has_work);
-    let (kept_signal, kept_dumpable) = kept(&ctx.target, has_work)?;
+    let (kept_signal, kept_dumpable) = to_set_again(&ctx.target, has_work)?;
     if has_work && needs_rehearsal(filtered, &plan) {
         let rehearsal = Rehearsal {
             ctx,

@@ -213,6 +213,12 @@ impl RehearsalJob<'_> {
     }
 }
 
+/// Whether the plan must be seen to work before the caller makes it: under a seccomp filter, and where a step may be refused after one
+/// that cannot be undone.
+pub(super) fn needs_rehearsal(filtered: bool, plan: &Plan) -> bool {
+    filtered || plan.must_be_rehearsed()
+}
+
 impl Rehearsal<'_> {
     /// Runs the plan in a child, or up to three, one after the other: `begins` is told of each how long it may take. All signals must be
     /// blocked, and the call lock taken.

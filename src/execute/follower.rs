@@ -8,7 +8,7 @@ use core::sync::atomic::AtomicU32;
 
 use super::context::Context;
 use super::read::{READING_DIRECTORIES, ReadError, Scope, credentials_of, securebits};
-use super::steps::{Fault, StepError, run_plan, set_parent_death_signal, verify_follower};
+use super::steps::{Fault, StepError, keep_parent_death_signal, run_plan, verify_follower};
 use crate::caps;
 use crate::plan::{self, Credentials, Plan, PlanKind, Refusal, Step, TargetCaps};
 use crate::sys;
@@ -216,16 +216,6 @@ fn verify_seen(ctx: &Context<'_>, plan: &Plan) -> Result<(), Fault> {
         if !cwd_as_wanted {
             return missing(Step::ChangeDirectory);
         }
-    }
-    Ok(())
-}
-
-/// Sets a parent-death signal again that a change of ids has cleared (kernel/cred.c, commit_creds). Raises it where the parent has
-/// gone meanwhile.
-pub(crate) fn keep_parent_death_signal(signal: i32, parent: i32) -> Result<(), Fault> {
-    set_parent_death_signal(signal)?;
-    if sys::getppid() != parent {
-        let _ = sys::kill(sys::getpid(), signal);
     }
     Ok(())
 }

@@ -11,9 +11,12 @@ mod steps;
 
 pub(crate) use chroot::{Directories, Root};
 pub(crate) use context::{Context, Unknown};
-pub(crate) use follower::{PreparedFollower, Problem, Seen, commit_follower, keep_parent_death_signal, prepare};
+pub(crate) use follower::{PreparedFollower, Problem, Seen, commit_follower, prepare};
 pub(crate) use groups::{GroupMatch, SharedBuffer};
 pub use read::ReadError;
 pub(crate) use read::{OwnStatus, Reading, read_caller, read_other};
 pub(crate) use rollback::{Snapshot, leaves_directories, undo};
-pub(crate) use steps::{Fault, StepError, run_plan, run_plan_probing, set_dumpable, set_parent_death_signal, verify};
+pub(crate) use steps::{
+    Fault, StepError, keep_parent_death_signal, run_plan, run_plan_probing, set_dumpable, set_parent_death_signal,
+    verify,
+};

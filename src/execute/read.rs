@@ -56,8 +56,8 @@ pub(crate) struct Reading {
     pub(crate) held: Credentials,
     /// How the groups compare with those wanted, where a list is wanted.
     pub(crate) groups: GroupMatch,
-    /// Whether /proc says that no seccomp filter looks at the thread.
-    pub(crate) no_filter: bool,
+    /// Whether a seccomp filter may look at the thread: unless /proc says that none does.
+    pub(crate) filtered: bool,
     /// Whether /proc was read.
     pub(crate) from_proc: bool,
     pub(crate) unknown: Unknown,
@@ -159,7 +159,7 @@ fn from_status(ctx: &Context<'_>, status: &Status, compared: &GroupComparison<'_
         },
         groups,
         // A kernel without seccomp has no such line.
-        no_filter: from_proc && status.seccomp.is_none_or(|mode| mode == 0),
+        filtered: !from_proc || status.seccomp.is_some_and(|mode| mode != 0),
         from_proc,
         unknown: Unknown {
             seccomp: from_proc && status.seccomp.is_none(),

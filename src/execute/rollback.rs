@@ -2,9 +2,9 @@
 
 use super::chroot::Directories;
 use super::context::Context;
-use super::follower::keep_parent_death_signal;
 use super::groups::GroupMatch;
 use super::read::{OwnStatus, read_caller};
+use super::steps::keep_parent_death_signal;
 use crate::caps::{self, CapSets};
 use crate::plan::{self, Credentials, KEEP_CAPS, Plan, Step};
 use crate::sys;

@@ -112,6 +112,16 @@ pub(crate) fn set_parent_death_signal(signal: i32) -> Result<(), Fault> {
     if sys::parent_death_signal() == Ok(signal) { Ok(()) } else { Err(Fault { step, error: StepError::NoEffect }) }
 }
 
+/// Sets a parent-death signal again that a change of ids has cleared (kernel/cred.c, commit_creds). Raises it where the parent has
+/// gone meanwhile.
+pub(crate) fn keep_parent_death_signal(signal: i32, parent: i32) -> Result<(), Fault> {
+    set_parent_death_signal(signal)?;
+    if sys::getppid() != parent {
+        let _ = sys::kill(sys::getpid(), signal);
+    }
+    Ok(())
+}
+
 /// A step beyond the plan: sets the dumpable flag where it is not set, and reads it back.
 pub(crate) fn set_dumpable() -> Result<(), Fault> {
     let step = Step::Dumpable;
