@@ -2,6 +2,10 @@
 //!
 //! An error holds values: the step, its arguments, the errno. `Display` makes the message, and [`Error::status`] the status. A message
 //! says what was found, where, what was expected and, where that helps, what to do.
+//!
+//! The text of a message is in the `error` attribute of its variant: here, or in the module that the error comes from. What depends on
+//! the process (a capability outside the bounding set, a seccomp filter) is a [`Hint`]: apply/hint.rs finds it, and
+//! [`Error::Explained`] appends it to the message.
 
 use crate::alloc_util::OutOfMemory;
 pub use crate::apply::error::{ApplyError, NoTimer};

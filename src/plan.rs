@@ -143,7 +143,7 @@ pub enum Step {
     CapSet(CapSets),
     /// prctl(PR_SET_NO_NEW_PRIVS).
     NoNewPrivs,
-    /// Not a step of the plan: reading the state back.
+    /// Not a step of the plan: reading the state back. The calls are those of execute/read.rs.
     ReadBack,
     /// Not a step of the plan: prctl(PR_SET_PDEATHSIG), to keep what a change of ids has cleared.
     ParentDeathSignal(i32),

@@ -1,5 +1,9 @@
-//! What a thread does in the signal handler. Everything here, and what it calls in `execute`, is async-signal-safe: raw system
-//! calls, no allocation, no lock of libc's, no thread-local data.
+//! What a thread does in the signal handler. The interrupted code may hold any lock, such as that of malloc(3) or of the loader, and
+//! errno is its own. So everything here, and all that it calls, makes only raw system calls, reads only the clock of the vDSO, does not
+//! allocate, takes no lock except that of `SharedBuffer`, and uses no thread-local data.
+//!
+//! `nothing_that_a_signal_handler_uses_allocates` of tests/architecture.rs enforces that nothing here uses `alloc` or `std`, directly
+//! or through another file. The other rules are checked in review.
 
 use core::ffi::{c_int, c_void};
 use core::sync::atomic::Ordering::{Acquire, SeqCst};
