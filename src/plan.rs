@@ -3,12 +3,15 @@
 //!
 //! Each rule says where it comes from: the manual pages of section 7, or the kernel's kernel/sys.c and security/commoncap.c.
 //!
-//! The order is that of the pushes in [`plan`], and stands nowhere else. The caller: chroot while CAP_SYS_CHROOT is effective; groups and
+//! The order is that of the pushes in [`plan`]. The caller: chroot while CAP_SYS_CHROOT is effective; groups and
 //! group ids while CAP_SETGID is; keep-caps and user ids; ambient capabilities are raised once permitted and inheritable hold them; the
 //! bounding set is trimmed while CAP_SETPCAP is there; ambient capabilities are lowered; securebits; the final sets; no_new_privs. So what
 //! cannot be undone (bounding set, locks, no_new_privs) comes after what a kernel is likely to refuse. Other threads cannot go back
 //! anyway: they trim the bounding set before the change of user, which saves a capset(2). With keep-caps locked off, bounding set and
-//! securebits come before the change of user for every thread. tests/plan.rs runs plans on a model of the kernel's rules.
+//! securebits come before the change of user for every thread.
+//!
+//! tests/plan.rs runs plans on a model of the kernel's rules: each step is allowed, and the end is what is wanted. The tests at the end of
+//! this file fail if two steps are swapped.
 
 use core::fmt;
 
@@ -859,5 +862,152 @@ pub fn first_mismatch(goal: &Credentials, found: &Credentials) -> Option<Step> {
         Some(Step::NoNewPrivs)
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NET_BIND: u64 = 1 << 10;
+    const KILL: u64 = 1 << 5;
+    const NOROOT: u32 = 1;
+    const LAST_CAP: u8 = 40;
+    const ALL: u64 = caps::up_to(LAST_CAP);
+
+    /// Root in another directory, with every capability; CAP_SYS_CHROOT is not effective.
+    const ROOT: Credentials = Credentials {
+        uids: [0; 4],
+        gids: [0; 4],
+        groups_as_wanted: false,
+        groups_can_return: true,
+        root_as_wanted: false,
+        cwd_as_wanted: false,
+        caps: CapSets { effective: ALL & !bit(caps::SYS_CHROOT), permitted: ALL, inheritable: 0 },
+        bounding: ALL,
+        ambient: 0,
+        securebits: 0,
+        no_new_privs: false,
+    };
+
+    /// A user with one capability, which programs that it executes hold too.
+    const SERVER: Target = Target {
+        uid: Some(1000),
+        gid: Some(1000),
+        groups: true,
+        caps: TargetCaps::Exactly(CapSets { effective: NET_BIND, permitted: NET_BIND, inheritable: 0 }),
+        optional: CapSets::EMPTY,
+        ambient: Some(NET_BIND),
+        trim_bounding: true,
+        require_trim: true,
+        securebits: Some(NOROOT),
+        no_new_privs: true,
+        keep_parent_death_signal: false,
+        keep_dumpable: false,
+        last_cap: LAST_CAP,
+        overflow_uid: None,
+        overflow_gid: None,
+    };
+
+    fn order(target: &Target, held: &Credentials, kind: PlanKind) -> Vec<Kind> {
+        let plan = plan(target, held, kind).expect("a plan");
+        plan.kinds[..usize::from(plan.len)].to_vec()
+    }
+
+    /// The kernel, and so the model of tests/plan.rs, also allows other orders. This is the one that the module's comment gives reasons
+    /// for.
+    #[test]
+    fn the_order_of_the_steps() {
+        use Kind::*;
+        assert_eq!(
+            order(&SERVER, &ROOT, PlanKind::Caller),
+            [
+                RaiseEffective,
+                Chroot,
+                SetGroups,
+                SetResGid,
+                KeepCapsOn,
+                SetResUid,
+                WorkingSets,
+                RaiseAmbient,
+                DropBounding,
+                SecureBits,
+                CapSet,
+                NoNewPrivs
+            ]
+        );
+        assert_eq!(plan(&SERVER, &ROOT, PlanKind::Caller).map(|plan| plan.reversible()), Ok(8), "up to RaiseAmbient");
+        assert_eq!(
+            order(&SERVER, &ROOT, PlanKind::Follower),
+            [
+                RaiseEffective,
+                Chroot,
+                SetGroups,
+                SetResGid,
+                DropBounding,
+                KeepCapsOn,
+                SetResUid,
+                WorkingSets,
+                RaiseAmbient,
+                SecureBits,
+                CapSet,
+                NoNewPrivs
+            ]
+        );
+    }
+
+    #[test]
+    fn the_order_without_a_change_of_user() {
+        use Kind::*;
+        let caps = CapSets { inheritable: KILL, ..ROOT.caps };
+        let user = Credentials { uids: [1000; 4], root_as_wanted: true, caps, ambient: KILL, ..ROOT };
+        assert_eq!(
+            order(&SERVER, &user, PlanKind::Caller),
+            [
+                ChangeDirectory,
+                SetGroups,
+                SetResGid,
+                WorkingSets,
+                RaiseAmbient,
+                DropBounding,
+                LowerAmbient,
+                SecureBits,
+                CapSet,
+                NoNewPrivs
+            ]
+        );
+        // What needs no privilege, and has calls of its own.
+        let keeps = Credentials { securebits: KEEP_CAPS, ..user };
+        let lowers = Target { ambient: None, securebits: None, trim_bounding: false, ..SERVER };
+        assert_eq!(
+            order(&lowers, &keeps, PlanKind::Caller),
+            [ChangeDirectory, SetGroups, SetResGid, ClearAmbient, KeepCapsOff, CapSet, NoNewPrivs]
+        );
+    }
+
+    #[test]
+    fn the_order_with_keep_caps_locked_off() {
+        use Kind::*;
+        let locked = Credentials { securebits: KEEP_CAPS_LOCKED, ..ROOT };
+        let inherits = Target {
+            caps: TargetCaps::Exactly(CapSets { inheritable: NET_BIND, ..CapSets::EMPTY }),
+            ambient: None,
+            securebits: Some(NOROOT | KEEP_CAPS_LOCKED),
+            ..SERVER
+        };
+        assert_eq!(
+            order(&inherits, &locked, PlanKind::Caller),
+            [
+                RaiseEffective,
+                Chroot,
+                SetGroups,
+                SetResGid,
+                WorkingSets,
+                DropBounding,
+                SecureBits,
+                SetResUid,
+                NoNewPrivs
+            ]
+        );
     }
 }
