@@ -3,12 +3,12 @@
 //!
 //! Each rule says where it comes from: the manual pages of section 7, or the kernel's kernel/sys.c and security/commoncap.c.
 //!
-//! The order is that of the pushes in [`plan`]. The caller: chroot while CAP_SYS_CHROOT is effective; groups and
-//! group ids while CAP_SETGID is; keep-caps and user ids; ambient capabilities are raised once permitted and inheritable hold them; the
-//! bounding set is trimmed while CAP_SETPCAP is there; ambient capabilities are lowered; securebits; the final sets; no_new_privs. So what
-//! cannot be undone (bounding set, locks, no_new_privs) comes after what a kernel is likely to refuse. Other threads cannot go back
-//! anyway: they trim the bounding set before the change of user, which saves a capset(2). With keep-caps locked off, bounding set and
-//! securebits come before the change of user for every thread.
+//! The order is that of the pushes in `change_identity` and `change_capabilities`. The caller: chroot while CAP_SYS_CHROOT is effective;
+//! groups and group ids while CAP_SETGID is; keep-caps and user ids; ambient capabilities are raised once permitted and inheritable hold
+//! them; the bounding set is trimmed while CAP_SETPCAP is there; ambient capabilities are lowered; securebits; the final sets;
+//! no_new_privs. So what cannot be undone (bounding set, locks, no_new_privs) comes after what a kernel is likely to refuse. Other threads
+//! cannot go back anyway: they trim the bounding set before the change of user, which saves a capset(2). With keep-caps locked off,
+//! bounding set and securebits come before the change of user for every thread.
 //!
 //! tests/plan.rs runs plans on a model of the kernel's rules: each step is allowed, and the end is what is wanted. The tests at the end of
 //! this file fail if two steps are swapped.
@@ -726,11 +726,24 @@ pub fn plan(target: &Target, held: &Credentials, kind: PlanKind) -> Result<Plan,
             goal,
         },
     };
-    let setpcap = bit(caps::SETPCAP);
+    change_identity(&mut p, target, held, &goal, kind)?;
+    change_capabilities(&mut p, target, &goal, kind)?;
+    debug_assert_eq!(p.now, goal);
+    Ok(p.plan)
+}
 
+/// The steps up to the change of user.
+fn change_identity(
+    p: &mut Planner,
+    target: &Target,
+    held: &Credentials,
+    goal: &Credentials,
+    kind: PlanKind,
+) -> Result<(), Refusal> {
+    let setpcap = bit(caps::SETPCAP);
     let new_uids = goal.uids != held.uids || target.uid_is_ambiguous();
     let new_gids = goal.gids != held.gids || target.gid_is_ambiguous();
-    let needs_setpcap = p.needs_setpcap(&goal);
+    let needs_setpcap = p.needs_setpcap(goal);
     let loses_root = new_uids
         && held.uids[..3].contains(&0)
         && goal.uids[1] != 0
@@ -777,34 +790,38 @@ pub fn plan(target: &Target, held: &Credentials, kind: PlanKind) -> Result<Plan,
         }
     }
     if drop_first {
-        p.drop_bounding(&goal);
+        p.drop_bounding(goal);
     }
     if all_first {
-        p.set_securebits(&goal);
+        p.set_securebits(goal);
     }
     if new_uids {
         // What may become inheritable depends on what is permitted, so that this too has to outlive the change of user.
         // And while it is kept, the change can be undone.
-        let must_survive = !kind.is_follower() || goal.caps.permitted != 0 || p.needs_setpcap(&goal) || inherits;
+        let must_survive = !kind.is_follower() || goal.caps.permitted != 0 || p.needs_setpcap(goal) || inherits;
         if loses_root && must_survive && !keep_caps_locked {
             p.push(Kind::KeepCapsOn);
         }
         p.push(Kind::SetResUid);
     }
+    Ok(())
+}
 
+/// The steps after it.
+fn change_capabilities(p: &mut Planner, target: &Target, goal: &Credentials, kind: PlanKind) -> Result<(), Refusal> {
     // One capset for what the remaining steps need; the permitted set stays, so that they can be undone.
     let raise = goal.ambient & !p.now.ambient;
     if raise != 0 && p.now.securebits & NO_CAP_AMBIENT_RAISE != 0 {
         return Err(Refusal::AmbientRaiseOff { missing: raise });
     }
     let mut working = p.now.caps;
-    if p.needs_setpcap(&goal) {
-        working.effective |= setpcap;
+    if p.needs_setpcap(goal) {
+        working.effective |= bit(caps::SETPCAP);
     }
     if raise != 0 {
         working.inheritable |= goal.ambient;
     }
-    if working != p.now.caps && kind.is_follower() && !p.needs_setpcap(&goal) {
+    if working != p.now.caps && kind.is_follower() && !p.needs_setpcap(goal) {
         working = goal.caps;
     }
     if working != p.now.caps {
@@ -816,22 +833,21 @@ pub fn plan(target: &Target, held: &Credentials, kind: PlanKind) -> Result<Plan,
         p.plan.ambient_raised = raise;
         p.push(Kind::RaiseAmbient);
     }
-    p.drop_bounding(&goal);
+    p.drop_bounding(goal);
     let lower = p.now.ambient & !goal.ambient;
     if lower != 0 {
         p.plan.ambient_lowered = lower;
         p.push(if goal.ambient == 0 { Kind::ClearAmbient } else { Kind::LowerAmbient });
     }
-    p.set_securebits(&goal);
+    p.set_securebits(goal);
     let proof = kind == PlanKind::Follower && target.caps != TargetCaps::Keep;
-    if p.now.caps != goal.caps || (proof && !p.ends_with_capset(&goal)) {
+    if p.now.caps != goal.caps || (proof && !p.ends_with_capset(goal)) {
         p.push(Kind::CapSet);
     }
     if p.now.no_new_privs != goal.no_new_privs {
         p.push(Kind::NoNewPrivs);
     }
-    debug_assert_eq!(p.now, goal);
-    Ok(p.plan)
+    Ok(())
 }
 
 /// The step whose effect is missing, if a thread is not where its plan leads.
