@@ -18,7 +18,7 @@ use crate::plan::{self, PlanKind, Step, Target};
 use crate::policy::Policy;
 use crate::sys;
 use crate::text::Errno;
-use crate::threads::{self, CallLock, StopError};
+use crate::threads::{self, CallLock, StopError, StoppedThreads};
 
 use error::ApplyError;
 use input::{Input, OldGroups, count_longer_list, explained, to_set_again};
@@ -133,6 +133,7 @@ fn run_locked(
     if outcome.is_err() && input.has_lost_descriptors() { Err(StopError::LostDescriptors.into()) } else { outcome }
 }
 
+/// Stops the threads, and reads the caller again: what was read before may be out of date.
 fn run_for(
     input: &Input<'_>,
     lock: &CallLock,
@@ -153,30 +154,41 @@ fn run_for(
     }
     // What another thread may have done meanwhile (a seccomp filter for all, with no_new_privs) holds from here on.
     let caller = if was_alone { first } else { execute::read_caller(ctx, &own, false)? };
-    let filtered = caller.filtered;
     // Then they have prepared for a caller without one.
-    if filtered != ctx.caller_filtered {
+    if caller.filtered != ctx.caller_filtered {
         return Ok(Outcome::FilterCame);
     }
-    let limit = input.deadline.max(COMMIT_DEADLINE);
-    stopped.limit_caller(limit);
+    stopped.limit_caller(input.deadline.max(COMMIT_DEADLINE));
     stopped.read_for_threads()?;
     if caller.held != first.held {
         plan = plan::plan(&ctx.target, &caller.held, PlanKind::Caller)?;
     }
+    change_all(input, lock, ctx, stopped, &plan, &caller, old)
+}
+
+/// Makes the change: first the rehearsal, if there is one, then the caller, then all others. On an error `stopped` lets them go, after
+/// all else that is held here has been dropped.
+fn change_all(
+    input: &Input<'_>,
+    lock: &CallLock,
+    ctx: &Context<'_>,
+    stopped: StoppedThreads<'_>,
+    plan: &plan::Plan,
+    caller: &Reading,
+    old: &OldGroups,
+) -> Result<Outcome, Error> {
+    let filtered = caller.filtered;
+    let own = input.own_status();
+    let limit = input.deadline.max(COMMIT_DEADLINE);
     let has_work = plan.steps().len() != 0;
     // Other threads watch. With none, a timer ends the process; a thread that is traced may be held by its debugger, for any time.
     let needs_timer = has_work && (filtered || ctx.root.is_some()) && !stopped.watch() && !caller.traced;
-    let limit_caller = || {
-        stopped.limit_caller(limit);
-        if needs_timer { limit_alone(limit, filtered).map_err(ApplyError::from) } else { Ok(None) }
-    };
-    let mut before = snapshot(old, ctx, &caller, has_work);
+    let mut before = snapshot(old, ctx, caller, has_work);
     let (kept_signal, kept_dumpable) = to_set_again(&ctx.target, has_work)?;
-    if has_work && needs_rehearsal(filtered, &plan) {
+    if has_work && needs_rehearsal(filtered, plan) {
         let rehearsal = Rehearsal {
             ctx,
-            plan: &plan,
+            plan,
             needs_timer,
             proc: input.proc.map(|proc| &**proc),
             memory: Memory::Shared,
@@ -194,7 +206,8 @@ fn run_for(
         before.may_set_dumpable = !filtered || learned.dumpable;
     }
 
-    let timer = limit_caller()?;
+    stopped.limit_caller(limit);
+    let timer = if needs_timer { limit_alone(limit, filtered).map_err(ApplyError::from)? } else { None };
     if plan.steps().any(execute::leaves_directories) {
         // They may be of a file system that does not answer.
         let no_directories = |errno| ReadError { call: "opening / and the working directory", errno };
@@ -202,7 +215,7 @@ fn run_for(
     }
     lock.begin_commit();
     if has_work {
-        if let Err(outcome) = commit_caller(ctx, &plan, &before, &own, filtered) {
+        if let Err(outcome) = commit_caller(ctx, plan, &before, &own, filtered) {
             drop(timer);
             lock.end_commit();
             return outcome;

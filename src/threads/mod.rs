@@ -19,4 +19,4 @@ pub(crate) use call_lock::CallsSeen;
 pub use error::{StopError, ThreadProblem, ThreadState};
 pub(crate) use probe::{ThreadProbe, probe_thread};
 pub(crate) use shared::CallLock;
-pub(crate) use stop::stop_all;
+pub(crate) use stop::{StoppedThreads, stop_all};
