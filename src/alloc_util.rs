@@ -71,8 +71,8 @@ pub(crate) fn try_box<T>(value: T) -> Result<Box<T>, T> {
     }
 }
 
-/// A value with several owners, as `alloc::sync::Arc` has it, which ends the process when memory has run out.
-pub struct Shared<T>(NonNull<Counted<T>>);
+/// A value with several owners, as in `alloc::sync::Arc`; making one can fail, where `Arc` would end the process.
+pub struct TryArc<T>(NonNull<Counted<T>>);
 
 struct Counted<T> {
     owners: AtomicUsize,
@@ -80,15 +80,15 @@ struct Counted<T> {
 }
 
 // SAFETY: the owners have references to the value, and the last one drops it, in whichever thread each is.
-unsafe impl<T: Send + Sync> Send for Shared<T> {}
+unsafe impl<T: Send + Sync> Send for TryArc<T> {}
 // SAFETY: as above.
-unsafe impl<T: Send + Sync> Sync for Shared<T> {}
+unsafe impl<T: Send + Sync> Sync for TryArc<T> {}
 
-impl<T> Shared<T> {
+impl<T> TryArc<T> {
     /// Puts a value on the heap.
-    pub(crate) fn try_new(value: T) -> Result<Shared<T>, OutOfMemory> {
+    pub(crate) fn try_new(value: T) -> Result<TryArc<T>, OutOfMemory> {
         let counted = try_box(Counted { owners: AtomicUsize::new(1), value }).map_err(|_| OutOfMemory)?;
-        Ok(Shared(NonNull::from(Box::leak(counted))))
+        Ok(TryArc(NonNull::from(Box::leak(counted))))
     }
 
     fn counted(&self) -> &Counted<T> {
@@ -97,15 +97,15 @@ impl<T> Shared<T> {
     }
 }
 
-impl<T> Clone for Shared<T> {
-    fn clone(&self) -> Shared<T> {
+impl<T> Clone for TryArc<T> {
+    fn clone(&self) -> TryArc<T> {
         // Owners that are forgotten instead of dropped (core::mem::forget) must not make the number wrap.
         assert!(self.counted().owners.fetch_add(1, Ordering::Relaxed) < usize::MAX / 2);
-        Shared(self.0)
+        TryArc(self.0)
     }
 }
 
-impl<T> Drop for Shared<T> {
+impl<T> Drop for TryArc<T> {
     fn drop(&mut self) {
         if self.counted().owners.fetch_sub(1, Ordering::Release) == 1 {
             // What the other owners have done with the value comes before its end.
@@ -116,7 +116,7 @@ impl<T> Drop for Shared<T> {
     }
 }
 
-impl<T> Deref for Shared<T> {
+impl<T> Deref for TryArc<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -124,15 +124,15 @@ impl<T> Deref for Shared<T> {
     }
 }
 
-impl<T: PartialEq> PartialEq for Shared<T> {
-    fn eq(&self, other: &Shared<T>) -> bool {
+impl<T: PartialEq> PartialEq for TryArc<T> {
+    fn eq(&self, other: &TryArc<T>) -> bool {
         **self == **other
     }
 }
 
-impl<T: Eq> Eq for Shared<T> {}
+impl<T: Eq> Eq for TryArc<T> {}
 
-impl<T: fmt::Debug> fmt::Debug for Shared<T> {
+impl<T: fmt::Debug> fmt::Debug for TryArc<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&**self, f)
     }
@@ -158,7 +158,7 @@ mod tests {
             }
         }
         let dropped = AtomicUsize::new(0);
-        let first = Shared::try_new(Counts(&dropped)).expect("there is memory");
+        let first = TryArc::try_new(Counts(&dropped)).expect("there is memory");
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 let other = first.clone();

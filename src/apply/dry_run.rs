@@ -4,7 +4,7 @@
 use core::time::Duration;
 
 use super::error::ApplyError;
-use super::input::{Input, OldGroups, count_longer_list, explained, to_set_again};
+use super::input::{Input, OldGroups, count_longer_list, to_set_again, with_hint};
 use super::rehearsal::{Memory, REHEARSAL_DEADLINE, Rehearsal, limit_alone, needs_rehearsal};
 use crate::caps;
 use crate::error::Error;
@@ -45,7 +45,7 @@ fn once(input: &Input<'_>) -> Result<(), Error> {
     let mut list = input.group_buffer(&old)?;
     let buffer = SharedBuffer::new(&mut list);
     let result = input.context(input.target, &buffer).and_then(|(ctx, caller)| {
-        run_for(input, &ctx, &caller).map_err(|error| explained(error, input, &ctx, &caller, &old))
+        run_for(input, &ctx, &caller).map_err(|error| with_hint(error, input, &ctx, &caller, &old))
     });
     // What was read may be of another file then.
     if input.has_lost_descriptors() { Err(StopError::LostDescriptors.into()) } else { result }

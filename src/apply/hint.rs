@@ -1,5 +1,5 @@
-//! Why something was refused, told apart by what can be read, and which setting of the platform changes it. docs/surroundings.md has
-//! the platforms.
+//! Why something was refused, told apart by what can be read, and which setting of the platform changes it: the hint that
+//! `input::with_hint` adds to an error. docs/surroundings.md has the platforms.
 
 use alloc::vec::Vec;
 use core::fmt;

@@ -252,8 +252,8 @@ fn root(policy: &Policy) -> Result<Option<Root>, Error> {
     Ok(Some(Root { directory: ManuallyDrop::new(directory), id, caller: sys::gettid() }))
 }
 
-/// Says what an operator can do about a refusal.
-pub(super) fn explained(
+/// Adds to a refusal what an operator can do about it, if anything that can be read tells.
+pub(super) fn with_hint(
     error: Error,
     input: &Input<'_>,
     ctx: &Context<'_>,

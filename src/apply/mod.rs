@@ -21,7 +21,7 @@ use crate::text::Errno;
 use crate::threads::{self, CallLock, StopError, StoppedThreads};
 
 use error::ApplyError;
-use input::{Input, OldGroups, count_longer_list, explained, to_set_again};
+use input::{Input, OldGroups, count_longer_list, to_set_again, with_hint};
 use rehearsal::{Memory, REHEARSAL_DEADLINE, Rehearsal, limit_alone, needs_rehearsal};
 
 /// How long the caller's commit may take at least: a seccomp supervisor, or the server of a file system, may never answer.
@@ -127,7 +127,7 @@ fn run_locked(
     // Whoever ends after this count may have brought a filter before.
     let was_alone = input.is_alone();
     let outcome = input.context(target, buffer).and_then(|(ctx, first)| {
-        run_for(input, lock, &ctx, first, was_alone, old).map_err(|error| explained(error, input, &ctx, &first, old))
+        run_for(input, lock, &ctx, first, was_alone, old).map_err(|error| with_hint(error, input, &ctx, &first, old))
     });
     // Any error may come from that.
     if outcome.is_err() && input.has_lost_descriptors() { Err(StopError::LostDescriptors.into()) } else { outcome }

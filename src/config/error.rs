@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use super::limits::{MAX_BYTES, MAX_DEPTH, MAX_FILE, MAX_FILES};
 use super::place::{FileName, Place};
-use crate::alloc_util::{OutOfMemory, Shared};
+use crate::alloc_util::{OutOfMemory, TryArc};
 use crate::text::Excerpt;
 use crate::trusted_path::PathProblem;
 
@@ -26,7 +26,7 @@ pub enum StanzaError {
     #[error("{}: no Security stanza{}{}", FileName(.file), Nested(.nested), Similar(.similar))]
     NoStanza {
         /// The file as it was named, or empty for a text.
-        file: Shared<Vec<u8>>,
+        file: TryArc<Vec<u8>>,
         /// The first block of that name within another block, if there is one: perhaps a brace is missing before it.
         nested: Option<Place>,
         /// The first block at the top level whose name is nearly that.
@@ -80,7 +80,7 @@ impl fmt::Display for Found {
 #[error("{}{}: {problem}", Includer(.from), FileName(.path))]
 pub struct FileError {
     /// The file, or its directory, as it was named.
-    pub path: Shared<Vec<u8>>,
+    pub path: TryArc<Vec<u8>>,
     /// Where it is included, if it is.
     pub from: Option<Place>,
     /// Why.
@@ -117,7 +117,7 @@ pub enum FileProblem {
     TooDeep,
     /// Includes itself, at once or by way of others.
     #[error("includes itself: {}", Chain(.0))]
-    Cycle(Vec<Shared<Vec<u8>>>),
+    Cycle(Vec<TryArc<Vec<u8>>>),
 }
 
 struct Within<'a>(&'a Option<(&'static str, Place)>);
@@ -164,7 +164,7 @@ impl fmt::Display for Includer<'_> {
     }
 }
 
-struct Chain<'a>(&'a [Shared<Vec<u8>>]);
+struct Chain<'a>(&'a [TryArc<Vec<u8>>]);
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

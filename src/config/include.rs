@@ -11,10 +11,10 @@ use super::limits::{MAX_BYTES, MAX_DEPTH, MAX_FILE};
 use super::parser::{Parser, Setting, Step};
 use super::place::Place;
 use super::trusted_file::{self, Opened, Wrong};
-use crate::alloc_util::{OutOfMemory, Shared, try_push, try_to_vec};
+use crate::alloc_util::{OutOfMemory, TryArc, try_push, try_to_vec};
 
 /// A file, as it is named.
-type Name = Shared<Vec<u8>>;
+type Name = TryArc<Vec<u8>>;
 
 /// What is left to do, the next thing last: a stack, so that includes do not recurse.
 enum Work<'t> {

@@ -7,12 +7,12 @@ use alloc::vec::Vec;
 
 use super::error::{Found, StanzaError, SyntaxError};
 use super::place::Place;
-use crate::alloc_util::{OutOfMemory, Shared, try_to_vec};
+use crate::alloc_util::{OutOfMemory, TryArc, try_to_vec};
 use crate::text::Excerpt;
 
 /// A text being read.
 pub(super) struct Source<'t> {
-    pub(super) name: Shared<Vec<u8>>,
+    pub(super) name: TryArc<Vec<u8>>,
     text: Cow<'t, [u8]>,
     /// The next byte to look at.
     at: usize,
@@ -20,7 +20,7 @@ pub(super) struct Source<'t> {
 }
 
 impl<'t> Source<'t> {
-    pub(super) fn new(name: Shared<Vec<u8>>, text: Cow<'t, [u8]>) -> Result<Source<'t>, StanzaError> {
+    pub(super) fn new(name: TryArc<Vec<u8>>, text: Cow<'t, [u8]>) -> Result<Source<'t>, StanzaError> {
         // Skip a UTF-8 byte-order mark; columns do not count it.
         let at = if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
         let mut source = Source { name, text, at, lines: Lines { at, line: 1, start: at } };

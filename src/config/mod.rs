@@ -43,7 +43,7 @@ mod parser;
 mod place;
 mod trusted_file;
 
-pub use crate::alloc_util::Shared;
+pub use crate::alloc_util::TryArc;
 pub use error::{FileError, FileProblem, Found, StanzaError, SyntaxError};
 pub use limits::{MAX_BYTES, MAX_DEPTH, MAX_FILE, MAX_FILES, MAX_NESTING, MAX_SETTINGS};
 pub use parser::{Setting, Value};

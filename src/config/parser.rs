@@ -8,7 +8,7 @@ use super::error::StanzaError;
 use super::lexer::{Mode, Source, Token, TokenKind};
 use super::limits::{MAX_NESTING, MAX_SETTINGS};
 use super::place::Place;
-use crate::alloc_util::{Shared, try_push};
+use crate::alloc_util::{TryArc, try_push};
 use crate::text::{Excerpt, nearest};
 
 /// A value as the file has it.
@@ -141,7 +141,7 @@ impl Parser {
     }
 
     /// What all texts came to; `root` is the first one's name.
-    pub(super) fn finish(self, root: Shared<Vec<u8>>) -> Result<Vec<Setting>, StanzaError> {
+    pub(super) fn finish(self, root: TryArc<Vec<u8>>) -> Result<Vec<Setting>, StanzaError> {
         if self.found {
             Ok(self.settings)
         } else {

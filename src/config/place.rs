@@ -6,14 +6,14 @@ use core::fmt;
 
 use alloc::vec::Vec;
 
-use crate::alloc_util::Shared;
+use crate::alloc_util::TryArc;
 use crate::text::write_path;
 
 /// A place in a configuration file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The file as it was named, or empty for a text.
-    pub file: Shared<Vec<u8>>,
+    pub file: TryArc<Vec<u8>>,
     /// Counted from 1.
     pub line: usize,
     /// Counted in bytes from 1.
