@@ -15,7 +15,7 @@
 #   make check-arch ARCH=arm64  the core tests on other architectures, in qemu, and with musl; see docs/architectures.md;
 #                    make check-arch-quick: what differs most, on arm64; make mutants-arch: twelve defects, each on its architecture
 #   make check-surroundings  drops in containers, units, sandboxes, under security modules: docs/surroundings.md
-#   make mutants     every change cargo-mutants knows of, in ten files; make mutants-hand, defects by hand in what acts
+#   make mutants     every change cargo-mutants knows of, in fourteen files; make mutants-hand, defects by hand in what acts
 #   make check-daemons   servers of Debian's source packages with this library in place of their own drop
 #   make header      rewrites include/ec_security.h from src/capi/
 #   make clean

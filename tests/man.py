@@ -126,7 +126,7 @@ def every_option_and_securebit_is_documented():
     for page in ("ec_security_policy.3", "ec_security.conf.5"):
         for option in options():
             expect(re.search(rf"^\.It Cm {option}$", TEXTS[page], re.M), f"{page}: {option}")
-    bits = re.search(r"pub const SECUREBITS: .*?= \[(.*?)\];", read("src/plan.rs"), re.S).group(1)
+    bits = re.search(r"pub const SECUREBITS: .*?= \[(.*?)\];", read("src/plan/state.rs"), re.S).group(1)
     bits = re.findall(r'"(\w+)"', bits)
     expect(len(bits) >= 8, bits)
     for bit in bits:

@@ -2,7 +2,7 @@
 //! what was asked for; whenever there is none, the reason given is true.
 //!
 //! The model is written after kernel/sys.c (__sys_setresuid, __sys_setresgid), kernel/groups.c (may_setgroups), fs/open.c
-//! (chroot) and security/commoncap.c (cap_capset, cap_task_fix_setuid, cap_task_prctl), and shares nothing with src/plan.rs.
+//! (chroot) and security/commoncap.c (cap_capset, cap_task_fix_setuid, cap_task_prctl), and shares nothing with src/plan.
 
 use ec_security::caps::CapSets;
 use ec_security::plan::{
