@@ -199,8 +199,7 @@ fn change_all(
         let learned = rehearsal.run(|takes| stopped.limit_caller(takes + limit));
         // Where all goes well, the caller's own change of ids clears it too.
         if !before.restore_dumpable() && learned.is_err() {
-            let error = StepError::Errno(Errno(libc::EPERM));
-            threads::die_of(lock.tid(), Fault { step: Step::Dumpable, error });
+            threads::die_of(lock.tid(), Fault::new(Step::Dumpable, Errno(libc::EPERM)));
         }
         let learned = learned?;
         before.may_set_dumpable = !filtered || learned.dumpable;

@@ -177,22 +177,22 @@ impl RehearsalJob<'_> {
     fn run(&self) -> Result<(), Fault> {
         let Rehearsal { ctx, plan, proc, limit, parent_death_signal, dumpable, .. } = *self.rehearsal;
         let report = self.report;
-        let errno = |step| move |errno| Fault { step, error: StepError::Errno(errno) };
+        let refused = |step| move |errno| Fault::new(step, errno);
         if self.preparation.timer {
             report.progress.store(ARMING_TIMER, Relaxed);
             // The caller's is to be ended when the commit is done; then it is too late to learn that it cannot be.
             let tried = Timer::that_kills(limit).and_then(Timer::end).and_then(|()| Timer::that_kills(limit));
-            core::mem::forget(tried.map_err(errno(Step::ReadBack))?);
+            core::mem::forget(tried.map_err(refused(Step::ReadBack))?);
         }
         if self.preparation.no_core {
             report.progress.store(DISABLING_CORE, Relaxed);
             if self.preparation.memory == Memory::Shared {
                 // What it is, and is to be put back to: a filter may refuse that alone.
-                sys::set_dumpable(1).map_err(errno(Step::Dumpable))?;
+                sys::set_dumpable(1).map_err(refused(Step::Dumpable))?;
             }
-            sys::set_dumpable(0).map_err(errno(Step::Dumpable))?;
+            sys::set_dumpable(0).map_err(refused(Step::Dumpable))?;
             if sys::dumpable() != Ok(0) {
-                return Err(Fault { step: Step::Dumpable, error: StepError::NoEffect });
+                return Err(Fault::no_effect(Step::Dumpable));
             }
         }
         execute::run_plan(ctx, plan, &report.progress)?;

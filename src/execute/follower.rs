@@ -8,7 +8,7 @@ use core::sync::atomic::AtomicU32;
 
 use super::context::Context;
 use super::read::{READING_DIRECTORIES, ReadError, Scope, credentials_of, securebits};
-use super::steps::{Fault, StepError, keep_parent_death_signal, run_plan, verify_follower};
+use super::steps::{Fault, keep_parent_death_signal, run_plan, verify_follower};
 use crate::caps;
 use crate::plan::{self, Credentials, Plan, PlanKind, Refusal, Step, TargetCaps};
 use crate::sys;
@@ -204,7 +204,7 @@ fn replan(ctx: &Context<'_>, seen: &Seen, held: Credentials, kind: PlanKind) -> 
 /// What the caller cannot read of another thread.
 fn verify_seen(ctx: &Context<'_>, plan: &Plan) -> Result<(), Fault> {
     let fault = |errno| Fault::new(Step::ReadBack, errno);
-    let missing = |step| Err(Fault { step, error: StepError::NoEffect });
+    let missing = |step| Err(Fault::no_effect(step));
     if securebits(ctx).map_err(|error| fault(error.errno))? != plan.goal.securebits {
         return missing(Step::SecureBits(plan.goal.securebits));
     }

@@ -28,8 +28,14 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
-    pub(super) fn new(step: Step, errno: Errno) -> Fault {
+    /// A call that said so.
+    pub(crate) fn new(step: Step, errno: Errno) -> Fault {
         Fault { step, error: StepError::Errno(errno) }
+    }
+
+    /// A call that succeeded, without its effect.
+    pub(crate) fn no_effect(step: Step) -> Fault {
+        Fault { step, error: StepError::NoEffect }
     }
 }
 
@@ -109,7 +115,7 @@ fn run_step(ctx: &Context<'_>, step: Step) -> Result<(), Fault> {
 pub(crate) fn set_parent_death_signal(signal: i32) -> Result<(), Fault> {
     let step = Step::ParentDeathSignal(signal);
     sys::set_parent_death_signal(signal).map_err(|errno| Fault::new(step, errno))?;
-    if sys::parent_death_signal() == Ok(signal) { Ok(()) } else { Err(Fault { step, error: StepError::NoEffect }) }
+    if sys::parent_death_signal() == Ok(signal) { Ok(()) } else { Err(Fault::no_effect(step)) }
 }
 
 /// Sets a parent-death signal again that a change of ids has cleared (kernel/cred.c, commit_creds). Raises it where the parent has
@@ -129,7 +135,7 @@ pub(crate) fn set_dumpable() -> Result<(), Fault> {
         return Ok(());
     }
     sys::set_dumpable(1).map_err(|errno| Fault::new(step, errno))?;
-    if sys::dumpable() == Ok(1) { Ok(()) } else { Err(Fault { step, error: StepError::NoEffect }) }
+    if sys::dumpable() == Ok(1) { Ok(()) } else { Err(Fault::no_effect(step)) }
 }
 
 /// Reads all of the calling thread's state back and compares it with where the plan leads.
@@ -138,10 +144,11 @@ pub(crate) fn verify(ctx: &Context<'_>, plan: &Plan, own: &OwnStatus<'_>) -> Res
     compare(&plan.goal, &found.held)
 }
 
-pub(super) fn compare(goal: &plan::Credentials, found: &plan::Credentials) -> Result<(), Fault> {
+/// Whether a thread is where its plan leads.
+pub(crate) fn compare(goal: &plan::Credentials, found: &plan::Credentials) -> Result<(), Fault> {
     match plan::first_mismatch(goal, found) {
         None => Ok(()),
-        Some(step) => Err(Fault { step, error: StepError::NoEffect }),
+        Some(step) => Err(Fault::no_effect(step)),
     }
 }
 

@@ -19,17 +19,16 @@ impl CallLock {
     /// Gives up after `limit`: the id of an owner that has ended may be another thread's by now.
     pub(crate) fn take(tasks: Option<&sys::Fd>, limit: Duration, mask: &mut u64) -> Result<CallLock, StopError> {
         const POLL_INTERVAL: Duration = Duration::from_millis(100);
-        let system = |call| move |errno| StopError::System { call, errno };
         let (pid, tid) = (sys::getpid(), sys::gettid());
         if pid == 0 || tid == 0 {
-            return Err(StopError::System { call: "getpid or gettid", errno: Errno(libc::ENOSYS) });
+            return Err(StopError::system("getpid or gettid")(Errno(libc::ENOSYS)));
         }
         let shared = shared_or_new();
         let mine = owner_of(pid, tid);
         let start = sys::now();
         loop {
             let seen = shared.calls.load(SeqCst);
-            *mask = sys::set_signal_mask(sys::ALL_BUT_SIGSYS).map_err(system("rt_sigprocmask"))?;
+            *mask = sys::set_signal_mask(sys::ALL_BUT_SIGSYS).map_err(StopError::system("rt_sigprocmask"))?;
             let owner = match shared.owner.compare_exchange(0, mine, SeqCst, SeqCst) {
                 Ok(_) => return Ok(CallLock::of(shared, pid, tid)),
                 Err(owner) => owner,
@@ -44,7 +43,7 @@ impl CallLock {
                 shared.clear_after(owner, left_by_parent, &lock);
                 return Ok(lock);
             }
-            sys::retry_restore(|| sys::set_signal_mask(*mask)).map_err(system("rt_sigprocmask"))?;
+            sys::retry_restore(|| sys::set_signal_mask(*mask)).map_err(StopError::system("rt_sigprocmask"))?;
             if owner == mine {
                 return Err(StopError::Busy { problem: "called while a call is under way in this thread" });
             }

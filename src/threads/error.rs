@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::execute::ReadError;
+use crate::execute::{Problem, ReadError};
 use crate::plan::Refusal;
 use crate::text::{Errno, Excerpt};
 
@@ -90,6 +90,16 @@ pub enum ThreadProblem {
     Signal(Errno),
 }
 
+impl From<Problem> for ThreadProblem {
+    fn from(problem: Problem) -> ThreadProblem {
+        match problem {
+            Problem::Read(error) => ThreadProblem::Read(error),
+            Problem::Plan(refusal) => ThreadProblem::Plan(refusal),
+            Problem::PrivateRoot => ThreadProblem::PrivateRoot,
+        }
+    }
+}
+
 fn proc_hint(errno: &Errno) -> &'static str {
     match errno.0 {
         libc::EACCES | libc::EPERM => "; Landlock or another security module denies it",
@@ -158,6 +168,11 @@ impl fmt::Display for Named<'_> {
 }
 
 impl StopError {
+    /// Of a system call that failed.
+    pub(super) fn system(call: &'static str) -> impl Fn(Errno) -> StopError {
+        move |errno| StopError::System { call, errno }
+    }
+
     pub(crate) const FOREIGN_PROC: StopError = StopError::Proc {
         problem: "it belongs to another pid namespace, or a file of another process is mounted there; mount the /proc of this pid namespace, and make \
                   the policy after that",

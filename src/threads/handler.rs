@@ -15,7 +15,7 @@ use super::deadline::Deadline;
 use super::error::ThreadProblem;
 use super::session::{Gate, Phase, ReadByCaller, Session, Slot, State, WAKE_FANOUT};
 use super::shared::shared;
-use crate::execute::{self, Context, PreparedFollower, Problem};
+use crate::execute::{self, Context, PreparedFollower};
 use crate::sys::{self, SigInfo};
 use crate::task_dir;
 
@@ -97,17 +97,9 @@ fn stop_here(stop: &Stop<'_>) {
     match execute::prepare(ctx) {
         Ok(prepared) => wait_and_follow(stop, Some((ctx, &prepared))),
         Err(problem) => {
-            report(session, tid, thread_problem(problem));
+            report(session, tid, problem.into());
             wait_and_follow(stop, None);
         }
-    }
-}
-
-fn thread_problem(problem: Problem) -> ThreadProblem {
-    match problem {
-        Problem::Read(error) => ThreadProblem::Read(error),
-        Problem::Plan(refusal) => ThreadProblem::Plan(refusal),
-        Problem::PrivateRoot => ThreadProblem::PrivateRoot,
     }
 }
 

@@ -12,8 +12,8 @@ use super::probe::{ThreadProbe, has_ended_for_sure, may_be_pending, probe_thread
 use super::session::{ALL, Gate, Mapping, Phase, ReadByCaller, Session, Slot, State, WAKE_CHAINS};
 use super::shared::CallLock;
 use super::signal_action;
-use crate::execute::{self, Context, Fault, Problem, StepError};
-use crate::plan::{self, PlanKind, Step};
+use crate::execute::{self, Context, Fault, Seen};
+use crate::plan::{Credentials, PlanKind, Step};
 use crate::sys::{self, Payload};
 use crate::task_dir::{self, TaskPath};
 use crate::text::Errno;
@@ -43,13 +43,12 @@ pub(crate) fn stop_all<'a>(
 ) -> Result<Option<StoppedThreads<'a>>, StopError> {
     let alone = StoppedThreads { stopper: None };
     let Some(tasks) = tasks else { return Ok(Some(alone)) };
-    let system = |call| move |errno| StopError::System { call, errno };
-    let threads = task_dir::thread_count(tasks).map_err(system("fstat of /proc/self/task"))?;
+    let threads = task_dir::thread_count(tasks).map_err(StopError::system("fstat of /proc/self/task"))?;
     if threads == 1 {
         // The caller, and whoever could create another is the caller.
         return Ok(Some(alone));
     }
-    if !signal_action::install(lock).map_err(system("rt_sigaction"))? {
+    if !signal_action::install(lock).map_err(StopError::system("rt_sigaction"))? {
         return Ok(None);
     }
     let mut deadline = Deadline::new(limit);
@@ -99,11 +98,8 @@ impl StoppedThreads<'_> {
             let tid = slot.tid.load(Relaxed);
             let problem = |problem| stopper.refusal(tid, problem);
             let held = stopper.read(stopper.ctx, tid).map_err(|error| problem(ThreadProblem::Read(error)))?;
-            match read.seen.plan(stopper.ctx, held, PlanKind::FilteredFollower) {
-                Ok(_) => {}
-                Err(Problem::Read(error)) => return Err(problem(ThreadProblem::Read(error))),
-                Err(Problem::Plan(refusal)) => return Err(problem(ThreadProblem::Plan(refusal))),
-                Err(Problem::PrivateRoot) => return Err(problem(ThreadProblem::PrivateRoot)),
+            if let Err(error) = read.seen.plan(stopper.ctx, held, PlanKind::FilteredFollower) {
+                return Err(problem(error.into()));
             }
             // SAFETY: its thread reads that only after the phase has changed.
             unsafe { *read.held.get() = Some(held) };
@@ -191,8 +187,7 @@ impl<'a> Stopper<'a> {
             kept.clear();
             kept
         } else {
-            let new = Mapping::new(capacity)
-                .map_err(|errno| StopError::System { call: "mmap for the list of threads", errno })?;
+            let new = Mapping::new(capacity).map_err(StopError::system("mmap for the list of threads"))?;
             lock.keep_mapping(new);
             new
         };
@@ -247,8 +242,7 @@ impl<'a> Stopper<'a> {
     }
 
     fn thread_count(&self) -> Result<usize, StopError> {
-        task_dir::thread_count(self.tasks)
-            .map_err(|errno| StopError::System { call: "fstat of /proc/self/task", errno })
+        task_dir::thread_count(self.tasks).map_err(StopError::system("fstat of /proc/self/task"))
     }
 
     /// Signals threads before the directory is read, which costs more than the signals: threads created one after the other mostly
@@ -316,15 +310,15 @@ impl<'a> Stopper<'a> {
 
     /// Reads the directory once and signals what has not been signalled yet. Says whether there was any.
     fn scan_tasks(&mut self) -> Result<bool, Failure> {
-        let system = |call| move |errno| StopError::System { call, errno };
         self.scan += 1;
         let mut new = false;
         let mut self_seen = false;
-        sys::rewind(self.tasks.raw()).map_err(system("lseek of /proc/self/task"))?;
+        sys::rewind(self.tasks.raw()).map_err(StopError::system("lseek of /proc/self/task"))?;
         loop {
             // Out of `self` meanwhile, which signalling needs as a whole.
             let buf = core::mem::take(&mut self.names);
-            let names = sys::getdents(self.tasks.raw(), buf).map_err(system("getdents64 of /proc/self/task"))?;
+            let names =
+                sys::getdents(self.tasks.raw(), buf).map_err(StopError::system("getdents64 of /proc/self/task"))?;
             if names.is_empty() {
                 self.names = buf;
                 break;
@@ -567,7 +561,7 @@ impl<'a> Stopper<'a> {
                     state.blocks_signal = false;
                     die_of_slow_thread(tid, state)
                 }
-                die_of(tid, Fault { step: Step::ReadBack, error: StepError::Errno(Errno(libc::ETIMEDOUT)) });
+                die_of(tid, Fault::new(Step::ReadBack, Errno(libc::ETIMEDOUT)));
             }
             for _ in 0..self.used.min(PROBES_PER_SLICE) {
                 next = if next + 1 < self.used { next + 1 } else { 0 };
@@ -585,7 +579,7 @@ impl<'a> Stopper<'a> {
         })
     }
 
-    fn read(&self, ctx: &Context<'_>, tid: i32) -> Result<plan::Credentials, execute::ReadError> {
+    fn read(&self, ctx: &Context<'_>, tid: i32) -> Result<Credentials, execute::ReadError> {
         let path = TaskPath::in_task_dir(tid, "status");
         let file = task_dir::open(self.tasks.raw(), &path)
             .map_err(|errno| execute::ReadError { call: "opening /proc/self/task/TID/status", errno })?;
@@ -597,23 +591,22 @@ impl<'a> Stopper<'a> {
         for (slot, read) in self.read_by_caller() {
             self.session.tell_progress();
             let tid = slot.tid.load(Relaxed);
-            let fault = |step, error| -> ! { die_of(tid, Fault { step, error }) };
             // SAFETY: written by the caller, and only read since.
             let Some(held) = (unsafe { *read.held.get() }) else { continue };
-            let Ok(plan) = read.seen.plan(self.ctx, held, PlanKind::FilteredFollower) else {
-                fault(Step::ReadBack, StepError::Errno(Errno(libc::EPERM)))
-            };
-            match self.read(&self.ctx.after(), tid) {
-                Err(error) => fault(Step::ReadBack, StepError::Errno(error.errno)),
-                Ok(mut found) => {
-                    // Those the thread has looked at itself.
-                    found.securebits = plan.goal.securebits;
-                    if let Some(step) = plan::first_mismatch(&plan.goal, &found) {
-                        fault(step, StepError::NoEffect)
-                    }
-                }
+            if let Err(fault) = self.verify_other(tid, &read.seen, held) {
+                die_of(tid, fault)
             }
         }
+    }
+
+    /// The same of one of them, which held that before.
+    fn verify_other(&self, tid: i32, seen: &Seen, held: Credentials) -> Result<(), Fault> {
+        let plan = seen
+            .plan(self.ctx, held, PlanKind::FilteredFollower)
+            .map_err(|_| Fault::new(Step::ReadBack, Errno(libc::EPERM)))?;
+        let found = self.read(&self.ctx.after(), tid).map_err(|error| Fault::new(Step::ReadBack, error.errno))?;
+        // The securebits the thread has looked at itself.
+        execute::compare(&plan.goal, &Credentials { securebits: plan.goal.securebits, ..found })
     }
 
     /// Lets all go, nothing changed.
