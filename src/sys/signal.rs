@@ -7,8 +7,8 @@ pub(crate) use super::arch::KernelSigaction;
 use super::arch::SignalMask;
 use super::call::{NOTHING_WRITTEN, Result, call};
 
-/// The set*id signal, by which threads are stopped. libc keeps those below SIGRTMIN from applications, so no thread blocks them: glibc has 32
-/// (cancellation, timers) and 33 (its set*id broadcast, of which a handler tells the sender by itself); musl has 32 to 34,
+/// The set*id signal, by which threads are stopped. libc keeps those below SIGRTMIN from applications, so no thread blocks them: glibc
+/// has 32 (cancellation, timers) and 33 (its set*id broadcast, of which a handler tells the sender by itself); musl has 32 to 34,
 /// of which 34 is the one for its own broadcasts.
 pub(crate) const SIGNAL: c_int = if cfg!(target_env = "musl") { 34 } else { 33 };
 

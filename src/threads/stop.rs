@@ -200,7 +200,7 @@ impl<'a> Stopper<'a> {
         Ok(Stopper { lock, ctx, tasks, session, names, used: 0, scan: 0, patience })
     }
 
-    /// Stops every thread there is, or says why not.
+    /// Stops every thread there is, or says why not. A thread that is born meanwhile makes the count differ, and is found by the next scan.
     fn stop(&mut self, deadline: &mut Deadline, let_go_after: Duration) -> Result<(), Failure> {
         let mut quiet = 0;
         let mut pause = Duration::from_micros(50);
