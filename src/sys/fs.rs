@@ -274,7 +274,7 @@ pub(crate) fn read(fd: c_int, buf: &mut [u8]) -> Result<usize> {
 /// poll(2) for room to write: whether there is some before the time is up. ppoll(2), since some architectures have no other.
 pub(crate) fn wait_until_writable(fd: c_int, at_most: Duration) -> bool {
     let mut poll = libc::pollfd { fd, events: libc::POLLOUT, revents: 0 };
-    let limit = super::futex::Timespec::from(at_most);
+    let limit = super::arch::Timespec::from(at_most);
     // SAFETY: one pollfd, and a time; no mask of signals.
     let ready = unsafe { call!(libc::SYS_ppoll, &raw mut poll, 1, &raw const limit, 0, 8) };
     // Where it cannot be asked, the write is tried.

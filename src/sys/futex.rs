@@ -1,9 +1,10 @@
 //! futex(2), and the time.
 
-use core::ffi::{c_int, c_long};
+use core::ffi::c_int;
 use core::sync::atomic::AtomicU32;
 use core::time::Duration;
 
+use super::arch::Timespec;
 use super::call::call;
 use super::vdso;
 
@@ -30,21 +31,6 @@ fn wait(word: &AtomicU32, how: c_int, expected: u32, at_most: Option<Duration>) 
 pub(crate) fn futex_wake(word: &AtomicU32, how_many: u32) {
     // SAFETY: the word is ours and aligned.
     let _ = unsafe { call!(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG, how_many) };
-}
-
-/// The kernel's timespec of futex(2) and timer_settime(2): two longs. libc's may be of 64 bits on a 32-bit machine, which is for other
-/// calls (futex_time64).
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub(super) struct Timespec {
-    sec: c_long,
-    nsec: c_long,
-}
-
-impl From<Duration> for Timespec {
-    fn from(time: Duration) -> Timespec {
-        Timespec { sec: c_long::try_from(time.as_secs()).unwrap_or(c_long::MAX), nsec: time.subsec_nanos() as c_long }
-    }
 }
 
 /// clock_gettime(2), CLOCK_MONOTONIC_COARSE: of a few milliseconds (a tick of the kernel). The vDSO tells it without a system call, which

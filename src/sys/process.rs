@@ -4,8 +4,8 @@ use core::ffi::c_int;
 use core::mem::MaybeUninit;
 use core::time::Duration;
 
+use super::arch::Timespec;
 use super::call::{Errno, NOTHING_WRITTEN, Result, call};
-use super::futex::Timespec;
 use super::signal::{KernelSigaction, set_signal_mask, sigaction};
 
 /// The calling thread's errno.

@@ -6,7 +6,7 @@ use core::mem::transmute;
 use core::sync::atomic::AtomicPtr;
 use core::sync::atomic::Ordering::Relaxed;
 
-use super::futex::Timespec;
+use super::arch::Timespec;
 
 #[cfg(target_pointer_width = "32")]
 use libc::{Elf32_Ehdr as Ehdr, Elf32_Phdr as Phdr, Elf32_Sym as Sym};

@@ -1,6 +1,7 @@
 //! Types that the architectures fill in, and what several of them share.
 
 use core::ffi::{c_int, c_long, c_void};
+use core::time::Duration;
 
 /// What a system call gives: a value, or the number of an error.
 pub(crate) type Outcome = Result<usize, c_int>;
@@ -68,4 +69,19 @@ pub(crate) struct Sigaction<const RESTORERS: usize> {
 impl<const RESTORERS: usize> Sigaction<RESTORERS> {
     pub(crate) const DEFAULT: Self =
         Sigaction { handler: libc::SIG_DFL, flags: 0, restorer: [0; RESTORERS], mask: SignalMask([0; WORDS]) };
+}
+
+/// The kernel's timespec of futex(2) and timer_settime(2): two longs. libc's may be of 64 bits on a 32-bit machine, which is for other
+/// calls (futex_time64).
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Timespec {
+    pub(crate) sec: c_long,
+    pub(crate) nsec: c_long,
+}
+
+impl From<Duration> for Timespec {
+    fn from(time: Duration) -> Timespec {
+        Timespec { sec: c_long::try_from(time.as_secs()).unwrap_or(c_long::MAX), nsec: time.subsec_nanos() as c_long }
+    }
 }

@@ -55,7 +55,7 @@ compile_error!(
 use core::ffi::c_int;
 
 pub(super) use layout::Outcome;
-pub(crate) use layout::{Body, SignalMask};
+pub(crate) use layout::{Body, SignalMask, Timespec};
 pub(crate) use this::handler_entry_code;
 pub(super) use this::{clone_call, syscall6};
 
