@@ -284,6 +284,9 @@ bool need_ids(void);
 unsigned last_cap(void);
 uint64_t all_caps(void);
 
+/* fork(2) by a raw call, with these flags of clone(2) more. */
+pid_t fork_with(unsigned long flags);
+
 /* The path of a file in the directory of this program, of PATH_MAX bytes. */
 void beside_program(const char *name, char *path);
 #define BIT(cap) (UINT64_C(1) << (cap))

@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <net/if.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -286,4 +288,14 @@ void beside_program(const char *name, char *path)
         die("/proc/self/exe");
     path[len] = 0;
     strcpy(strrchr(path, '/') + 1, name);
+}
+
+pid_t fork_with(unsigned long flags)
+{
+#ifdef __s390x__
+    /* The stack comes first (clone(2)). */
+    return (pid_t)syscall(SYS_clone, 0, flags | SIGCHLD, 0, 0, 0);
+#else
+    return (pid_t)syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
+#endif
 }

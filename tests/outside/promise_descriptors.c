@@ -161,7 +161,7 @@ static int drop_with(void (*meanwhile)(void))
 {
     pid_t caller = getpid();
     prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
-    pid_t tracer = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
+    pid_t tracer = fork_with(CLONE_FILES);
     require(tracer >= 0, "clone");
     if (tracer == 0)
         trace_until_fstat(caller, (long)shared->round + 1, meanwhile);

@@ -97,7 +97,7 @@ static void children_with_the_same_number(void)
     while (shared->count < 3)
         nap(1);
     for (int at = 0; at < 60; at++) {
-        pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
+        pid_t pid = fork_with(CLONE_NEWPID);
         require(pid >= 0, "clone(CLONE_NEWPID)");
         if (pid == 0)
             _exit(getpid() == 1 && drop_within("2") == EC_SECURITY_OK ? 0 : 1);

@@ -92,7 +92,7 @@ pid_t seccomp_supervised(const struct rule *rules, size_t len, unsigned flags, c
     if (shared_number == MAP_FAILED)
         return -1;
     *shared_number = NONE;
-    pid_t pid = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
+    pid_t pid = fork_with(CLONE_FILES);
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         while (*shared_number == NONE)

@@ -196,7 +196,7 @@ static pid_t child_by(enum way way)
         *(void **)&underscore_fork = dlsym(RTLD_DEFAULT, "_Fork");
         return underscore_fork ? underscore_fork() : -1;
     case RAW_CLONE:
-        return (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+        return fork_with(0);
     }
     return -1;
 }
