@@ -209,8 +209,8 @@ typedef struct ec_security_caps {
  * may call it, also before execve(2). If the parent had several threads, the child must not look up names: make a policy before
  * fork(2), and apply it in the child. A child of vfork(2) must not call it, because the child shares the memory of its parent.
  *
- * Memory: the arguments are copied. They may be in the static buffers of getpwnam(3) or getgrnam(3). Each other thread needs 6 KiB
- * of stack while it is stopped. The caller needs 20 KiB of stack; a lookup of a name may need more.
+ * Memory: the arguments are copied. They may be in the static buffers of getpwnam(3) or getgrnam(3). Each other thread needs 7 KiB
+ * of stack while it is stopped, and 15 KiB if it uses the tiles of AMX. The caller needs 20 KiB of stack; a lookup of a name may need more.
  *
  * Needs: CAP_SETUID and CAP_SETGID to change ids; /proc, unless the process has one thread. No privilege is needed if the process
  * already has the requested state.

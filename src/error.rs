@@ -203,7 +203,7 @@ pub enum Error {
     Plan(#[from] Refusal),
     /// A call that reads credentials failed.
     #[error(
-        "{0}; nothing was changed (under a seccomp filter, such as SystemCallFilter= of a unit, that call must be allowed)"
+        "{0}; nothing was changed (if a seccomp filter is active, such as SystemCallFilter= of a unit, it must allow that call)"
     )]
     Read(#[from] ReadError),
     /// The caller's own commit or its rehearsal was refused; all was undone.

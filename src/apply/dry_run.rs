@@ -4,7 +4,7 @@
 use core::time::Duration;
 
 use super::error::ApplyError;
-use super::input::{Input, OldGroups, count_longer_list, to_set_again, with_hint};
+use super::input::{Input, OldGroups, count_longer_list, to_set_again, way_back, with_hint};
 use super::rehearsal::{Memory, REHEARSAL_DEADLINE, Rehearsal, limit_alone, needs_rehearsal};
 use crate::caps;
 use crate::error::Error;
@@ -61,6 +61,10 @@ fn run_for(input: &Input<'_>, ctx: &Context<'_>, caller: &Reading) -> Result<(),
     }
     if plan.steps().len() == 0 {
         return Ok(());
+    }
+    if plan.steps().any(execute::leaves_directories) {
+        // For a moment: a child that another thread forks has it until it executes a program.
+        drop(way_back()?);
     }
     let (parent_death_signal, dumpable) = to_set_again(&ctx.target, true)?;
     if alone && !caller.filtered && ctx.root.is_some() && !caller.traced {

@@ -7,7 +7,9 @@ use core::time::Duration;
 use super::hint::Situation;
 use crate::alloc_util::{try_box, try_to_vec, try_vec_of, try_with_capacity};
 use crate::error::Error;
-use crate::execute::{self, Context, GroupMatch, OwnStatus, ReadError, Reading, Root, SharedBuffer, Unknown};
+use crate::execute::{
+    self, Context, Directories, GroupMatch, OwnStatus, ReadError, Reading, Root, SharedBuffer, Unknown,
+};
 use crate::id_map::Ids;
 use crate::plan::{self, Target};
 use crate::policy::{Policy, ProcDirectory, root_directory};
@@ -250,6 +252,11 @@ fn root(policy: &Policy) -> Result<Option<Root>, Error> {
     let directory = root_directory(if is_inside { c"/" } else { &chroot.path })?;
     let id = sys::file_id(directory.raw()).map_err(system("statx of the directory for chroot"))?;
     Ok(Some(Root { directory: ManuallyDrop::new(directory), id, caller: sys::gettid() }))
+}
+
+/// The caller's directories. Opening the working directory needs permission to search it.
+pub(super) fn way_back() -> Result<Directories, ReadError> {
+    Directories::of_caller().map_err(|errno| ReadError { call: "opening / and the working directory", errno })
 }
 
 /// Adds to a refusal what an operator can do about it, if anything that can be read tells.

@@ -11,9 +11,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use core::time::Duration;
 
 use crate::error::Error;
-use crate::execute::{
-    self, Context, Directories, Fault, OwnStatus, ReadError, Reading, SharedBuffer, Snapshot, StepError,
-};
+use crate::execute::{self, Context, Fault, OwnStatus, Reading, SharedBuffer, Snapshot, StepError};
 use crate::plan::{self, PlanKind, Step, Target};
 use crate::policy::Policy;
 use crate::sys;
@@ -21,7 +19,7 @@ use crate::text::Errno;
 use crate::threads::{self, CallLock, StopError, StoppedThreads};
 
 use error::ApplyError;
-use input::{Input, OldGroups, count_longer_list, to_set_again, with_hint};
+use input::{Input, OldGroups, count_longer_list, to_set_again, way_back, with_hint};
 use rehearsal::{Memory, REHEARSAL_DEADLINE, Rehearsal, limit_alone, needs_rehearsal};
 
 /// How long the caller's commit may take at least: a seccomp supervisor, or the server of a file system, may never answer.
@@ -209,8 +207,7 @@ fn change_all(
     let timer = if needs_timer { limit_alone(limit, filtered).map_err(ApplyError::from)? } else { None };
     if plan.steps().any(execute::leaves_directories) {
         // They may be of a file system that does not answer.
-        let no_directories = |errno| ReadError { call: "opening / and the working directory", errno };
-        before.directories = Some(Directories::of_caller().map_err(no_directories)?);
+        before.directories = Some(way_back()?);
     }
     lock.begin_commit();
     if has_work {

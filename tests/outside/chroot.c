@@ -132,6 +132,7 @@ struct plan {
     int others;        /* what one more thread unshares */
     bool lacks_chroot; /* and that it has given up CAP_SYS_CHROOT */
     bool alone, no_chroot, gone, in_namespace;
+    bool shut; /* the working directory, to the effective user id */
     int status;
     const char *text;
 };
@@ -147,6 +148,8 @@ static void goes_inside(void *arg)
         _exit(85);
     if (plan->no_chroot)
         give_up(CAP_SYS_CHROOT);
+    if (plan->shut && (chdir("/mnt/closed") || syscall(SYS_setresuid, -1, ECUSER_UID, -1)))
+        _exit(90);
     struct worker_pool *others = plan->alone ? NULL : start_workers(2), *one = NULL;
     if (plan->others || plan->lacks_chroot) {
         one = start_workers(1);
@@ -180,7 +183,7 @@ static void inside(void *arg)
     if (!child)
         return;
     size_t threads = (plan->alone ? 1 : 3) + (plan->others || plan->lacks_chroot);
-    const char *before_cwd = plan->gone ? "/mnt/work/gone (deleted)" : "/mnt/work";
+    const char *before_cwd = plan->gone ? "/mnt/work/gone (deleted)" : plan->shut ? "/mnt/closed" : "/mnt/work";
     struct process *before = look(child->pid);
     char *fds[2] = {descriptors(child->pid, child->pid), ""};
     expect_roots(child->pid, threads, "/", before_cwd);
@@ -466,6 +469,9 @@ int main(int argc, char **argv)
          {"/mnt/jail", "ecuser", "", .others = CLONE_FS, .lacks_chroot = true, .status = EC_SECURITY_ETHREAD,
           .text = "cannot change the root directory: chroot needs cap_sys_chroot"}},
         {"chroot: the root there is, without cap_sys_chroot", {"/", NULL, "", .no_chroot = true}},
+        {"chroot: from a working directory that the caller may not search it is refused",
+         {"/mnt/jail", "ecuser", "", .shut = true, .status = EC_SECURITY_EREFUSED,
+          .text = "opening / and the working directory failed (EACCES"}},
         {"chroot: in a user namespace", {"/mnt/jail", "ecuser", "cap_net_bind_service+ep", .in_namespace = true}},
         {"chroot: without cap_sys_chroot it is refused",
          {"/mnt/jail", NULL, "", .no_chroot = true, .status = EC_SECURITY_EREFUSED,

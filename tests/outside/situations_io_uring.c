@@ -143,10 +143,10 @@ void situations_of_io_uring(void)
         SITUATION("io_uring with an ordinary worker", .cannot = no_ring, .make = make_ring_with_worker, .then = ring_still_works,
                   .outcomes = DONE, .threads = MANY_IDLE + 1),
         SITUATION("io_uring with a submission-polling thread", .cannot = no_ring, .make = make_polling_ring,
-                  REFUSED_FOR_THREAD("iou-sqp-", "io_uring submission-polling thread", "close its ring")),
+                  REFUSED_FOR_THREAD("iou-sqp-", "io_uring submission polling", "close its ring")),
         SITUATION("io_uring with a submission-polling thread, asleep, under the name of an ordinary worker",
                   .cannot = no_ring_or_wchan, .make = make_renamed_ring,
-                  REFUSED_FOR_THREAD("iou-wrk-7", "io_uring submission-polling thread")),
+                  REFUSED_FOR_THREAD("iou-wrk-7", "io_uring submission polling")),
         SITUATION("io_uring with a submission-polling thread, called again with the ring closed", .cannot = no_ring,
                   .make = make_polling_ring, .call = close_ring_and_drop, .outcomes = DONE, .threads = MANY_IDLE + 1),
     };
