@@ -60,7 +60,7 @@ BENCHES := $(addprefix build/bench/drop-,$(WAYS)) $(addprefix build/bench/tiny-,
 
 bench-programs: $(BENCHES) ## internal: what `make bench` runs
 
-bench: ## measure: this library beside what a user would pick instead; half an hour, as root
+bench: ## measure: this library beside what a user would pick instead; as root, see docs/benchmarks.md
 	@tests/packages $(BENCH_PACKAGES)
 	@$(MAKE) --no-print-directory bench-programs
 	unshare -m sh -ec '$(BENCH_ETC); exec "$$@"' - $(PYTHON) benches/run.py $(BENCH_ARGS)

@@ -60,7 +60,8 @@ impl fmt::Display for Hint {
         match self {
             Hint::Capabilities { also, outside_bounding, within_bounding } => {
                 if *also != 0 {
-                    write!(f, "nor are {}, which are needed as well; ", CapNames(*also))?;
+                    let are = if also.count_ones() == 1 { "is" } else { "are" };
+                    write!(f, "nor {are} {}, which {are} needed as well; ", CapNames(*also))?;
                 }
                 if *outside_bounding != 0 {
                     let names = CapNames(*outside_bounding);
