@@ -130,8 +130,8 @@ static void storm_of_setid_signals(void)
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         for (;;) {
             kill(self, SETID_SIGNAL);
-            /* Without a pause they would come faster than they can be taken, and nothing else would ever run there. */
-            if (++shared->count % 64 == 0)
+            /* Without a pause they would come faster than they can be taken, on a slow machine too, and nothing else would ever run there. */
+            if (++shared->count % 16 == 0)
                 nap(1);
         }
     }
