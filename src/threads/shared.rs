@@ -136,13 +136,23 @@ impl CallLock {
         self.shared.late.iter().any(|late| late.load(SeqCst) == tid)
     }
 
-    /// Whether any may.
-    pub(super) fn any_late(&self) -> bool {
-        self.shared.more_late.load(SeqCst) != 0 || self.shared.late.iter().any(|late| late.load(SeqCst) != 0)
+    /// Whether more threads may than can be remembered.
+    pub(super) fn more_late(&self) -> bool {
+        self.shared.more_late.load(SeqCst) != 0
     }
 
-    /// Remembers a thread that may have a signal of ours pending. Where there are more than can be remembered, some get a second one,
-    /// and nothing tells when the last has come.
+    /// Says that no other thread than those remembered may.
+    pub(super) fn forget_more_late(&self) {
+        self.shared.more_late.store(0, SeqCst);
+    }
+
+    /// Whether any may.
+    pub(super) fn any_late(&self) -> bool {
+        self.more_late() || self.shared.late.iter().any(|late| late.load(SeqCst) != 0)
+    }
+
+    /// Remembers a thread that may have a signal of ours pending. Where there are more than can be remembered, each is looked at until a
+    /// call has found that all have heard theirs.
     pub(super) fn remember_late(&self, tid: i32) {
         if self.is_late(tid) {
             return;

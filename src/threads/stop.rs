@@ -367,7 +367,7 @@ impl<'a> Stopper<'a> {
         entry.store(index as u32 + 1, SeqCst);
         // One signal is enough: that of an earlier call is as good. One that is not pending may be on its way into the handler, so that
         // the second stays pending; `end` looks for that.
-        if self.lock.is_late(tid) && may_be_pending(self.tasks, tid) {
+        if (self.lock.more_late() || self.lock.is_late(tid)) && may_be_pending(self.tasks, tid) {
             return Ok(true);
         }
         self.signal(index).map(|()| true)
@@ -680,6 +680,10 @@ impl<'a> Stopper<'a> {
             if !may_be_pending(self.tasks, tid) {
                 self.lock.forget_late(tid);
             }
+        }
+        let may_come = |slot: &Slot| slot.is(State::Cancelled) || may_be_pending(self.tasks, slot.tid.load(Relaxed));
+        if self.lock.more_late() && !self.slots().iter().any(may_come) {
+            self.lock.forget_more_late();
         }
         signal_action::restore(self.lock.shared, self.lock.any_late());
     }

@@ -20,6 +20,7 @@
 #define LEN(array) (sizeof(array) / sizeof *(array))
 #define SETID_SIGNAL 33
 #define MEMORY_KB 200
+#define MANY_DEAF 400
 
 struct holdings {
     long descriptors, mappings, queued, timers, threads, children, dumpable, death_signal, memory_kb;
@@ -214,6 +215,35 @@ static void has_a_deaf_thread(void)
     wait_for(&shared->flag, 1);
 }
 
+/* More of them than the library remembers. */
+static void *is_one_of_many(void *unused)
+{
+    (void)unused;
+    uint64_t mask = UINT64_C(1) << (SETID_SIGNAL - 1);
+    require(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
+    __atomic_add_fetch(&shared->count, 1, __ATOMIC_SEQ_CST);
+    return wait_forever();
+}
+
+static void many_deaf(void)
+{
+    own_user();
+    for (int at = 0; at < MANY_DEAF; at++)
+        thread(is_one_of_many, NULL);
+    wait_for(&shared->count, MANY_DEAF);
+}
+
+static int five_calls(void)
+{
+    int status = EC_SECURITY_OK;
+    for (int at = 0; at < 5; at++)
+        status = drop_within("0.1");
+    long queued = field_of("\nSigQ:");
+    if (queued > MANY_DEAF + 8)
+        complain("%ld signals are queued for %d threads", queued, MANY_DEAF);
+    return status;
+}
+
 static void has_a_silent_supervisor(void)
 {
     static const struct rule rule = {SYS_setresuid, {ANY, ANY, ANY}, SECCOMP_RET_USER_NOTIF};
@@ -243,12 +273,22 @@ void promise_of_leaks(void)
         REPEATED("a thread blocks the signal, many times", has_a_deaf_thread, unheard, EC_SECURITY_ETHREAD),
         REPEATED("a dry run, many times", make_idle, dry_runs, EC_SECURITY_EREFUSED),
     };
+    static const struct situation deaf = {.name = "400 threads block the signal, and five calls",
+                                          .cannot = no_user_namespace,
+                                          .needs_ids = true,
+                                          .make = many_deaf,
+                                          .call = five_calls,
+                                          .outcomes = REFUSED,
+                                          .status = EC_SECURITY_ETHREAD,
+                                          .threads = MANY_DEAF + 1,
+                                          .keeps_handler = true};
     static struct situation unanswered_ones[10];
     size_t processes = getenv("LEAKS") ? LEN(unanswered_ones) : 1;
     for (size_t at = 0; at < processes; at++)
         unanswered_ones[at] = (struct situation)REPEATED("a supervisor never answers, many times", has_a_silent_supervisor,
                                                          unanswered, EC_SECURITY_EREFUSED);
     situations_unlisted("refused calls leave nothing behind", getenv("LEAKS") ? 7000 : 120, all, LEN(all));
+    situation(&deaf);
     situations_unlisted("calls that a supervisor never answers leave nothing behind", getenv("LEAKS") ? 7000 : 120,
                         unanswered_ones, processes);
 }
