@@ -36,6 +36,7 @@ static void make_between(void)
 {
     between = mmap(NULL, sizeof *between, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     require(between != MAP_FAILED, "mmap");
+    memset(between->opened, -1, sizeof between->opened);
 }
 
 static void remember_descriptors(void)
@@ -59,8 +60,8 @@ static void replace_descriptors(void)
 
 static void put_away_what_was_opened(void)
 {
-    for (size_t at = 0; at < OPENED && between->opened[0]; at++)
-        if (close(between->opened[at]) < 0)
+    for (size_t at = 0; at < OPENED; at++)
+        if (between->opened[at] >= 0 && close(between->opened[at]) < 0)
             complain("the call has closed descriptor %d, which another thread had opened", between->opened[at]);
 }
 
@@ -153,7 +154,7 @@ static void have_a_filter_brought(void)
 static void close_what_is_left(void)
 {
     for (size_t at = 0; at < OPENED; at++)
-        if (between->opened[at] > 0)
+        if (between->opened[at] >= 0)
             close(between->opened[at]);
 }
 
