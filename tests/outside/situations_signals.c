@@ -26,8 +26,10 @@
 struct kernel_action {
     void (*handler)(int);
     unsigned long flags;
+#if !defined __riscv && !defined __loongarch__
     void (*restorer)(void);
-    uint64_t mask;
+#endif
+    unsigned long mask[8 / sizeof(long)];
 };
 
 static struct kernel_action raw_action(const struct kernel_action *set)
