@@ -267,6 +267,9 @@ static void make_own_handler(void)
     if (told) {
         action_before.handler = (void (*)(int))(uintptr_t)counts_told_signal;
         action_before.flags |= SA_SIGINFO;
+    } else if (sizeof(long) == 4) {
+        /* On a 32-bit machine the frame is another, and so is what it returns by: the kernel's own. */
+        action_before.flags &= ~0x04000000ul /* SA_RESTORER */;
     }
     raw_action(&action_before);
     thread(takes_setid_signal, NULL);
