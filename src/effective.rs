@@ -31,7 +31,7 @@ fn held() -> Result<(CapSets, bool), Error> {
 
 fn set_effective(change: impl FnOnce(&CapSets) -> Result<u64, Error>) -> Result<(), Error> {
     let system = |call| move |errno| Error::System { call, errno };
-    let mask = sys::set_signal_mask(sys::ALL_BUT_SIGSYS).map_err(system("rt_sigprocmask"))?;
+    let mask = sys::block_all_but_sigsys().map_err(system("rt_sigprocmask"))?;
     let done = held().and_then(|(now, filtered)| {
         let effective = change(&now)?;
         if effective == now.effective {

@@ -34,6 +34,6 @@ pub(crate) use process::{
 };
 pub use process::{errno, set_errno};
 pub(crate) use signal::{
-    ALL_BUT_SIGSYS, KernelSigaction, Payload, SIGNAL, SigInfo, on_alternate_stack, queue_signal, set_signal_mask,
+    KernelSigaction, Payload, SIGNAL, SigInfo, block_all_but_sigsys, on_alternate_stack, queue_signal, set_signal_mask,
     sigaction, tgkill,
 };

@@ -22,17 +22,24 @@ pub(crate) fn sigaction(signal: c_int, action: Option<&KernelSigaction>) -> Resu
     if old.handler == usize::MAX { Err(NOTHING_WRITTEN) } else { Ok(old) }
 }
 
-/// What the caller of a change blocks. A filter's trap (SECCOMP_RET_TRAP) and Syscall User Dispatch hand a system call to the program by
-/// SIGSYS, which ends the process where it is blocked (kernel/signal.c, force_sig_info_to_task).
-pub(crate) const ALL_BUT_SIGSYS: u64 = !(1 << (libc::SIGSYS - 1));
+/// Blocks all signals but SIGSYS, as the caller of a change does, and returns the mask before. A filter's trap (SECCOMP_RET_TRAP) and
+/// Syscall User Dispatch hand a system call to the program by SIGSYS, which ends the process where it is blocked (kernel/signal.c,
+/// force_sig_info_to_task). Where the program blocks it, it stays blocked: one may be pending.
+pub(crate) fn block_all_but_sigsys() -> Result<u64> {
+    change_signal_mask(libc::SIG_BLOCK, !(1 << (libc::SIGSYS - 1)))
+}
 
 /// rt_sigprocmask(2): sets the calling thread's mask, all 64 signals of it, and returns the one before.
 pub(crate) fn set_signal_mask(mask: u64) -> Result<u64> {
+    change_signal_mask(libc::SIG_SETMASK, mask)
+}
+
+fn change_signal_mask(how: c_int, mask: u64) -> Result<u64> {
     let new = SignalMask::from(mask);
     // No mask has SIGKILL.
     let mut old = SignalMask::from(u64::MAX);
     // SAFETY: masks of eight bytes.
-    unsafe { call!(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const new, &raw mut old, 8) }?;
+    unsafe { call!(libc::SYS_rt_sigprocmask, how, &raw const new, &raw mut old, 8) }?;
     if old == SignalMask::from(u64::MAX) { Err(NOTHING_WRITTEN) } else { Ok(old.into()) }
 }
 

@@ -28,7 +28,7 @@ impl CallLock {
         let start = sys::now();
         loop {
             let seen = shared.calls.load(SeqCst);
-            *mask = sys::set_signal_mask(sys::ALL_BUT_SIGSYS).map_err(StopError::system("rt_sigprocmask"))?;
+            *mask = sys::block_all_but_sigsys().map_err(StopError::system("rt_sigprocmask"))?;
             let owner = match shared.owner.compare_exchange(0, mine, SeqCst, SeqCst) {
                 Ok(_) => return Ok(CallLock::of(shared, pid, tid)),
                 Err(owner) => owner,

@@ -227,6 +227,32 @@ static int drop_with_full_queue(void)
     return drop();
 }
 
+/* --- SIGSYS, which the call leaves open --------------------------------------------------------------------------------- */
+
+static void make_sigsys_pending(void)
+{
+    idle_threads(2);
+    uint64_t mask = 1ull << (SIGSYS - 1);
+    require(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
+    syscall(SYS_tgkill, getpid(), gettid_raw(), SIGSYS);
+}
+
+static int lower_and_drop(void)
+{
+    if (ec_security_lower("cap_kill+e") != EC_SECURITY_OK)
+        complain("%s", ec_security_last_error());
+    return drop();
+}
+
+static void sigsys_is_pending(void)
+{
+    uint64_t mask = 0, waiting = 0;
+    syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &mask, 8);
+    syscall(SYS_rt_sigpending, &waiting, 8);
+    if (mask != 1ull << (SIGSYS - 1) || !(waiting >> (SIGSYS - 1) & 1))
+        complain("the mask became %#llx, with %#llx pending", (unsigned long long)mask, (unsigned long long)waiting);
+}
+
 /* --- the handler of before --------------------------------------------------------------------------------------------- */
 
 static struct kernel_action action_before;
@@ -488,6 +514,8 @@ void situations_of_signals(void)
                   .outcomes = REFUSED, .status = EC_SECURITY_ETHREAD, .says = {"RLIMIT_SIGPENDING"}),
         SITUATION("the queue of signals is full, and is emptied later", .make = make_full_queue, .call = drop_with_full_queue,
                   .outcomes = DONE, .threads = 4),
+        SITUATION("SIGSYS is blocked and pending", .make = make_sigsys_pending, .call = lower_and_drop,
+                  .then = sigsys_is_pending, .outcomes = DONE, .threads = 3),
         SITUATION("the set*id signal had a handler: put back, and called meanwhile", .make = make_own_handler,
                   .call = checks_and_count, .then = handler_is_back, .outcomes = DONE, .threads = 4),
         SITUATION("the set*id signal had a handler with SA_SIGINFO: told what the kernel tells", .make = make_own_told_handler,
