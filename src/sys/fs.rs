@@ -94,31 +94,28 @@ pub(crate) fn openat(dirfd: c_int, path: &CStr, flags: c_int) -> Result<Fd> {
         .map(|fd| Fd::from_raw(fd as c_int))
 }
 
-// Of 64 bits everywhere: glibc's plain ones fail with EOVERFLOW on a 32-bit machine, for a large inode, file or file system.
-#[cfg(not(all(target_env = "gnu", target_pointer_width = "32")))]
-pub(crate) use libc::stat as Stat;
-#[cfg(all(target_env = "gnu", target_pointer_width = "32"))]
-pub(crate) use libc::stat64 as Stat;
+// Of 64 bits everywhere: glibc's plain ones fail with EOVERFLOW on a 32-bit machine, for a large file system.
 #[cfg(not(all(target_env = "gnu", target_pointer_width = "32")))]
 use libc::{fstatfs as libc_fstatfs, statfs as StatFs};
 #[cfg(all(target_env = "gnu", target_pointer_width = "32"))]
 use libc::{fstatfs64 as libc_fstatfs, statfs64 as StatFs};
 
+/// libc's struct is the kernel's.
+#[cfg(target_pointer_width = "64")]
+pub(crate) use libc::stat as Stat;
+
+#[cfg(target_pointer_width = "32")]
+pub(crate) use super::arch::Stat;
+
 /// Not by libc: another library may stand before it (fakeroot), with a lock that a stopped thread holds.
-#[cfg(any(
-    all(target_pointer_width = "64", not(target_arch = "loongarch64")),
-    all(target_pointer_width = "32", target_env = "gnu")
-))]
+#[cfg(not(target_arch = "loongarch64"))]
 fn ask_fstat(fd: c_int, stat: *mut Stat) -> Result<()> {
-    // SAFETY: libc's struct is the kernel's here, and there is room for one.
+    // SAFETY: there is room for one struct of the kernel's.
     unsafe { call!(super::arch::numbers::SYS_fstat, fd, stat) }.map(drop)
 }
 
-/// The kernel has no such call (loong64 before Linux 6.11), or its struct is another than libc's (musl of 32 bits).
-#[cfg(not(any(
-    all(target_pointer_width = "64", not(target_arch = "loongarch64")),
-    all(target_pointer_width = "32", target_env = "gnu")
-)))]
+/// The kernel has no such call before Linux 6.11.
+#[cfg(target_arch = "loongarch64")]
 fn ask_fstat(fd: c_int, stat: *mut Stat) -> Result<()> {
     // SAFETY: room for one stat.
     if unsafe { libc::fstat(fd, stat) } == 0 { Ok(()) } else { Err(Errno(errno())) }
@@ -356,4 +353,26 @@ pub(crate) fn chroot(path: &CStr) -> Result<()> {
 pub(crate) fn chdir(path: &CStr) -> Result<()> {
     // SAFETY: the path is NUL-terminated.
     unsafe { call!(libc::SYS_chdir, path.as_ptr()) }.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The struct that fstat(2) fills in is read as the kernel writes it: statx(2) has one for all.
+    #[test]
+    fn fstat_agrees_with_statx() {
+        let file = openat(CWD, c"Cargo.toml", libc::O_RDONLY).expect("openat");
+        let stat = fstat(file.raw()).expect("fstat");
+        let mut statx = MaybeUninit::<libc::statx>::zeroed();
+        let (flags, wanted) = (libc::AT_EMPTY_PATH, libc::STATX_BASIC_STATS);
+        // SAFETY: the path is NUL-terminated, and there is room for one statx.
+        unsafe { call!(libc::SYS_statx, file.raw(), c"".as_ptr(), flags, wanted, statx.as_mut_ptr()) }.expect("statx");
+        // SAFETY: written.
+        let statx = unsafe { statx.assume_init() };
+        assert_eq!(
+            (stat.st_ino, stat.st_size as u64, stat.st_mode, stat.st_nlink as u32, stat.st_uid, stat.st_gid),
+            (statx.stx_ino, statx.stx_size, statx.stx_mode.into(), statx.stx_nlink, statx.stx_uid, statx.stx_gid)
+        );
+    }
 }

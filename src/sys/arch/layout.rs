@@ -85,3 +85,23 @@ impl From<Duration> for Timespec {
         Timespec { sec: c_long::try_from(time.as_secs()).unwrap_or(c_long::MAX), nsec: time.subsec_nanos() as c_long }
     }
 }
+
+/// The kernel's struct stat64 of fstat64(2), which arm and x86 have alike but for the alignment of 64 bits. libc's may have times of 64
+/// bits (musl; glibc where programs are built so), and the fields elsewhere.
+#[cfg(target_pointer_width = "32")]
+#[repr(C)]
+pub(crate) struct Stat {
+    pub(crate) st_dev: u64,
+    pads: [u32; 2],
+    pub(crate) st_mode: u32,
+    pub(crate) st_nlink: u32,
+    pub(crate) st_uid: u32,
+    pub(crate) st_gid: u32,
+    rdev: u64,
+    pad: u32,
+    pub(crate) st_size: i64,
+    block_size: u32,
+    blocks: u64,
+    times: [u32; 6],
+    pub(crate) st_ino: u64,
+}
