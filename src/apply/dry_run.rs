@@ -62,10 +62,6 @@ fn run_for(input: &Input<'_>, ctx: &Context<'_>, caller: &Reading) -> Result<(),
     if plan.steps().len() == 0 {
         return Ok(());
     }
-    if plan.steps().any(execute::leaves_directories) {
-        // For a moment: a child that another thread forks has it until it executes a program.
-        drop(way_back()?);
-    }
     let (parent_death_signal, dumpable) = to_set_again(&ctx.target, true)?;
     if alone && !caller.filtered && ctx.root.is_some() && !caller.traced {
         drop(limit_alone(A_DAY, false).map_err(ApplyError::from)?);
@@ -82,9 +78,14 @@ fn run_for(input: &Input<'_>, ctx: &Context<'_>, caller: &Reading) -> Result<(),
     };
     match rehearsal.run(|_| ()) {
         // An apply makes no child then.
-        Err(error) if has_no_child(&error) && !needs_rehearsal(caller.filtered, &plan) => Ok(()),
-        result => Ok(result.map(drop)?),
+        Err(error) if has_no_child(&error) && !needs_rehearsal(caller.filtered, &plan) => {}
+        result => drop(result?),
     }
+    if plan.steps().any(execute::leaves_directories) {
+        // For a moment: a child that another thread forks has it until it executes a program.
+        drop(way_back()?);
+    }
+    Ok(())
 }
 
 /// Whether the child could not be made, or found itself without memory that it needs (madvise(2), MADV_DONTFORK): that says nothing of

@@ -195,6 +195,13 @@ impl RehearsalJob<'_> {
                 return Err(Fault::no_effect(Step::Dumpable));
             }
         }
+        if self.preparation.memory == Memory::Own
+            && let Some(at) = plan.steps().position(execute::leaves_directories)
+        {
+            // As the way back is opened, which a dry run does next: the server of a file system may not answer, and holds the child.
+            report.progress.store(at as u32, Relaxed);
+            let _ = sys::readlinkat(sys::CWD, c".", &mut [0]);
+        }
         execute::run_plan(ctx, plan, &report.progress)?;
         if parent_death_signal != 0 {
             report.progress.store(KEEPING_SIGNAL, Relaxed);

@@ -435,6 +435,7 @@ static int chroot_to(const char *path, int (*call)(const char *const[]))
 }
 
 static int leaves_silence(void) { return chroot_to("/usr", apply_of); }
+static int would_leave_silence(void) { return chroot_to("/usr", check_of); }
 
 /* What it is is known; whether it may be searched (FUSE_ACCESS) is asked each time. */
 static void make_silent_root_alone(void)
@@ -624,6 +625,9 @@ void promise_of_processes(void)
         SITUATION("chroot, the working directory is of a file system that does not answer, there is a filter, one thread",
                   .cannot = no_fuse, .make = make_silent_directory_alone, .call = leaves_silence, .outcomes = GONE,
                   .silent_end = true),
+        SITUATION("chroot, and the working directory is of a file system that does not answer, in a check", .cannot = no_fuse,
+                  .make = make_silent_directory, .call = would_leave_silence, .outcomes = REFUSED,
+                  .status = EC_SECURITY_EREFUSED, .says = {"hung at chroot"}, .within = 9000),
         SITUATION("chroot to a directory of a file system that does not answer", .cannot = no_fuse, .make = make_silent_root,
                   .call = enters_silence, .outcomes = GONE, .says = {"it does not go on"}),
         SITUATION("chroot to a directory of a file system that does not answer, one thread", .cannot = no_fuse,
