@@ -397,6 +397,46 @@ static void glibc_sets_ids(void)
         complain("setresuid after the call: %s", strerror(errno));
 }
 
+/* --- more threads with a signal pending than the library remembers ------------------------------------------------------- */
+
+enum { MANY_LATE = 400, REMEMBERED = 256 };
+
+static void *hears_late(void *second)
+{
+    uint64_t mask = UINT64_C(1) << (SETID_SIGNAL - 1);
+    require(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
+    __atomic_add_fetch(&shared->count, 1, __ATOMIC_SEQ_CST);
+    while (shared->flag < (second ? 2 : 1))
+        nap(10);
+    require(syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
+    __atomic_add_fetch(&shared->count, 1, __ATOMIC_SEQ_CST);
+    return wait_forever();
+}
+
+static void make_many_late(void)
+{
+    static const struct kernel_action none;
+    idle_threads(1);
+    for (int at = 0; at < MANY_LATE; at++)
+        thread(hears_late, at < REMEMBERED ? NULL : &told);
+    wait_for(&shared->count, MANY_LATE);
+    raw_action(&none); /* libc has put its own in place with the first thread */
+}
+
+/* The second and the third call are refused before they have found all threads. */
+static int refused_before_they_hear(void)
+{
+    (void)!drop_within("0.1");
+    filter(SYS_rt_tgsigqueueinfo, -1, SECCOMP_RET_ERRNO | EPERM, false);
+    (void)!drop_within("0.1");
+    shared->flag = 1;
+    wait_for(&shared->count, MANY_LATE + REMEMBERED);
+    int status = drop_within("0.1");
+    shared->flag = 2;
+    wait_for(&shared->count, 2 * MANY_LATE);
+    return status;
+}
+
 /* --- dlopen, use, dlclose ------------------------------------------------------------------------------------------------ */
 
 static char copy[] = "/tmp/libec_security.XXXXXX";
@@ -522,6 +562,9 @@ void situations_of_signals(void)
                   .call = checks_and_count, .then = handler_is_back, .outcomes = DONE, .threads = 4),
         SITUATION("somebody sets another action of the set*id signal during the call, which hands on: it stays",
                   .make = make_action_amid, .then = action_amid_stays, .outcomes = DONE, .threads = 4),
+        SITUATION("400 threads hear their signal after two more calls, which have not found them all", .make = make_many_late,
+                  .call = refused_before_they_hear, .outcomes = REFUSED, .status = EC_SECURITY_ETHREAD,
+                  .says = {"cannot be signalled"}, .threads = MANY_LATE + 2, .meanwhile = FIELD_SECCOMP, .keeps_handler = true),
         SITUATION("glibc's setresuid afterwards", .make = idle_two, .then = glibc_sets_ids, .outcomes = DONE, .threads = 3),
         SITUATION("dlopen, use, dlclose, then glibc's setresuid", .make = make_plug_in, .call = drop_by_plug_in, .outcomes = DONE,
                   .threads = 4),
