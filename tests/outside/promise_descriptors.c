@@ -28,7 +28,7 @@ static pid_t other_process;
 /* What caller, tracer and another thread tell each other, and the descriptors that were opened meanwhile. */
 enum { OPENED = 8 };
 static struct {
-    volatile int traced, calling, told, filtered;
+    volatile int traced, calling, acted, told, filtered;
     int opened[OPENED];
 } *between;
 
@@ -121,6 +121,7 @@ static void trace_until_fstat(pid_t caller, long number, void (*at_fstat)(void))
         struct __ptrace_syscall_info info = {0};
         if (of_call && between->calling && ptrace(PTRACE_GET_SYSCALL_INFO, caller, sizeof info, &info) > 0 &&
             info.op == PTRACE_SYSCALL_INFO_ENTRY && is_fstat(info.entry.nr) && --number == 0) {
+            between->acted = 1;
             at_fstat();
             ptrace(PTRACE_DETACH, caller, 0, 0);
             break;
@@ -170,6 +171,8 @@ static int drop_with(void (*meanwhile)(void))
     between->calling = 1;
     int status = drop();
     between->calling = 0;
+    if (shared->round == 0 && !between->acted)
+        complain("no call of fstat was seen");
     return status;
 }
 

@@ -153,6 +153,10 @@ bool is_fstat(uint64_t call)
     if (call == SYS_fstat)
         return true;
 #endif
+#ifdef SYS_fstat64
+    if (call == SYS_fstat64)
+        return true;
+#endif
 #ifdef SYS_newfstatat
     if (call == SYS_newfstatat)
         return true;
