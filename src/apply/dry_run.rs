@@ -79,7 +79,9 @@ fn run_for(input: &Input<'_>, ctx: &Context<'_>, caller: &Reading) -> Result<(),
     match rehearsal.run(|_| ()) {
         // An apply makes no child then.
         Err(error) if has_no_child(&error) && !needs_rehearsal(caller.filtered, &plan) => {}
-        result => drop(result?),
+        result => {
+            result?;
+        }
     }
     if plan.steps().any(execute::leaves_directories) {
         // For a moment: a child that another thread forks has it until it executes a program.
