@@ -1,7 +1,7 @@
 //! Changes to the effective set of the calling thread.
 //!
-//! All signals but SIGSYS are blocked between the read and the write: a call that stops this thread in between would have its work undone by the
-//! write. What is written back is what /proc says is held, because a security module may mask what capget(2) shows.
+//! All signals but SIGSYS are blocked between the read and the write: a call that stops this thread in between would have its work
+//! undone by the write. What is written back is what /proc says is held, because a security module may mask what capget(2) shows.
 
 use crate::apply::error::ApplyError;
 use crate::caps::{CapSets, text};

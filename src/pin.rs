@@ -7,6 +7,7 @@ use core::ffi::{c_char, c_int, c_void};
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use crate::sys::elf::{self, Dynamic};
 use crate::text::Errno;
 
 /// Symbols that need not exist: a program without shared libraries has none of them, and before glibc 2.34 the last two are in
@@ -21,14 +22,6 @@ struct Weak {
 // SAFETY: read only.
 unsafe impl Sync for Weak {}
 
-/// An entry of the dynamic section (elf(5)).
-#[repr(C)]
-struct Dynamic {
-    tag: isize,
-    value: usize,
-}
-
-const DT_NULL: isize = 0;
 /// Linkers write it into programs only, for the debugger.
 const DT_DEBUG: isize = 21;
 const DT_FLAGS_1: isize = 0x6fff_fffb;
@@ -67,23 +60,12 @@ fn weak() -> &'static Weak {
 
 /// Whether this code is part of a program, or of a shared library that dlclose(3) leaves alone.
 fn stays_by_itself(weak: &Weak) -> bool {
-    let mut at = weak.dynamic;
-    if at.is_null() {
+    if weak.dynamic.is_null() {
         return true;
     }
-    loop {
-        // SAFETY: the dynamic section of this object, which DT_NULL ends; the loader has read it, and it is never unmapped while
-        // this code runs.
-        let entry = unsafe { &*at };
-        match entry.tag {
-            DT_NULL => return false,
-            DT_DEBUG => return true,
-            DT_FLAGS_1 if entry.value & DF_1_NODELETE != 0 => return true,
-            _ => {}
-        }
-        // SAFETY: not the last one.
-        at = unsafe { at.add(1) };
-    }
+    // SAFETY: the dynamic section of this object; the loader has read it, and it is never unmapped while this code runs.
+    let mut entries = unsafe { elf::entries(weak.dynamic) };
+    entries.any(|(tag, value)| tag == DT_DEBUG || (tag == DT_FLAGS_1 && value & DF_1_NODELETE != 0))
 }
 
 /// Pins the object. To be called before a handler is installed or a destructor registered; every time but the first returns at

@@ -4,6 +4,7 @@
 pub(crate) mod arch;
 mod call;
 mod creds;
+pub(crate) mod elf;
 mod fatal;
 mod fs;
 mod futex;

@@ -7,20 +7,13 @@ use core::sync::atomic::AtomicPtr;
 use core::sync::atomic::Ordering::Relaxed;
 
 use super::arch::Timespec;
+use super::elf;
 
 #[cfg(target_pointer_width = "32")]
 use libc::{Elf32_Ehdr as Ehdr, Elf32_Phdr as Phdr, Elf32_Sym as Sym};
 #[cfg(target_pointer_width = "64")]
 use libc::{Elf64_Ehdr as Ehdr, Elf64_Phdr as Phdr, Elf64_Sym as Sym};
 
-/// An entry of the dynamic section (elf(5)).
-#[repr(C)]
-struct Dynamic {
-    tag: isize,
-    value: usize,
-}
-
-const DT_NULL: isize = 0;
 const DT_STRTAB: isize = 5;
 const DT_SYMTAB: isize = 6;
 const DT_STRSZ: isize = 10;
@@ -66,16 +59,14 @@ unsafe fn find(base: *const u8) -> Option<*mut u8> {
             base.wrapping_add(first.p_offset as usize).wrapping_add(address).wrapping_sub(first.p_vaddr as usize)
         };
         let dynamic = segments.iter().find(|segment| segment.p_type == libc::PT_DYNAMIC)?;
-        let mut entry = base.add(dynamic.p_offset as usize).cast::<Dynamic>();
         let (mut symbols, mut names, mut len) = (0, 0, 0);
-        while (*entry).tag != DT_NULL {
-            match (*entry).tag {
-                DT_SYMTAB => symbols = (*entry).value,
-                DT_STRTAB => names = (*entry).value,
-                DT_STRSZ => len = (*entry).value,
+        for (tag, value) in elf::entries(base.add(dynamic.p_offset as usize).cast()) {
+            match tag {
+                DT_SYMTAB => symbols = value,
+                DT_STRTAB => names = value,
+                DT_STRSZ => len = value,
                 _ => {}
             }
-            entry = entry.add(1);
         }
         if symbols == 0 || names <= symbols {
             return None;

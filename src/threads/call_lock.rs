@@ -13,8 +13,8 @@ use crate::text::Errno;
 use crate::{sys, task_dir};
 
 impl CallLock {
-    /// Takes the lock with all signals blocked but SIGSYS; puts the mask before into `mask`. While it waits, signals are not blocked: the call
-    /// that has the lock must be able to stop this thread.
+    /// Takes the lock with all signals blocked but SIGSYS; puts the mask before into `mask`. While it waits, signals are not blocked:
+    /// the call that has the lock must be able to stop this thread.
     ///
     /// Gives up after `limit`: the id of an owner that has ended may be another thread's by now.
     pub(crate) fn take(tasks: Option<&sys::Fd>, limit: Duration, mask: &mut u64) -> Result<CallLock, StopError> {

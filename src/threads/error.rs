@@ -71,7 +71,8 @@ pub enum ThreadProblem {
     Deadline(ThreadState),
     /// It is a worker of the kernel that keeps the credentials it was made with.
     #[error(
-        "is a kernel worker that keeps the credentials of its creator (for io_uring submission polling, vhost or KVM); close its ring or device, or open it after the drop"
+        "is a kernel worker that keeps the credentials of its creator (for io_uring submission polling, vhost or KVM); close its \
+         ring or device, or open it after the drop"
     )]
     KernelWorker,
     /// It holds something else than the caller, and there is no plan for it.
