@@ -141,18 +141,13 @@ impl CallLock {
         self.shared.more_late.load(SeqCst) != 0
     }
 
-    /// Says that no other thread than those remembered may.
-    pub(super) fn forget_more_late(&self) {
-        self.shared.more_late.store(0, SeqCst);
-    }
-
     /// Whether any may.
     pub(super) fn any_late(&self) -> bool {
         self.more_late() || self.shared.late.iter().any(|late| late.load(SeqCst) != 0)
     }
 
-    /// Remembers a thread that may have a signal of ours pending. Where there are more than can be remembered, each is looked at until a
-    /// call has found that all have heard theirs.
+    /// Remembers a thread that may have a signal of ours pending. Where there are more than can be remembered, each is looked at from
+    /// then on, and our action stays where libc has none.
     pub(super) fn remember_late(&self, tid: i32) {
         if self.is_late(tid) {
             return;

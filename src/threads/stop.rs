@@ -673,12 +673,6 @@ impl<'a> Stopper<'a> {
         }
     }
 
-    /// Whether every thread there is was found: a call may be refused before.
-    fn knows_all(&self) -> bool {
-        let known = 1 + self.slots().iter().filter(|slot| !slot.is(State::Dead)).count();
-        self.thread_count().is_ok_and(|count| (1..=known).contains(&count))
-    }
-
     /// The end of the session: the handler has nothing to look at any more.
     fn end(&mut self) {
         self.lock.shared.current.store(core::ptr::null_mut(), SeqCst);
@@ -686,10 +680,6 @@ impl<'a> Stopper<'a> {
             if !may_be_pending(self.tasks, tid) {
                 self.lock.forget_late(tid);
             }
-        }
-        let may_come = |slot: &Slot| slot.is(State::Cancelled) || may_be_pending(self.tasks, slot.tid.load(Relaxed));
-        if self.lock.more_late() && self.knows_all() && !self.slots().iter().any(may_come) {
-            self.lock.forget_more_late();
         }
         signal_action::restore(self.lock.shared, self.lock.any_late());
     }
