@@ -84,7 +84,7 @@ fn run_for(input: &Input<'_>, ctx: &Context<'_>, caller: &Reading) -> Result<(),
         }
     }
     if plan.steps().any(execute::leaves_directories) {
-        // For a moment: a child that another thread forks has it until it executes a program.
+        // Closed at once. A child that another thread forks meanwhile inherits it until execve(2).
         drop(way_back()?);
     }
     Ok(())

@@ -198,7 +198,8 @@ impl RehearsalJob<'_> {
         if self.preparation.memory == Memory::Own
             && let Some(at) = plan.steps().position(execute::leaves_directories)
         {
-            // As the way back is opened, which a dry run does next: the server of a file system may not answer, and holds the child.
+            // A dry run opens the working directory afterwards. Where the server of its file system does not answer, that is found
+            // here: the child has a limit.
             report.progress.store(at as u32, Relaxed);
             let _ = sys::readlinkat(sys::CWD, c".", &mut [0]);
         }

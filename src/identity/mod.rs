@@ -213,8 +213,8 @@ fn unknown_user(word: &[u8]) -> Error {
     Error::UnknownUser { word: Excerpt::new(word) }
 }
 
-/// The word as a C string; `None` if it has a NUL inside or is that long, so that it cannot be a name. useradd(8) takes 32 bytes, and
-/// directories some hundred; modules of NSS put a name on the stack.
+/// The word as a C string; `None` if it cannot be a name: it has a NUL inside, or is longer than 4096 bytes. useradd(8) takes 32
+/// bytes. Modules of NSS copy a name to the stack.
 fn c_name(option: &'static str, word: &[u8]) -> Result<Option<CString>, Error> {
     const LONGEST: usize = 4096;
     if word.is_empty() {

@@ -107,7 +107,7 @@ pub(crate) use libc::stat as Stat;
 #[cfg(target_pointer_width = "32")]
 pub(crate) use super::arch::Stat;
 
-/// Not by libc: another library may stand before it (fakeroot), with a lock that a stopped thread holds.
+/// Not through libc: another library may replace its function (fakeroot), and take a lock that a stopped thread holds.
 #[cfg(not(target_arch = "loongarch64"))]
 fn ask_fstat(fd: c_int, stat: *mut Stat) -> Result<()> {
     // SAFETY: there is room for one struct of the kernel's.
@@ -286,7 +286,7 @@ pub(crate) fn write(fd: c_int, bytes: &[u8]) -> Result<usize> {
 
 /// getdents64(2): the next names of a directory, none at its end.
 pub(crate) fn getdents(fd: c_int, buf: &mut [u64]) -> Result<Names<'_>> {
-    // A seccomp supervisor may say that something was written, each time: then the first length is still 0.
+    // A seccomp supervisor may report success without writing, each time. The first length is then still 0.
     buf[2] = 0;
     // SAFETY: the kernel writes at most as many bytes as there is room for.
     let len = unsafe { call!(libc::SYS_getdents64, fd, buf.as_mut_ptr(), size_of_val(buf)) }?;

@@ -1,5 +1,5 @@
-//! The clock of the vDSO (vdso(7)), found without libc: what a program calls clock_gettime(3) by name may be another library's, put
-//! before libc's (LD_PRELOAD). That may take a lock, which a stopped thread holds, or tell another time.
+//! Finds the clock of the vDSO (vdso(7)) without libc. A program may get another library's function by the name of clock_gettime(3)
+//! (LD_PRELOAD), which may take a lock that a stopped thread holds, or return another time.
 
 use core::ffi::{CStr, c_char, c_int};
 use core::mem::transmute;

@@ -557,7 +557,7 @@ impl<'a> Stopper<'a> {
                 let stuck = self.slots().iter().find(|slot| slot.is(State::Stopped));
                 let tid = stuck.map_or(0, |slot| slot.tid.load(Relaxed));
                 if let ThreadProbe::Alive(mut state) = probe_thread(self.tasks, tid) {
-                    // In the handler it does, whatever holds it.
+                    // The handler blocks it, and that is not the reason.
                     state.blocks_signal = false;
                     die_of_slow_thread(tid, state)
                 }

@@ -105,8 +105,8 @@ pub(super) fn aligned(top: *mut u8) -> usize {
 
 /// Defines a function that gives the entry of a signal handler which calls `$handler`, on a stack of its own where the thread's
 /// alternate one has less than `$needed` bytes left: nothing may be pushed before that is known. Where there is no alternate stack its
-/// size is 0. Without memory the signal is lost. Registers are kept as a function keeps them, since another handler may hand a signal on;
-/// but not with a stack of its own, where there is no place for them: rt_sigreturn(2) puts them back.
+/// size is 0. Without memory the signal is lost. The entry preserves the registers that a function preserves, because another
+/// handler may call it. With a stack of its own it does not: there is no place to save them, and rt_sigreturn(2) restores them.
 macro_rules! handler_entry {
     ($name:ident, $handler:path, $needed:expr, $spare:expr) => {
         core::arch::global_asm!(
