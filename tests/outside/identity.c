@@ -311,6 +311,9 @@ static void static_buffers(void *unused)
 #define REFUSES(status_, says_) .status = EC_SECURITY_##status_, .says = says_
 #define NO_ID_SAYS "\" is not a decimal id from 0 to 4294967294"
 
+/* Longer than a name can be: a module of NSS that put it on its stack would end the process. */
+static char long_name[5000];
+
 static struct row {
     const char *name;
     struct scenario scenario;
@@ -455,6 +458,10 @@ static struct row {
     {"a second source fails for a number",
      {"54321", "54322", .nsswitch = FAILING, .change = fails_with_eio,
       REFUSES(ELOOKUP, "user: the lookup of \"54321\" failed (EIO")}},
+    {"a word of 4999 bytes is no user: a second source, which fails, is not asked",
+     {long_name, NULL, .nsswitch = FAILING, .change = fails_with_eio, REFUSES(EUSER, "user: no user \"aaaa")}},
+    {"a word of 4999 bytes is no group: a second source, which fails, is not asked",
+     {NULL, long_name, .nsswitch = FAILING, .change = fails_with_eio, REFUSES(EGROUP, "group: no group \"aaaa")}},
     {"a second source fails for a group",
      {NULL, "no-such-group", .nsswitch = FAILING, .change = fails_with_eio,
       REFUSES(ELOOKUP, "group: the lookup of \"no-such-group\" failed (EIO")}},
@@ -523,6 +530,7 @@ static void start_again_with_own_sources(char **argv)
 
 int main(int argc, char **argv)
 {
+    memset(long_name, 'a', sizeof long_name - 1);
     start_again_with_own_sources(argv);
     select_cases(argc, argv);
     for (size_t at = 0; at < sizeof rows / sizeof *rows; at++) {
