@@ -16,6 +16,7 @@ public static class Busy
     private static readonly long[] Done = new long[Workers];
     private static readonly ConcurrentQueue<Action>[] Jobs = Enumerable.Range(0, Workers).Select(_ => new ConcurrentQueue<Action>()).ToArray();
     private static readonly List<TcpListener> Listeners = new List<TcpListener>();
+    private static volatile bool over;
 
     [DllImport("libc", SetLastError = true)] private static extern int setuid(uint uid);
 
@@ -23,7 +24,7 @@ public static class Busy
     private static void Work(int number)
     {
         uint sum = 1;
-        while (true)
+        while (!over)
         {
             switch (number)
             {
@@ -190,10 +191,10 @@ public static class Busy
 
     public static int Main()
     {
-        for (int n = 0; n < Workers; n++)
+        Thread[] workers = Enumerable.Range(0, Workers).Select(n => new Thread(() => Work(n)) { IsBackground = true }).ToArray();
+        foreach (Thread worker in workers)
         {
-            int number = n;
-            new Thread(() => Work(number)) { IsBackground = true }.Start();
+            worker.Start();
         }
         Console.WriteLine("ready");
         for (string line = Console.In.ReadLine(); line != null; line = Console.In.ReadLine())
@@ -208,6 +209,12 @@ public static class Busy
                 said = "error\t" + error.Status + "\t" + error.Kind + "\t" + error.Message;
             }
             Console.WriteLine(said);
+        }
+        // Mono aborts threads as it ends, and says of Task.Run in one of them that nobody has caught the exception.
+        over = true;
+        foreach (Thread worker in workers)
+        {
+            worker.Join();
         }
         return 0;
     }
