@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@ struct request {
     const char *user, *group, *groups, *caps;
     int refused; /* a system call that a seccomp filter refuses, or 0 */
     const char *deadline;
+    bool alone; /* without other threads, and without /proc: the kernel is asked for the ids, one call each */
 };
 
 static ec_security_policy *policy_of(const struct request *request)
@@ -44,7 +46,10 @@ static void applies(void *arg)
         if (seccomp_rule(rule, 0) != 0)
             abort();
     }
-    idle_threads(THREADS - 1);
+    if (request->alone && (!private_mounts() || umount2("/proc", MNT_DETACH) != 0))
+        abort();
+    if (!request->alone)
+        idle_threads(THREADS - 1);
     ec_security_policy *policy = policy_of(request);
     for (;;) {
         ready();
@@ -53,18 +58,17 @@ static void applies(void *arg)
     }
 }
 
-static void ids_arrive_whole(void *arg)
+static void ids_arrive(const unsigned ids[4], bool alone)
 {
     if (!can_change_ids() || !has_uid(4294967290u)) {
         skip("ids cannot be changed here");
         return;
     }
-    const unsigned *ids = arg;
     char user[16], group[16], groups[64];
     snprintf(user, sizeof user, "%u", ids[0]);
     snprintf(group, sizeof group, "%u", ids[1]);
     snprintf(groups, sizeof groups, "%u %u", ids[2], ids[3]);
-    struct request request = {user, group, groups, "cap_net_bind_service+ep", 0, NULL};
+    struct request request = {user, group, groups, "cap_net_bind_service+ep", 0, NULL, alone};
     struct child *child = start(applies, &request);
     struct process *before = look(child->pid);
     struct thread want = after_drop(&before->threads[0], ids[0], ids[1], &ids[2], 2, BIT(10), BIT(10), 0);
@@ -72,10 +76,14 @@ static void ids_arrive_whole(void *arg)
     for (int times = 0; times < 2; times++) {
         struct answer *answer = release_and_wait(child);
         expect(answer->came && answer->status == EC_SECURITY_OK, "apply %d: %d %s", times, answer->status, answer->text);
-        expect_threads(look(child->pid), &want, FIELDS_ALL, THREADS);
+        expect_threads(look(child->pid), &want, FIELDS_ALL, alone ? 1 : THREADS);
         want.bnd = BIT(10);
     }
 }
+
+static void ids_arrive_whole(void *ids) { ids_arrive(ids, false); }
+
+static void ids_arrive_without_proc(void *ids) { ids_arrive(ids, true); }
 
 static void changes_nothing(void *arg)
 {
@@ -92,7 +100,7 @@ static void changes_nothing(void *arg)
 static void unknown_names(void *unused)
 {
     (void)unused;
-    struct request request = {"65534", "65534", NULL, NULL, 0, NULL};
+    struct request request = {"65534", "65534", NULL, NULL, 0, NULL, false};
     struct child *child = start(applies, &request);
     struct process *before = look(child->pid);
     end(child);
@@ -186,7 +194,7 @@ static void waits_for_a_deaf_thread(void *arg)
 static void stopped_threads_block_all(void *unused)
 {
     (void)unused;
-    struct request request = {NULL, NULL, NULL, "", 0, "3"};
+    struct request request = {NULL, NULL, NULL, "", 0, "3", false};
     struct child *child = start(waits_for_a_deaf_thread, &request);
     struct process *before = look(child->pid);
     unsigned open = 0, stopped = 0;
@@ -251,7 +259,7 @@ static void libc_changes_ids_beside(void *unused)
     (void)unused;
     if (!need_ids())
         return;
-    struct request request = {"65534", "65534", "", "cap_net_bind_service+ep", 0, "1"};
+    struct request request = {"65534", "65534", "", "cap_net_bind_service+ep", 0, "1", false};
     unsigned done = 0, refused = 0, gone = 0;
     for (int round = 0; round < ROUNDS; round++) {
         struct child *child = start(applies_beside, &request);
@@ -283,12 +291,13 @@ int main(int argc, char **argv)
 {
     static const unsigned above_29[] = {0x20000001u, 0x30000001u, 1000000007u, 0x40000001u};
     static const unsigned like_errors[] = {4294967290u, 4294967258u, 4294963201u, 4294967294u};
-    struct request setresuid = {"65534", "65534", NULL, "cap_net_bind_service+ep", SYS_setresuid, NULL};
+    struct request setresuid = {"65534", "65534", NULL, "cap_net_bind_service+ep", SYS_setresuid, NULL, false};
     select_cases(argc, argv);
     if (!private_users())
         perror("private_users");
     test("ids above 2^29 arrive whole in eight threads, twice", 30, ids_arrive_whole, (void *)above_29);
     test("ids that look like errors arrive whole in eight threads, twice", 30, ids_arrive_whole, (void *)like_errors);
+    test("ids that look like errors arrive without /proc, twice", 30, ids_arrive_without_proc, (void *)like_errors);
     test("unknown names change nothing", 20, unknown_names, NULL);
     test("setresuid refused by a filter: an error, and nothing has changed", 20, changes_nothing, &setresuid);
     test("signal actions are put back, whatever their layout", 20, actions_are_put_back, NULL);
