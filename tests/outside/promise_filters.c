@@ -320,6 +320,8 @@ HIDDEN_FILTER(own_capset, ONE(SYS_capset, PRETENDS))
 HIDDEN_FILTER(own_setgroups, ONE(SYS_setgroups, PRETENDS))
 HIDDEN_FILTER(own_setresgid, ONE(SYS_setresgid, PRETENDS))
 HIDDEN_FILTER(own_setresuid, ONE(SYS_setresuid, PRETENDS))
+HIDDEN_FILTER(own_bounding, OF(SYS_prctl, PR_CAPBSET_DROP, PRETENDS))
+HIDDEN_FILTER(own_keep_caps, OF(SYS_prctl, PR_SET_KEEPCAPS, PRETENDS))
 HIDDEN_FILTER(own_nnp, OF(SYS_prctl, PR_SET_NO_NEW_PRIVS, PRETENDS))
 HIDDEN_FILTER(own_prctl, ONE(SYS_prctl, PRETENDS), ONE(SYS_capset, PRETENDS))
 HIDDEN_FILTER(own_all, ONE(SYS_prctl, PRETENDS), ONE(SYS_capset, PRETENDS), ONE(SYS_setgroups, PRETENDS),
@@ -336,6 +338,8 @@ static const struct situation hiding[] = {
     ANY_OUTCOME("setgroups", own_setgroups),
     ANY_OUTCOME("setresgid", own_setresgid),
     ANY_OUTCOME("setresuid", own_setresuid),
+    ANY_OUTCOME("PR_CAPBSET_DROP", own_bounding),
+    ANY_OUTCOME("PR_SET_KEEPCAPS", own_keep_caps),
     ANY_OUTCOME("PR_SET_NO_NEW_PRIVS", own_nnp),
     ANY_OUTCOME("prctl and capset", own_prctl),
     ANY_OUTCOME("all that changes credentials", own_all),
