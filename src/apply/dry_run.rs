@@ -112,6 +112,8 @@ fn check_threads(input: &Input<'_>, ctx: &Context<'_>, caller: &Credentials, tas
     let mut names = [0u64; 1024];
     let own = sys::gettid();
     let mut own_seen = false;
+    // One deadline for all, as for a stop.
+    let start = sys::now();
     sys::rewind(tasks.raw()).map_err(|errno| Error::System { call: "lseek of /proc/self/task", errno })?;
     loop {
         let entries = sys::getdents(tasks.raw(), &mut names)
@@ -123,7 +125,7 @@ fn check_threads(input: &Input<'_>, ctx: &Context<'_>, caller: &Credentials, tas
             let Some(tid) = task_dir::tid_of_entry(name) else { continue };
             if tid == own {
                 own_seen = true;
-            } else if let Some(problem) = check_thread(input, ctx, caller, tasks, tid) {
+            } else if let Some(problem) = check_thread(input, start, ctx, caller, tasks, tid) {
                 return Err(
                     StopError::Thread { tid, comm: task_dir::short_text(tasks.raw(), tid, "comm"), problem }.into()
                 );
@@ -135,12 +137,12 @@ fn check_threads(input: &Input<'_>, ctx: &Context<'_>, caller: &Credentials, tas
 
 fn check_thread(
     input: &Input<'_>,
+    start: Duration,
     ctx: &Context<'_>,
     caller: &Credentials,
     tasks: &sys::KeptFd,
     tid: i32,
 ) -> Option<ThreadProblem> {
-    let start = sys::now();
     loop {
         match probe_thread(tasks, tid) {
             ThreadProbe::Gone | ThreadProbe::Ended | ThreadProbe::KernelWorker { per_request_creds: true } => {

@@ -47,7 +47,7 @@ pub(super) struct Rehearsal<'a> {
     pub(super) needs_timer: bool,
     /// A step beyond the plan: prctl(PR_SET_PDEATHSIG), if not 0.
     pub(super) parent_death_signal: i32,
-    /// A step beyond the plan: prctl(PR_SET_DUMPABLE, 1).
+    /// A step beyond the plan, which is tried before it: prctl(PR_SET_DUMPABLE, 1).
     pub(super) dumpable: bool,
 }
 
@@ -178,6 +178,10 @@ impl RehearsalJob<'_> {
         let Rehearsal { ctx, plan, proc, limit, parent_death_signal, dumpable, .. } = *self.rehearsal;
         let report = self.report;
         let refused = |step| move |errno| Fault::new(step, errno);
+        let clear_dumpable = || {
+            sys::set_dumpable(0).map_err(refused(Step::Dumpable))?;
+            if sys::dumpable() == Ok(0) { Ok(()) } else { Err(Fault::no_effect(Step::Dumpable)) }
+        };
         if self.preparation.timer {
             report.progress.store(ARMING_TIMER, Relaxed);
             // The caller's is to be ended when the commit is done; then it is too late to learn that it cannot be.
@@ -190,10 +194,15 @@ impl RehearsalJob<'_> {
                 // What it is, and is to be put back to: a filter may refuse that alone.
                 sys::set_dumpable(1).map_err(refused(Step::Dumpable))?;
             }
-            sys::set_dumpable(0).map_err(refused(Step::Dumpable))?;
-            if sys::dumpable() != Ok(0) {
-                return Err(Fault::no_effect(Step::Dumpable));
-            }
+            clear_dumpable()?;
+        }
+        if dumpable {
+            // Before the ids change, and taken back: the user's own processes may attach to a process with their ids that may be dumped.
+            // This one has the caller's memory, or a copy, and its descriptors.
+            report.progress.store(KEEPING_DUMPABLE, Relaxed);
+            clear_dumpable()?;
+            execute::set_dumpable()?;
+            clear_dumpable()?;
         }
         if self.preparation.memory == Memory::Own
             && let Some(at) = plan.steps().position(execute::leaves_directories)
@@ -207,10 +216,6 @@ impl RehearsalJob<'_> {
         if parent_death_signal != 0 {
             report.progress.store(KEEPING_SIGNAL, Relaxed);
             execute::set_parent_death_signal(parent_death_signal)?;
-        }
-        if dumpable {
-            report.progress.store(KEEPING_DUMPABLE, Relaxed);
-            execute::set_dumpable()?;
         }
         report.progress.store(plan.steps().len() as u32, Relaxed);
         let own = match proc {

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -426,6 +427,54 @@ static void make_flags(void)
                 }
 }
 
+/* A process that other processes of its user may attach to belongs to that user in /proc (proc(5)); the attached one could write to the
+ * memory that the rehearsal has in common with this process, or take its descriptors. */
+static void may_be_attached_to(pid_t asker)
+{
+    char path[64];
+    struct stat status, directory;
+    snprintf(path, sizeof path, "/proc/%d", asker);
+    bool seen = stat(path, &directory) == 0;
+    strcat(path, "/status");
+    if (!seen || stat(path, &status) != 0) {
+        shared->milliseconds = -1;
+        return;
+    }
+    /* The first belongs to the effective user id whatever the flag is. */
+    if (directory.st_uid != 0) {
+        shared->count++;
+        shared->flag += status.st_uid == directory.st_uid;
+    }
+}
+
+static void make_watched_children(void)
+{
+    static const struct supervisor supervisor = {.only = -1, .look = may_be_attached_to};
+    static const struct rule rules[] = {ONE(SYS_exit, SECCOMP_RET_USER_NOTIF), ONE(SYS_capset, SECCOMP_RET_USER_NOTIF)};
+    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+    require(seccomp_supervised(rules, LEN(rules), 0, &supervisor) > 0, "a supervisor");
+    idle_threads(2);
+}
+
+static int check_and_drop_dumpable(void)
+{
+    static const char *const pairs[] = {"user", "ecuser", "capabilities", "cap_net_bind_service+ep", "dumpable", "on", NULL};
+    int status = check_of(pairs);
+    if (status != EC_SECURITY_OK)
+        complain("check: %s", ec_security_last_error());
+    int of_check = shared->count;
+    status = apply_of(pairs);
+    if (!of_check || shared->count == of_check || shared->milliseconds)
+        complain("not seen: %d of the check, %d in all, %d", of_check, shared->count, shared->milliseconds);
+    return status;
+}
+
+static void nobody_could_attach(void)
+{
+    if (shared->flag)
+        complain("%d of %d times a process of the user's could attach", shared->flag, shared->count);
+}
+
 static const struct rule loses_signal[] = {OF(SYS_prctl, PR_SET_PDEATHSIG, PRETENDS), ONE(SYS_chroot, PRETENDS)};
 
 static void make_signal_lost(void)
@@ -496,6 +545,11 @@ void promise_of_filters(void)
     situations_together("filters that come for all threads while they are being stopped", 60, comes, LEN(comes));
     situation_rounds("a filter that comes for all threads some time during the call, 120 times", 400, &some_time, 120);
     situations_together("filters over what is so already", 60, already, LEN(already));
+    static const struct situation watched = SITUATION("dumpable is on, and processes of the user's would attach to the rehearsal",
+                                                      .make = make_watched_children, .call = check_and_drop_dumpable,
+                                                      .then = nobody_could_attach, .needs_ids = true, .outcomes = DONE,
+                                                      .threads = 3);
+    situation(&watched);
     make_flags();
     situations_unlisted("filters over the dumpable flag", 120, flags, LEN(flags));
     situations_unlisted("filters that pretend to set the parent-death signal", 60, signals, LEN(signals));

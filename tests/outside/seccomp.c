@@ -68,6 +68,8 @@ static void supervise(int listener, const struct supervisor *supervisor)
                 continue;
             _exit(0);
         }
+        if (supervisor->look)
+            supervisor->look((pid_t)asked.pid);
         struct seccomp_notif_resp answer = {.id = asked.id};
         bool counts = (!supervisor->only || (pid_t)asked.pid == supervisor->only) && (!supervisor->when || *supervisor->when);
         number += counts;

@@ -38,6 +38,7 @@ struct supervisor {
     int error;            /* they get this error; 0: see the next */
     long long result;     /* they get this result, and nothing is done; 0: no answer, for ever */
     volatile int *when;   /* none is counted before this is not 0; NULL: all are */
+    void (*look)(pid_t);  /* is called with the thread, which waits meanwhile; NULL: none */
 };
 
 /* Starts a supervisor, a process beside, for rules with SECCOMP_RET_USER_NOTIF. Its pid, or -1. It ends with the calling thread. */
