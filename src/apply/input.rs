@@ -213,7 +213,7 @@ fn find_proc(policy: &mut Policy) -> Result<(), Errno> {
 fn open_tasks(policy: &Policy, found: Result<(), Errno>) -> Result<(Option<&sys::KeptFd>, Option<sys::KeptFd>), Error> {
     let open = || {
         found?;
-        let proc = policy.proc.as_ref().and_then(|proc| proc.0.as_ref()).ok_or(Errno(libc::ENOENT))?;
+        let proc = policy.proc.as_ref().and_then(ProcDirectory::last_fd).ok_or(Errno(libc::ENOENT))?;
         let tasks = sys::openat(proc.raw(), c"self/task", libc::O_RDONLY | libc::O_DIRECTORY)?;
         // From here on it is known; before, another thread may have closed it.
         let tasks = sys::KeptFd::new(tasks)?;

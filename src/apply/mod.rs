@@ -13,7 +13,7 @@ use core::time::Duration;
 use crate::error::Error;
 use crate::execute::{self, Context, Fault, OwnStatus, Reading, SharedBuffer, Snapshot, StepError};
 use crate::plan::{self, PlanKind, Step, Target};
-use crate::policy::Policy;
+use crate::policy::{Policy, ProcDirectory};
 use crate::sys;
 use crate::text::Errno;
 use crate::threads::{self, CallLock, StopError, StoppedThreads};
@@ -31,16 +31,21 @@ const ANOTHER_CALL: Duration = Duration::from_secs(30);
 /// Whether [`apply`] would work, as far as that can be seen without stopping a thread; changes nothing.
 pub fn check(policy: &mut Policy) -> Result<(), Error> {
     not_in_a_handler()?;
-    dry_run::run(policy)
+    let result = dry_run::run(policy);
+    policy.proc.take_if(|proc| !proc.is_held());
+    result
 }
 
 /// Applies a policy to every thread.
 pub fn apply(policy: &mut Policy) -> Result<(), Error> {
     not_in_a_handler()?;
-    run(&Input::gather(policy)?)?;
+    let result = Input::gather(policy).and_then(|input| run(&input));
+    policy.proc.take_if(|proc| !proc.is_held());
+    result?;
     if let Some(chroot) = &mut policy.options.chroot {
         chroot.entered = sys::root_id().ok();
-        // Outside of the new root, this descriptor would lead out of it.
+        // From outside of the new root, they would lead out of it.
+        ProcDirectory::close_all();
         policy.proc = None;
     }
     Ok(())

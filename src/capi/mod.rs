@@ -79,7 +79,7 @@ pub unsafe extern "C" fn ec_security_apply(
 /// Makes a policy in which every option has its default: the ids, the groups and the root directory do not change, no capability is
 /// retained, the ambient set is emptied, the bounding set is trimmed and no_new_privs is set.
 ///
-/// The policy keeps a descriptor of /proc, with close-on-exec set. A daemon may therefore make the policy, call chroot(2), and then
+/// The policy keeps a descriptor of /proc, with close-on-exec set, unless 256 other policies do. A daemon may therefore make the policy, call chroot(2), and then
 /// apply the policy. A child of fork(2) may use the policy. If the program closes the descriptor, /proc is opened again when it is
 /// needed. If the daemon called chroot(2) itself, the descriptor gives access to files outside the new root directory. Release the
 /// policy as soon as it is applied.
@@ -207,9 +207,9 @@ pub unsafe extern "C" fn ec_security_policy_check(policy: *mut ec_security_polic
 /// Applies a policy to every thread of the process. Results, threads and signals are as for ec_security_apply(), which applies a
 /// policy of three options. If chroot is set, the result may also be ECHROOT.
 ///
-/// The caller keeps the policy and may apply it again. If chroot is set, the call closes the policy's descriptor of /proc, because it
-/// would give access to files outside the new root directory. To apply the policy again, a process with several threads needs /proc
-/// in the new root directory. policy NULL: EC_SECURITY_EARGUMENT.
+/// The caller keeps the policy and may apply it again. If chroot is set, the call closes the descriptor of /proc of every policy of
+/// this copy of the library, because it would give access to files outside the new root directory. To apply the policy again, a
+/// process with several threads needs /proc in the new root directory. policy NULL: EC_SECURITY_EARGUMENT.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn ec_security_policy_apply(policy: *mut ec_security_policy) -> c_int {

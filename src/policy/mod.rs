@@ -29,7 +29,7 @@ pub struct Policy {
 impl Policy {
     /// Makes a policy with every option at its default, and opens /proc.
     pub fn new() -> Result<Policy, Error> {
-        Ok(Policy { options: options::DEFAULTS, proc: ProcDirectory::open().ok() })
+        Ok(Policy { options: options::DEFAULTS, proc: ProcDirectory::open().ok().filter(ProcDirectory::is_held) })
     }
 
     /// Sets an option; `None` sets it to its default.

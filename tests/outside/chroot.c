@@ -403,6 +403,45 @@ static void two_directories(void *unused)
     expect_roots(child->pid, 1, "/mnt/jail/inner", "/mnt/jail/inner");
 }
 
+/* Policies that are still there: a master loads one for each kind of worker, and each worker applies its own. */
+static void has_other_policies(void *unused)
+{
+    (void)unused;
+    ec_security_policy *others[300];
+    for (size_t at = 0; at < 300; at++)
+        others[at] = ec_security_policy_new();
+    policy = ec_security_policy_new();
+    set("user", "ecuser");
+    set("chroot", "/mnt/jail");
+    if (ec_security_policy_set(others[299], "capabilities", "") != EC_SECURITY_OK)
+        _exit(88);
+    ready();
+    int status = ec_security_policy_apply(policy);
+    report(status, status ? ec_security_last_error() : "");
+    /* They can still be used. One that opens /proc again, and one that finds none. */
+    for (size_t at = 0; at < 299; at++)
+        ec_security_policy_free(others[at]);
+    ready();
+    status = ec_security_policy_apply(others[299]);
+    report(status, status ? ec_security_last_error() : "");
+}
+
+static void other_policies(void *unused)
+{
+    (void)unused;
+    struct child *child = start(has_other_policies, NULL);
+    if (!child)
+        return;
+    expect(strstr(descriptors(child->pid, child->pid), " /proc, ") != NULL, "no policy holds /proc: %s",
+           descriptors(child->pid, child->pid));
+    for (int times = 0; times < 2; times++) {
+        struct answer *answer = release_and_wait(child);
+        expect(answer->came && answer->status == EC_SECURITY_OK, "apply %d: %d %s", times, answer->status, answer->text);
+        expect(strstr(descriptors(child->pid, child->pid), " /proc, ") == NULL, "this leads out: %s",
+               descriptors(child->pid, child->pid));
+    }
+}
+
 /* --- what changes between set and apply ------------------------------------------------------------------------------ */
 
 static void finds_it_open(void *unused)
@@ -507,6 +546,7 @@ int main(int argc, char **argv)
     test("chroot: the daemon's own, policy made after, one thread", 30, own_chroot, &owns[2]);
     test("chroot: the same policy twice", 30, own_chroot, &owns[3]);
     test("chroot: one policy, and two directories one after the other", 30, two_directories, NULL);
+    test("chroot: other policies hold no descriptor of /proc afterwards", 30, other_policies, NULL);
     test("chroot: a directory opened to others before the apply", 30, changed_meanwhile, NULL);
     return finish();
 }
