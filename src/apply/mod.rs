@@ -215,6 +215,14 @@ fn change_all(
         before.directories = Some(way_back()?);
     }
     lock.begin_commit();
+    // Until all threads have followed: the user's own processes may attach to a process that may be dumped and has nothing that they
+    // have not. The caller may be such a one before the others, with the same memory. A change of ids clears the flag by itself.
+    let hides = has_work
+        && stopped.watch()
+        && before.dumpable == Some(1)
+        && before.may_set_dumpable
+        && !caller.held.clear_dumpable(&plan.goal)
+        && sys::set_dumpable(0).is_ok();
     if has_work {
         if let Err(outcome) = commit_caller(ctx, plan, &before, &own, filtered) {
             drop(timer);
@@ -229,8 +237,10 @@ fn change_all(
     }
     // A thread that goes on may fork, and its child must not inherit the way back.
     drop(before);
-    stopped.commit(|| {
-        if kept_dumpable && let Err(fault) = execute::set_dumpable() {
+    stopped.commit(|cleared| {
+        if (kept_dumpable || hides && !cleared)
+            && let Err(fault) = execute::set_dumpable()
+        {
             threads::die_of(lock.tid(), fault);
         }
     });

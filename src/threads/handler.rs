@@ -140,8 +140,10 @@ fn wait_and_follow(stop: &Stop<'_>, plan: Option<(&Context<'_>, &PreparedFollowe
     {
         // SAFETY: the caller has written it before it changed the phase, and reads it only.
         let held = read_by_caller.as_ref().and_then(|read| unsafe { *read.held.get() });
-        if let Err(fault) = execute::commit_follower(ctx, prepared, held) {
-            die_of(tid, fault);
+        match execute::commit_follower(ctx, prepared, held) {
+            Ok(false) => {}
+            Ok(true) => session.clear_dumpable.store(1, SeqCst),
+            Err(fault) => die_of(tid, fault),
         }
         slot.set(State::Committed);
         if session.done.fetch_add(1, SeqCst) + 1 == session.awaited.load(SeqCst) {
