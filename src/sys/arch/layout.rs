@@ -16,14 +16,93 @@ pub(super) fn outcome(value: usize) -> Outcome {
     if value > -4096isize as usize { Err(-(value as isize) as c_int) } else { Ok(value) }
 }
 
-/// How mmap(2) takes its six arguments. A number is a constant of libc's.
-#[allow(dead_code)]
-pub(super) enum Mmap {
-    /// As any call. The last is an offset in bytes or in pages; it is 0 here.
-    Registers(c_long),
-    /// By the address of six longs.
-    Memory(c_long),
+/// Defines `syscall6` and `clone_call`: which registers they use, and how they give what `outcome` takes. The block is unsafe code; what
+/// clone(2) makes has the stack given, and does not leave the block.
+macro_rules! calls {
+    (
+        $(#[$call_registers:meta])*
+        syscall6($number:ident, $a:ident) -> $($result:ident),+ $call:block
+
+        $(#[$clone_registers:meta])*
+        clone_call($flags:ident, $top:ident, $body:ident, $argument:ident, $child_tid:ident) -> $($cloned:ident),+ $clone:block
+    ) => {
+        $(#[$call_registers])*
+        #[inline(always)]
+        pub(crate) unsafe fn syscall6($number: usize, $a: [usize; 6]) -> $crate::sys::arch::Outcome {
+            #[allow(unused_imports)]
+            use core::arch::asm;
+            let ($($result,)+);
+            // SAFETY: the registers are those that the kernel uses, by the documentation named at the head of the file.
+            unsafe { $call }
+            outcome($($result),+)
+        }
+
+        $(#[$clone_registers])*
+        #[inline(always)]
+        pub(crate) unsafe fn clone_call(
+            $flags: usize,
+            $top: usize,
+            $body: $crate::sys::arch::Body,
+            $argument: *mut core::ffi::c_void,
+            $child_tid: *mut i32,
+        ) -> $crate::sys::arch::Outcome {
+            #[allow(unused_imports)]
+            use core::arch::asm;
+            let ($($cloned,)+);
+            // SAFETY: as above; the new process has the stack given, and does not leave the block.
+            unsafe { $clone }
+            outcome($($cloned),+)
+        }
+    };
 }
+pub(super) use calls;
+
+/// Defines the code of `handler_entry`, a line of assembler each.
+macro_rules! handler_code {
+    ($($line:literal),+ $(,)?) => {
+        macro_rules! handler_entry_code {
+            () => { concat!($($line, "\n"),+) };
+        }
+        pub(crate) use handler_entry_code;
+    };
+}
+pub(super) use handler_code;
+
+/// What returns from a signal handler.
+#[allow(dead_code)]
+pub(super) enum Restorer {
+    /// struct sigaction has no place for one: asm/signal.h does not define SA_RESTORER.
+    Absent,
+    /// It has, and the kernel has code of its own, or the vDSO has.
+    Unused,
+    /// This code.
+    Code(unsafe extern "C" fn()),
+}
+
+/// Defines `ec_restore_rt`, whose bytes are given.
+#[allow(unused_macros)]
+macro_rules! restorer_code {
+    ($bytes:literal) => {
+        core::arch::global_asm!(
+            ".pushsection .text.ec_restore_rt,\"ax\",@progbits",
+            ".balign 16",
+            "nop",
+            ".globl ec_restore_rt",
+            ".hidden ec_restore_rt",
+            ".type ec_restore_rt,@function",
+            "ec_restore_rt:",
+            concat!(".byte ", $bytes),
+            ".size ec_restore_rt, .-ec_restore_rt",
+            ".popsection",
+        );
+
+        unsafe extern "C" {
+            fn ec_restore_rt();
+        }
+    };
+}
+#[allow(unused_imports)]
+pub(super) use restorer_code;
 
 const WORDS: usize = 64 / usize::BITS as usize;
 

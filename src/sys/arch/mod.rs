@@ -1,11 +1,9 @@
 //! What differs from architecture to architecture. Each has a file with the same items:
 //!
-//! - `syscall6`: the registers of a system call, and how the kernel tells an error;
-//! - `clone_call`: a child on a stack of its own;
-//! - `RESTORERS`, `SA_RESTORER`, `restorer`: how many signal restorers struct sigaction has a place for, the flag that says there is
-//!   one, and its address;
-//! - `MMAP`: how mmap(2) takes its arguments;
-//! - `handler_entry_code`: how a signal handler begins, before anything is pushed: see `handler_entry`.
+//! - `calls`: `syscall6`, the registers of a system call, and `clone_call`, a child on a stack of its own; `outcome`: how the kernel tells
+//!   an error;
+//! - `RESTORER`: what returns from a signal handler;
+//! - `handler_code`: how a signal handler begins, before anything is pushed: see `handler_entry`.
 //!
 //! `layout.rs` has the types of these and what several architectures share, `numbers.rs` the calls whose plain number is not the one
 //! to make. docs/architectures.md says how to add an architecture.
@@ -54,10 +52,10 @@ compile_error!(
 
 use core::ffi::c_int;
 
-pub(super) use layout::Outcome;
+use layout::Restorer;
 #[cfg(target_pointer_width = "32")]
 pub(crate) use layout::Stat;
-pub(crate) use layout::{Body, SignalMask, Timespec};
+pub(crate) use layout::{Body, Outcome, SignalMask, Timespec};
 pub(crate) use this::handler_entry_code;
 pub(super) use this::{clone_call, syscall6};
 
@@ -70,13 +68,22 @@ pub(crate) fn is_under_valgrind() -> bool {
     false
 }
 
+/// How many restorers struct sigaction has a place for.
+const RESTORERS: usize = if matches!(this::RESTORER, Restorer::Absent) { 0 } else { 1 };
+
 /// The kernel's struct sigaction.
-pub(crate) type KernelSigaction = layout::Sigaction<{ this::RESTORERS }>;
+pub(crate) type KernelSigaction = layout::Sigaction<RESTORERS>;
 
 impl KernelSigaction {
     /// A handler that runs with all signals blocked.
     pub(crate) fn new(handler: usize, flags: usize) -> KernelSigaction {
-        KernelSigaction { handler, flags: flags | this::SA_RESTORER, restorer: this::restorer(), mask: SignalMask::ALL }
+        // The flag has this value wherever there is code of ours (asm/signal.h).
+        const SA_RESTORER: usize = 0x0400_0000;
+        let (flag, restorer) = match this::RESTORER {
+            Restorer::Code(code) => (SA_RESTORER, code as *const () as usize),
+            _ => (0, 0),
+        };
+        KernelSigaction { handler, flags: flags | flag, restorer: [restorer; RESTORERS], mask: SignalMask::ALL }
     }
 
     /// The same with another mask. The signal itself is blocked while the handler runs in any case.
@@ -87,15 +94,14 @@ impl KernelSigaction {
 
 /// mmap(2) of a new mapping that is no file's, where the kernel likes.
 pub(super) fn map_anonymous(bytes: usize, access: c_int, flags: c_int) -> Outcome {
-    let arguments = [0, bytes, access as usize, flags as usize, usize::MAX, 0];
-    // SAFETY: a mapping where nothing is; the six longs that one of the two takes the address of.
-    unsafe {
-        match this::MMAP {
-            layout::Mmap::Registers(number) => syscall6(number as usize, arguments),
-            #[allow(dead_code)]
-            layout::Mmap::Memory(number) => syscall6(number as usize, [arguments.as_ptr() as usize, 0, 0, 0, 0, 0]),
-        }
+    let mut arguments = [0, bytes, access as usize, flags as usize, usize::MAX, 0];
+    let longs = arguments;
+    // The call of this number takes the address of six longs (arch/s390/kernel/syscall.c, old_mmap).
+    if cfg!(target_arch = "s390x") {
+        arguments[0] = longs.as_ptr() as usize;
     }
+    // SAFETY: a mapping where nothing is; six longs that stay until the call returns.
+    unsafe { syscall6(numbers::SYS_mmap as usize, arguments) }
 }
 
 /// The end of a stack as every architecture wants it: aligned to 16 bytes. Stacks grow down on all of them.

@@ -1,4 +1,4 @@
-//! System calls whose plain number is another call on some architectures. On i386 and arm the plain numbers of those with ids take
+//! System calls whose plain number is another call on some architectures, or none. On i386 and arm the plain numbers of those with ids take
 //! and give 16 bits: they would cut an id in silence (kernel/uid16.c).
 
 #[cfg(not(any(target_arch = "arm", target_arch = "x86")))]
@@ -25,3 +25,9 @@ pub(crate) use ids::*;
 pub(crate) use libc::SYS_fstat;
 #[cfg(any(target_arch = "arm", target_arch = "x86"))]
 pub(crate) use libc::SYS_fstat64 as SYS_fstat;
+
+/// Arguments in registers; the last is an offset in bytes or in pages, and is 0 here. On s390x see `map_anonymous`.
+#[cfg(not(any(target_arch = "arm", target_arch = "x86")))]
+pub(super) use libc::SYS_mmap;
+#[cfg(any(target_arch = "arm", target_arch = "x86"))]
+pub(super) use libc::SYS_mmap2 as SYS_mmap;
