@@ -3,7 +3,7 @@
 MIGRATING := $(basename $(notdir $(wildcard docs/migrating/*.c)))
 check-needs: $(addprefix build/migrating/,$(MIGRATING))
 
-build/migrating/%: docs/migrating/%.c docs/migrating/serve.h include/ec_security.h build/libec_security.so
+build/migrating/%: docs/migrating/%.c $(wildcard docs/migrating/*.h) include/ec_security.h build/libec_security.so
 	@mkdir -p $(@D)
 	$(CC) $(BASE_CFLAGS) $(CFLAGS) -o $@ $< -Wl,--as-needed -lcap -lcap-ng -Lbuild -Wl,-rpath,'$$ORIGIN/..' -lec_security
 

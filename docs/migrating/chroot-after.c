@@ -14,9 +14,7 @@ static void drop_privileges(const char *user, const char *directory)
 
 int main(int argc, char **argv)
 {
-    if (argc != 2)
-        die("usage: chroot-after DIRECTORY");
-    drop_privileges("ecuser", argv[1]);
+    drop_privileges("ecuser", only_argument(argc, argv, "DIRECTORY"));
     start_pool(2);
     serve("main");
 }

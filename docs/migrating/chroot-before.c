@@ -7,9 +7,7 @@
 
 static void drop_privileges(const char *user, const char *directory)
 {
-    struct passwd *entry = getpwnam(user);
-    if (!entry)
-        die("no user %s", user);
+    struct passwd *entry = getpwnam_or_die(user);
     uid_t uid = entry->pw_uid;
     gid_t gid = entry->pw_gid;
     if (chroot(directory) != 0)
@@ -24,9 +22,7 @@ static void drop_privileges(const char *user, const char *directory)
 
 int main(int argc, char **argv)
 {
-    if (argc != 2)
-        die("usage: chroot-before DIRECTORY");
-    drop_privileges("ecuser", argv[1]);
+    drop_privileges("ecuser", only_argument(argc, argv, "DIRECTORY"));
     start_pool(2);
     serve("main");
 }

@@ -1,5 +1,5 @@
 /* A server that executes a set-uid helper: two of the defaults would keep it from becoming root. */
-#include "serve.h"
+#include "main.h"
 
 #include <ec_security.h>
 
@@ -11,17 +11,4 @@ static void drop_privileges(const char *user)
         ec_security_policy_apply(policy))
         die("%s", ec_security_last_error());
     ec_security_policy_free(policy);
-}
-
-int main(int argc, char **argv)
-{
-    if (argc != 2)
-        die("usage: helpers-after HELPER");
-    drop_privileges("ecuser");
-    pid_t child = fork();
-    if (child == 0) {
-        execl(argv[1], argv[1], (char *)NULL);
-        die_errno("%s", argv[1]);
-    }
-    serve("main");
 }

@@ -1,5 +1,5 @@
 /* The user, with the groups of the group database, and one capability. */
-#include "serve.h"
+#include "main.h"
 
 #include <ec_security.h>
 
@@ -7,11 +7,4 @@ static void drop_privileges(const char *user)
 {
     if (ec_security_apply(user, NULL, "cap_net_bind_service+ep") != EC_SECURITY_OK)
         die("%s", ec_security_last_error());
-}
-
-int main(void)
-{
-    drop_privileges("ecuser");
-    start_pool(2);
-    serve("main");
 }

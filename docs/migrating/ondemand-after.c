@@ -1,9 +1,7 @@
 /* The capability is permitted, and effective only round the call that needs it. */
-#include "serve.h"
+#include "ondemand.h"
 
 #include <ec_security.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 
 static void drop_privileges(const char *user)
 {
@@ -19,15 +17,4 @@ static int open_raw_socket(void)
     if (ec_security_lower("cap_net_raw+e") != EC_SECURITY_OK)
         die("%s", ec_security_last_error());
     return fd;
-}
-
-int main(void)
-{
-    drop_privileges("ecuser");
-    if (socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP) >= 0)
-        die("a raw socket without the capability raised");
-    if (open_raw_socket() < 0)
-        die_errno("socket");
-    start_pool(2);
-    serve("main");
 }

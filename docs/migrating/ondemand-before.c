@@ -1,12 +1,10 @@
 /* The capability is permitted, and effective only round the call that needs it. */
 #define _GNU_SOURCE
-#include "serve.h"
+#include "ondemand.h"
 
-#include <netinet/in.h>
 #include <grp.h>
 #include <pwd.h>
 #include <sys/capability.h>
-#include <sys/socket.h>
 
 static void set_effective(cap_flag_value_t value)
 {
@@ -20,9 +18,7 @@ static void set_effective(cap_flag_value_t value)
 static void drop_privileges(const char *user)
 {
     const cap_value_t needed = CAP_NET_RAW;
-    struct passwd *entry = getpwnam(user);
-    if (!entry)
-        die("no user %s", user);
+    struct passwd *entry = getpwnam_or_die(user);
     if (prctl(PR_SET_KEEPCAPS, 1) != 0)
         die_errno("PR_SET_KEEPCAPS");
     if (initgroups(user, entry->pw_gid) != 0 || setregid(entry->pw_gid, entry->pw_gid) != 0 ||
@@ -42,15 +38,4 @@ static int open_raw_socket(void)
     int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP);
     set_effective(CAP_CLEAR);
     return fd;
-}
-
-int main(void)
-{
-    drop_privileges("ecuser");
-    if (socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP) >= 0)
-        die("a raw socket without the capability raised");
-    if (open_raw_socket() < 0)
-        die_errno("socket");
-    start_pool(2);
-    serve("main");
 }

@@ -1,5 +1,5 @@
 /* Each of two capabilities is kept if it is there. */
-#include "serve.h"
+#include "main.h"
 
 #include <ec_security.h>
 
@@ -11,11 +11,4 @@ static void drop_privileges(const char *user)
         ec_security_policy_apply(policy))
         die("%s", ec_security_last_error());
     ec_security_policy_free(policy);
-}
-
-int main(void)
-{
-    drop_privileges("ecuser");
-    start_pool(2);
-    serve("main");
 }

@@ -1,6 +1,6 @@
 /* Each of two capabilities is kept if it is there. */
 #define _GNU_SOURCE
-#include "serve.h"
+#include "main.h"
 
 #include <grp.h>
 #include <pwd.h>
@@ -18,9 +18,7 @@ static void keep_if_held(cap_t held, cap_t kept, cap_value_t cap)
 
 static void drop_privileges(const char *user)
 {
-    struct passwd *entry = getpwnam(user);
-    if (!entry)
-        die("no user %s", user);
+    struct passwd *entry = getpwnam_or_die(user);
     cap_t held = cap_get_proc(), kept = cap_init();
     if (!held || !kept)
         die_errno("capabilities");
@@ -36,11 +34,4 @@ static void drop_privileges(const char *user)
         die_errno("PR_SET_KEEPCAPS");
     cap_free(held);
     cap_free(kept);
-}
-
-int main(void)
-{
-    drop_privileges("ecuser");
-    start_pool(2);
-    serve("main");
 }

@@ -7,9 +7,7 @@
 
 static void drop_privileges(const char *user)
 {
-    struct passwd *entry = getpwnam(user);
-    if (!entry)
-        die("no user %s", user);
+    struct passwd *entry = getpwnam_or_die(user);
     uid_t uid = entry->pw_uid;
     if (geteuid() != uid && initgroups(user, entry->pw_gid) != 0)
         die_errno("initgroups");

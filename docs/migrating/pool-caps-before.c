@@ -8,9 +8,7 @@
 
 static void drop_privileges(const char *user, const char *text)
 {
-    struct passwd *entry = getpwnam(user);
-    if (!entry)
-        die("no user %s", user);
+    struct passwd *entry = getpwnam_or_die(user);
     if (prctl(PR_SET_KEEPCAPS, 1) != 0)
         die_errno("PR_SET_KEEPCAPS");
     if (initgroups(user, entry->pw_gid) != 0 || setgid(entry->pw_gid) != 0 || setuid(entry->pw_uid) != 0)

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +37,22 @@ static inline void die_errno(const char *format, ...)
     exit(1);
 }
 
+/* The one argument that a program takes. */
+static inline const char *only_argument(int argc, char **argv, const char *what)
+{
+    if (argc != 2)
+        die("usage: %s %s", argv[0], what);
+    return argv[1];
+}
+
+static inline struct passwd *getpwnam_or_die(const char *user)
+{
+    struct passwd *entry = getpwnam(user);
+    if (!entry)
+        die("no user %s", user);
+    return entry;
+}
+
 static inline void *wait_for_work(void *unused)
 {
     (void)unused;
@@ -51,6 +68,18 @@ static inline void start_pool(int threads)
     while (threads-- > 0)
         if (pthread_create(&thread, NULL, wait_for_work, NULL) != 0)
             die("pthread_create failed");
+}
+
+/* Executes a program in a child. */
+static inline void start_helper(const char *path)
+{
+    pid_t child = fork();
+    if (child < 0)
+        die_errno("fork");
+    if (child == 0) {
+        execl(path, path, (char *)NULL);
+        die_errno("%s", path);
+    }
 }
 
 /* Says who this is, and whether keep-caps is on, which /proc shows to nobody; then waits to be looked at. A process that has

@@ -12,11 +12,10 @@ static void session(ec_security_policy *policy)
 
 int main(int argc, char **argv)
 {
-    if (argc != 2)
-        die("usage: session-after DIRECTORY");
+    const char *directory = only_argument(argc, argv, "DIRECTORY");
     ec_security_policy *policy = ec_security_policy_new();
     if (!policy || ec_security_policy_set(policy, "user", "ecuser") ||
-        ec_security_policy_set(policy, "chroot", argv[1]))
+        ec_security_policy_set(policy, "chroot", directory))
         die("%s", ec_security_last_error());
     start_pool(2);
     pid_t child = fork();

@@ -18,16 +18,13 @@ static void session(const char *user, gid_t gid, uid_t uid, const char *director
 
 int main(int argc, char **argv)
 {
-    if (argc != 2)
-        die("usage: session-before DIRECTORY");
-    struct passwd *entry = getpwnam("ecuser");
-    if (!entry)
-        die("no user ecuser");
+    const char *directory = only_argument(argc, argv, "DIRECTORY");
+    struct passwd *entry = getpwnam_or_die("ecuser");
     start_pool(2);
     pid_t child = fork();
     if (child < 0)
         die_errno("fork");
     if (child == 0)
-        session("ecuser", entry->pw_gid, entry->pw_uid, argv[1]);
+        session("ecuser", entry->pw_gid, entry->pw_uid, directory);
     serve("main");
 }

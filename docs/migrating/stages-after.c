@@ -19,10 +19,8 @@ static void enter(const char *directory)
 
 int main(int argc, char **argv)
 {
-    if (argc != 2)
-        die("usage: stages-after DIRECTORY");
     drop_privileges("ecuser");
-    enter(argv[1]);
+    enter(only_argument(argc, argv, "DIRECTORY"));
     start_pool(2);
     serve("main");
 }

@@ -16,9 +16,7 @@ static void set_caps(const char *text)
 
 static void drop_privileges(const char *user)
 {
-    struct passwd *entry = getpwnam(user);
-    if (!entry)
-        die("no user %s", user);
+    struct passwd *entry = getpwnam_or_die(user);
     if (initgroups(user, entry->pw_gid) != 0)
         die_errno("initgroups");
     if (setresgid(entry->pw_gid, entry->pw_gid, entry->pw_gid) != 0)
@@ -39,10 +37,8 @@ static void enter(const char *directory)
 
 int main(int argc, char **argv)
 {
-    if (argc != 2)
-        die("usage: stages-before DIRECTORY");
     drop_privileges("ecuser");
-    enter(argv[1]);
+    enter(only_argument(argc, argv, "DIRECTORY"));
     start_pool(2);
     serve("main");
 }

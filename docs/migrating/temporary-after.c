@@ -1,5 +1,5 @@
 /* What the change itself needs is used during the call and gone after it. An empty list of groups stays an empty list. */
-#include "serve.h"
+#include "main.h"
 
 #include <ec_security.h>
 
@@ -12,11 +12,4 @@ static void drop_privileges(const char *user)
         ec_security_policy_apply(policy))
         die("%s", ec_security_last_error());
     ec_security_policy_free(policy);
-}
-
-int main(void)
-{
-    drop_privileges("ecuser");
-    start_pool(2);
-    serve("main");
 }

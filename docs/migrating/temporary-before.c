@@ -1,6 +1,6 @@
 /* Capabilities without a library, and one more for as long as the user is changed. */
 #define _GNU_SOURCE
-#include "serve.h"
+#include "main.h"
 
 #include <grp.h>
 #include <linux/capability.h>
@@ -17,9 +17,7 @@ static void set_caps(unsigned mask)
 
 static void drop_privileges(const char *user)
 {
-    struct passwd *entry = getpwnam(user);
-    if (!entry)
-        die("no user %s", user);
+    struct passwd *entry = getpwnam_or_die(user);
     unsigned mask = 1u << CAP_NET_ADMIN | 1u << CAP_NET_RAW | 1u << CAP_NET_BIND_SERVICE;
     if (setgroups(0, NULL) != 0 || setgid(entry->pw_gid) != 0)
         die_errno("changing to the group of %s", user);
@@ -29,11 +27,4 @@ static void drop_privileges(const char *user)
     if (setuid(entry->pw_uid) != 0)
         die_errno("setuid");
     set_caps(mask);
-}
-
-int main(void)
-{
-    drop_privileges("ecuser");
-    start_pool(2);
-    serve("main");
 }
