@@ -219,12 +219,12 @@ static int table(const char *title, struct row *first)
     int rows = 0, alike = 1;
     struct row row;
     char name[32];
-    DIR *folder = opendir("/proc/self/task");
-    if (!folder)
+    DIR *directory = opendir("/proc/self/task");
+    if (!directory)
         die("cannot read /proc/self/task: %s", strerror(errno));
     printf("%s\n  %-7s %-9s %-6s %-6s %-14s %-31s %8s %7s %12s\n", title, "thread", "name", "uid", "gid", "groups",
            "capabilities", "bounding", "ambient", "no_new_privs");
-    for (struct dirent *entry; (entry = readdir(folder));) {
+    for (struct dirent *entry; (entry = readdir(directory));) {
         if (entry->d_name[0] == '.' || !read_row(entry->d_name, name, sizeof name, &row))
             continue;
         if (rows++ == 0)
@@ -234,7 +234,7 @@ static int table(const char *title, struct row *first)
         printf("  %-7s %-9s %-6s %-6s %-14s %-31s %8d %7d %12s\n", entry->d_name, name, row.uid, row.gid, row.groups, row.caps,
                row.bounding, row.ambient, row.no_new_privs ? "yes" : "no");
     }
-    closedir(folder);
+    closedir(directory);
     printf("\n");
     return alike ? rows : 0;
 }

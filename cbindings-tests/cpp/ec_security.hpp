@@ -10,7 +10,7 @@
 
 namespace ec_security {
 
-// A call was refused, and nothing about the process has changed. what() is the whole story.
+// A call was refused, and nothing about the process has changed. what() is the library's full message.
 class error : public std::runtime_error {
 public:
     explicit error(int status, const char *message = ec_security_last_error()) : std::runtime_error(message), status_(status) {}

@@ -15,7 +15,7 @@ import java.util.function.Supplier;
  *
  * <pre>EcSecurity.apply("ecuser", "ecuser", "cap_net_bind_service+ep");</pre>
  *
- * A call that is refused throws a {@link Refused}, whose message is the whole story, and nothing about the process has
+ * A call that is refused throws a {@link Refused} with the library's full message, and nothing about the process has
  * changed. libec_security.so.0 is what the loader must find; the environment variable EC_SECURITY_LIB may name another file.
  *
  * A {@link Policy} has a message of its own. The message of any other failure belongs to the thread of the operating system it
@@ -148,25 +148,25 @@ public final class EcSecurity {
     }
 
     private interface Filling {
-        int fill(Pointer buffer, NativeLong room);
+        int fill(Pointer buffer, NativeLong size);
     }
 
-    /** What a function like snprintf writes: it is asked again with more room until all of it fits. */
+    /** What a function like snprintf writes: it is asked again with a larger buffer until all of it fits. */
     private static String written(Filling filling) {
         return written(filling, Refused::new);
     }
 
     private static String written(Filling filling, IntFunction<Refused> refusal) {
-        for (int room = 256; ; ) {
-            Memory buffer = new Memory(room);
-            int needed = filling.fill(buffer, new NativeLong(room, true));
+        for (int size = 256; ; ) {
+            Memory buffer = new Memory(size);
+            int needed = filling.fill(buffer, new NativeLong(size, true));
             if (needed < 0) {
                 throw refusal.apply(-needed);
             }
-            if (needed < room) {
+            if (needed < size) {
                 return buffer.getString(0, ENCODING);
             }
-            room = needed + 1;
+            size = needed + 1;
         }
     }
 
@@ -211,7 +211,7 @@ public final class EcSecurity {
         /** What an option has come to, as set() takes it; also "uid", "gid" and "groups", as numbers. */
         public String get(String option) {
             String name = text(option);
-            return written((buffer, room) -> C.ec_security_policy_get(policy, name, buffer, room), this::refused);
+            return written((buffer, size) -> C.ec_security_policy_get(policy, name, buffer, size), this::refused);
         }
 
         /** Sets one option; null sets it to its default. */
@@ -263,13 +263,13 @@ public final class EcSecurity {
         public String toText() {
             Memory caps = new Memory(24);
             caps.write(0, new long[] {effective, permitted, inheritable}, 0, 3);
-            return written((buffer, room) -> C.ec_security_caps_to_text(caps, buffer, room));
+            return written((buffer, size) -> C.ec_security_caps_to_text(caps, buffer, size));
         }
     }
 
     /** What each thread of a process holds, as text; 0 is this process. */
     public static String status(int pid) {
-        return written((buffer, room) -> C.ec_security_status(pid, buffer, room));
+        return written((buffer, size) -> C.ec_security_status(pid, buffer, size));
     }
 
     /** Makes permitted capabilities effective in the calling thread. */

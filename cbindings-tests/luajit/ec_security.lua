@@ -3,9 +3,9 @@
 --     local security = require("ec_security")
 --     security.apply("ecuser", "ecuser", "cap_net_bind_service+ep")
 --
--- A call that is refused raises an error object, which tostring() turns into the whole story, and nothing about the process
+-- A call that is refused raises an error object, whose tostring() is the library's message, and nothing about the process
 -- has changed: err.status is the number, err.name its name as in security.status_numbers, err.kind its fixed text,
--- err.message the story. Needs libec_security.so.0, which the loader must find; EC_SECURITY_LIB may name another file.
+-- err.message the message. Needs libec_security.so.0, which the loader must find; EC_SECURITY_LIB may name another file.
 local ffi = require("ffi")
 
 ffi.cdef([[
@@ -105,19 +105,19 @@ local function text(value)
     return value
 end
 
--- What a function like snprintf writes: it is asked again with more room until all of it fits.
+-- What a function like snprintf writes: it is asked again with a larger buffer until all of it fits.
 local function written(fill, policy)
-    local room = 256
+    local size = 256
     while true do
-        local buffer = ffi.new("char[?]", room)
-        local needed = fill(buffer, room)
+        local buffer = ffi.new("char[?]", size)
+        local needed = fill(buffer, size)
         if needed < 0 then
             fail(-needed, policy)
         end
-        if needed < room then
+        if needed < size then
             return ffi.string(buffer, needed)
         end
-        room = needed + 1
+        size = needed + 1
     end
 end
 
@@ -145,8 +145,8 @@ end
 --- What an option has come to, as set() takes it; also "uid", "gid" and "groups", as numbers.
 function Policy:get(option)
     local name = text(option)
-    return written(function(buffer, room)
-        return C.ec_security_policy_get(self._policy, name, buffer, room)
+    return written(function(buffer, size)
+        return C.ec_security_policy_get(self._policy, name, buffer, size)
     end, self._policy)
 end
 
@@ -185,15 +185,15 @@ end
 --- The text of three sets, as cap_to_text(3) has it.
 function security.caps_to_text(caps)
     local given = ffi.new("ec_security_caps", caps.effective, caps.permitted, caps.inheritable)
-    return written(function(buffer, room)
-        return C.ec_security_caps_to_text(given, buffer, room)
+    return written(function(buffer, size)
+        return C.ec_security_caps_to_text(given, buffer, size)
     end)
 end
 
 --- What each thread of a process holds, as text; nothing or 0 is this process.
 function security.status(pid)
-    return written(function(buffer, room)
-        return C.ec_security_status(pid or 0, buffer, room)
+    return written(function(buffer, size)
+        return C.ec_security_status(pid or 0, buffer, size)
     end)
 end
 

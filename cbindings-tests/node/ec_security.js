@@ -6,7 +6,7 @@
  *     const security = require('./ec_security');
  *     security.apply('ecuser', 'ecuser', 'cap_net_bind_service+ep');
  *
- * A call that is refused throws a SecurityError, whose message is the whole story, and nothing about the process has
+ * A call that is refused throws a SecurityError with the library's full message, and nothing about the process has
  * changed. libec_security.so.0 is what the loader must find; EC_SECURITY_LIB may name another file.
  *
  * Policies have checkAsync() and applyAsync() too, which run in a thread of libuv's pool: a policy keeps the message of its last
@@ -97,18 +97,18 @@ function text(value) {
   return value;
 }
 
-/** What a function like snprintf writes: it is asked again with more room until all of it fits. */
+/** What a function like snprintf writes: it is asked again with a larger buffer until all of it fits. */
 function written(fill, failed = (status) => new SecurityError(status)) {
-  for (let room = 256; ; ) {
-    const buffer = Buffer.alloc(room);
-    const needed = fill(buffer, room);
+  for (let size = 256; ; ) {
+    const buffer = Buffer.alloc(size);
+    const needed = fill(buffer, size);
     if (needed < 0) {
       throw failed(-needed);
     }
-    if (needed < room) {
+    if (needed < size) {
       return buffer.toString('utf8', 0, needed);
     }
-    room = needed + 1;
+    size = needed + 1;
   }
 }
 
@@ -159,7 +159,7 @@ class Policy {
   /** What an option has come to, as set() takes it; also 'uid', 'gid' and 'groups', as numbers. */
   get(option) {
     const name = text(option);
-    return written((buffer, room) => c.policy_get(this.#policy, name, buffer, room), (status) => this.#error(status));
+    return written((buffer, size) => c.policy_get(this.#policy, name, buffer, size), (status) => this.#error(status));
   }
 
   /** Sets one option; null sets it to its default. */
@@ -211,12 +211,12 @@ function capsFromText(capabilities) {
 
 /** The text of three sets, as cap_to_text(3) has it. */
 function capsToText(caps) {
-  return written((buffer, room) => c.caps_to_text(caps, buffer, room));
+  return written((buffer, size) => c.caps_to_text(caps, buffer, size));
 }
 
 /** What each thread of a process holds, as text; 0 is this process. */
 function status(pid = 0) {
-  return written((buffer, room) => c.status(pid, buffer, room));
+  return written((buffer, size) => c.status(pid, buffer, size));
 }
 
 /** Makes permitted capabilities effective in the calling thread. */

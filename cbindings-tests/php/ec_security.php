@@ -8,7 +8,7 @@ declare(strict_types=1);
  *     require 'ec_security.php';
  *     EcSecurity\apply('ecuser', 'ecuser', 'cap_net_bind_service+ep');
  *
- * A call that is refused throws EcSecurity\SecurityException, whose message is the whole story, and nothing about the process
+ * A call that is refused throws EcSecurity\SecurityException with the library's full message, and nothing about the process
  * has changed. For the command line, where a server of PHP runs: elsewhere ffi.enable is off. Needs libec_security.so.0,
  * which the loader must find; EC_SECURITY_LIB may name another file.
  */
@@ -107,16 +107,16 @@ final class Library
         return $value;
     }
 
-    /** What a function like snprintf writes: it is asked again with more room until all of it fits. */
+    /** What a function like snprintf writes: it is asked again with a larger buffer until all of it fits. */
     public static function written(callable $fill, ?FFI\CData $policy = null): string
     {
-        for ($room = 256; ; $room = $needed + 1) {
-            $buffer = self::c()->new("char[$room]");
-            $needed = $fill($buffer, $room);
+        for ($size = 256; ; $size = $needed + 1) {
+            $buffer = self::c()->new("char[$size]");
+            $needed = $fill($buffer, $size);
             if ($needed < 0) {
                 throw new SecurityException(-$needed, $policy);
             }
-            if ($needed < $room) {
+            if ($needed < $size) {
                 return FFI::string($buffer, $needed);
             }
         }
@@ -149,7 +149,7 @@ final class Caps
         $caps->permitted = $this->permitted;
         $caps->inheritable = $this->inheritable;
         return Library::written(
-            fn ($buffer, $room) => Library::c()->ec_security_caps_to_text(FFI::addr($caps), $buffer, $room)
+            fn ($buffer, $size) => Library::c()->ec_security_caps_to_text(FFI::addr($caps), $buffer, $size)
         );
     }
 }
@@ -186,7 +186,7 @@ final class Policy
     {
         $name = Library::text($option);
         return Library::written(
-            fn ($buffer, $room) => Library::c()->ec_security_policy_get($this->policy, $name, $buffer, $room),
+            fn ($buffer, $size) => Library::c()->ec_security_policy_get($this->policy, $name, $buffer, $size),
             $this->policy
         );
     }
@@ -233,7 +233,7 @@ function apply(string|int|null $user = null, string|int|null $group = null, ?str
 /** What each thread of a process holds, as text; 0 is this process. */
 function status(int $pid = 0): string
 {
-    return Library::written(fn ($buffer, $room) => Library::c()->ec_security_status($pid, $buffer, $room));
+    return Library::written(fn ($buffer, $size) => Library::c()->ec_security_status($pid, $buffer, $size));
 }
 
 /** Makes permitted capabilities effective in the calling thread. */

@@ -3,7 +3,7 @@
     import ec_security
     ec_security.apply("ecuser", "ecuser", "cap_net_bind_service+ep")
 
-A call that is refused raises ec_security.Error, whose text is the whole story, and nothing about the process has
+A call that is refused raises ec_security.Error with the library's full message, and nothing about the process has
 changed. Needs nothing but the standard library and libec_security.so.0, which the loader must find; EC_SECURITY_LIB
 may name another file.
 """
@@ -115,16 +115,16 @@ def _bytes(value):
 
 
 def _text(fill, failed=Error):
-    """What a function like snprintf writes: it is asked again with more room until all of it fits."""
-    room = 256
+    """What a function like snprintf writes: it is asked again with a larger buffer until all of it fits."""
+    size = 256
     while True:
-        buffer = ctypes.create_string_buffer(room)
-        needed = fill(buffer, room)
+        buffer = ctypes.create_string_buffer(size)
+        needed = fill(buffer, size)
         if needed < 0:
             raise failed(-needed)
-        if needed < room:
+        if needed < size:
             return os.fsdecode(buffer.value)
-        room = needed + 1
+        size = needed + 1
 
 
 def apply(user=None, group=None, capabilities=None):
@@ -158,7 +158,7 @@ class Policy:
     def get(self, option):
         """What an option has come to, as set() takes it; also "uid", "gid" and "groups", as numbers."""
         option = _bytes(option)
-        return _text(lambda buffer, room: _library.ec_security_policy_get(self._policy, option, buffer, room), self._error)
+        return _text(lambda buffer, size: _library.ec_security_policy_get(self._policy, option, buffer, size), self._error)
 
     def set(self, option, value):
         """Sets one option; None sets it to its default."""
@@ -191,12 +191,12 @@ def caps_from_text(text):
 def caps_to_text(caps):
     """The text of three sets, as cap_to_text(3) has it."""
     given = _Caps(*caps)
-    return _text(lambda buffer, room: _library.ec_security_caps_to_text(ctypes.byref(given), buffer, room))
+    return _text(lambda buffer, size: _library.ec_security_caps_to_text(ctypes.byref(given), buffer, size))
 
 
 def status(pid=0):
     """What each thread of a process holds, as text; 0 is this process."""
-    return _text(lambda buffer, room: _library.ec_security_status(pid, buffer, room))
+    return _text(lambda buffer, size: _library.ec_security_status(pid, buffer, size))
 
 
 def raise_(capabilities):

@@ -236,7 +236,7 @@ def texts():
     for mask in (0, 1, 0x5555555555, NET_BIND):
         caps = ec_security.Caps(mask, mask, mask >> 1)
         expect(caps, ec_security.caps_from_text(ec_security.caps_to_text(caps)), "there and back")
-    # Longer than the first room that is tried
+    # Longer than the first buffer that is tried
     expect(True, len(ec_security.caps_to_text((0x5555555555, 0x5555555555, 0x2AAAAAAAAA))) > 256, "a long text is whole")
     expect(ec_security.Status.ESYNTAX, refusal(ec_security.caps_from_text, "cap_x+q").status, "a text of no sense")
     expect(ec_security.Status.EARGUMENT, refusal(ec_security.caps_from_text, None).status, "no text")
@@ -262,7 +262,7 @@ def status_of_processes():
 
 
 def errors_belong_to_their_thread():
-    """Two threads fail in turn; each must see its own story."""
+    """Two threads fail in turn; each must see its own message."""
     said = {}
     barrier = threading.Barrier(2)
 
@@ -277,7 +277,7 @@ def errors_belong_to_their_thread():
     for thread in threads:
         thread.join()
     for name in ("no-such-a", "no-such-b"):
-        expect(1, len(said[name]), "different stories")
+        expect(1, len(said[name]), "different messages")
         expect(True, name in said[name].pop(), "names the user")
 
 

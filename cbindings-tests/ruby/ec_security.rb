@@ -7,7 +7,7 @@ require "fiddle"
 #     require_relative "ec_security"
 #     ECSecurity.apply("ecuser", "ecuser", "cap_net_bind_service+ep")
 #
-# A call that is refused raises ECSecurity::Error, whose message is the whole story, and nothing about the process has
+# A call that is refused raises ECSecurity::Error with the library's full message, and nothing about the process has
 # changed. Needs nothing but the standard library and libec_security.so.0, which the loader must find; EC_SECURITY_LIB may
 # name another file.
 #
@@ -105,7 +105,7 @@ module ECSecurity
     # What an option has come to, as set takes it; also "uid", "gid" and "groups", as numbers.
     def get(option)
       name = text(option)
-      ECSecurity.send(:written, @policy) { |buffer, room| C.policy_get(@policy, name, buffer, room) }
+      ECSecurity.send(:written, @policy) { |buffer, size| C.policy_get(@policy, name, buffer, size) }
     end
 
     # Sets one option; nil sets it to its default.
@@ -156,12 +156,12 @@ module ECSecurity
     # The text of three sets, as cap_to_text(3) has it.
     def caps_to_text(caps)
       given = caps.to_a.pack("Q3")
-      written { |buffer, room| C.caps_to_text(given, buffer, room) }
+      written { |buffer, size| C.caps_to_text(given, buffer, size) }
     end
 
     # What each thread of a process holds, as text; 0 is this process.
     def status(pid = 0)
-      written { |buffer, room| C.status(pid, buffer, room) }
+      written { |buffer, size| C.status(pid, buffer, size) }
     end
 
     # Makes permitted capabilities effective in the calling thread; with a block, only while that runs.
@@ -197,16 +197,16 @@ module ECSecurity
       value&.to_s
     end
 
-    # What a function like snprintf writes: it is asked again with more room until all of it fits.
+    # What a function like snprintf writes: it is asked again with a larger buffer until all of it fits.
     def written(policy = nil)
-      room = 256
+      size = 256
       loop do
-        buffer = Fiddle::Pointer.malloc(room, Fiddle::RUBY_FREE)
-        needed = yield(buffer, room)
+        buffer = Fiddle::Pointer.malloc(size, Fiddle::RUBY_FREE)
+        needed = yield(buffer, size)
         raise Error.new(-needed, policy) if needed.negative?
-        return buffer.to_s if needed < room
+        return buffer.to_s if needed < size
 
-        room = needed + 1
+        size = needed + 1
       end
     end
   end

@@ -74,16 +74,16 @@ sub _text {
     return "$value";
 }
 
-# What a function like snprintf writes: it is asked again with more room until all of it fits.
+# What a function like snprintf writes: it is asked again with a larger buffer until all of it fits.
 sub _written {
     my ( $fill, $policy ) = @_;
-    my $room = 256;
+    my $size = 256;
     while (1) {
-        my $buffer = "\0" x $room;
-        my $needed = $fill->( unpack( 'J', pack 'P', $buffer ), $room );
+        my $buffer = "\0" x $size;
+        my $needed = $fill->( unpack( 'J', pack 'P', $buffer ), $size );
         EC::Security::Error->throw( -$needed, $policy ) if $needed < 0;
-        return substr $buffer, 0, $needed if $needed < $room;
-        $room = $needed + 1;
+        return substr $buffer, 0, $needed if $needed < $size;
+        $size = $needed + 1;
     }
 }
 
@@ -248,12 +248,12 @@ EC::Security - drops the privileges of every thread of this process, through lib
 
 =head1 DESCRIPTION
 
-A call that is refused dies with an C<EC::Security::Error>, which reads as the whole story, and nothing about the process
-has changed. Its C<status> is the number, C<name> the name of it as in C<%EC::Security::STATUS>, C<kind> the fixed text of
-it, and C<message> the story without the place.
+A call that is refused dies with an C<EC::Security::Error>, which reads as the library's full message and the place in your
+program; nothing about the process has changed. Its C<status> is the number, C<name> the name of it as in
+C<%EC::Security::STATUS>, C<kind> the fixed text of it, and C<message> the message without the place.
 
 Needs FFI::Platypus and libec_security.so.0, which the loader must find; the environment variable EC_SECURITY_LIB may name
-another file. Other interpreter threads (L<threads>) are brought along as all others.
+another file. Other interpreter threads (L<threads>) are changed like all others.
 
 =head1 FUNCTIONS
 
