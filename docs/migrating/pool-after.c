@@ -1,4 +1,4 @@
-/* Threads run already. All of them are brought along. */
+/* Threads run already. All of them are changed. */
 #include "serve.h"
 
 #include <ec_security.h>

@@ -1,4 +1,4 @@
-/* Threads run already. All of them are brought along, capabilities too. */
+/* Threads run already. All of them are changed, capabilities too. */
 #include "serve.h"
 
 #include <ec_security.h>
