@@ -301,7 +301,7 @@ def part_load(runs):
 
 def part_start(runs):
     programs = ["ours", "ours-static", "psx", "psx-static", "libcap", "libcap-ng", "none"]
-    return turns(runs * 5, {name: (lambda name=name: run([BUILD / "start", BUILD / f"tiny-{name}"])) for name in programs}, "start")
+    return turns(runs * 5, {name: (lambda name=name: run([BUILD / "start", BUILD / f"linked-{name}"])) for name in programs}, "start")
 
 
 def part_weight(_runs):

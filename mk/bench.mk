@@ -19,9 +19,9 @@ build/bench/drop-psx: LDLIBS := $(PSX)
 build/bench/drop-libcap: LDLIBS := -lcap
 build/bench/drop-libcap-ng: LDLIBS := -lcap-ng
 
-build/bench/drop-%: benches/way-%.c benches/drop.c benches/account.c benches/now.c benches/bench.h build/libec_security.so
+build/bench/drop-%: benches/way-%.c benches/drop.c benches/account.c benches/clock.c benches/bench.h build/libec_security.so
 	@mkdir -p $(@D)
-	$(CC) $(BENCH_CFLAGS) -o $@ $< benches/drop.c benches/account.c benches/now.c $(LDLIBS)
+	$(CC) $(BENCH_CFLAGS) -o $@ $< benches/drop.c benches/account.c benches/clock.c $(LDLIBS)
 
 # Everything else, measured by a program of its own.
 build/bench/rehearsal: LDLIBS := $(OURS)
@@ -29,9 +29,9 @@ build/bench/text: LDLIBS := $(OURS) -lcap
 build/bench/load: LDLIBS := -ldl
 build/bench/filtered: LDLIBS := -lseccomp
 
-build/bench/%: benches/%.c benches/now.c benches/bench.h build/libec_security.so
+build/bench/%: benches/%.c benches/clock.c benches/bench.h build/libec_security.so
 	@mkdir -p $(@D)
-	$(CC) $(BENCH_CFLAGS) -o $@ $< benches/now.c $(LDLIBS)
+	$(CC) $(BENCH_CFLAGS) -o $@ $< benches/clock.c $(LDLIBS)
 
 # A program that is linked with a library and does nothing. What is linked must also be used, else the linker leaves it out.
 USE_ours := ec_security_apply
@@ -40,20 +40,20 @@ USE_psx := cap_set_proc
 USE_psx-static := cap_set_proc
 USE_libcap := cap_set_proc
 USE_libcap-ng := capng_apply
-TINY := ours ours-static psx psx-static libcap libcap-ng none
+LINKED := ours ours-static psx psx-static libcap libcap-ng none
 
-build/bench/tiny-ours: LDLIBS := $(OURS)
-build/bench/tiny-ours-static: LDLIBS := build/libec_security.a $(LIBS_PRIVATE)
-build/bench/tiny-psx: LDLIBS := -Wl,--no-as-needed -lpsx -lcap -lpthread
-build/bench/tiny-psx-static: LDLIBS := -Wl,-Bstatic -u psx_register -lcap -lpsx -Wl,-Bdynamic -lpthread
-build/bench/tiny-libcap: LDLIBS := -lcap
-build/bench/tiny-libcap-ng: LDLIBS := -lcap-ng
+build/bench/linked-ours: LDLIBS := $(OURS)
+build/bench/linked-ours-static: LDLIBS := build/libec_security.a $(LIBS_PRIVATE)
+build/bench/linked-psx: LDLIBS := -Wl,--no-as-needed -lpsx -lcap -lpthread
+build/bench/linked-psx-static: LDLIBS := -Wl,-Bstatic -u psx_register -lcap -lpsx -Wl,-Bdynamic -lpthread
+build/bench/linked-libcap: LDLIBS := -lcap
+build/bench/linked-libcap-ng: LDLIBS := -lcap-ng
 
-build/bench/tiny-%: benches/tiny.c build/libec_security.so build/libec_security.a
+build/bench/linked-%: benches/linked.c build/libec_security.so build/libec_security.a
 	@mkdir -p $(@D)
 	$(CC) -std=gnu99 -Wall -Werror -O2 $(if $(USE_$*),-DUSE=$(USE_$*)) -o $@ $< $(LDLIBS)
 
-BENCHES := $(addprefix build/bench/drop-,$(WAYS)) $(addprefix build/bench/tiny-,$(TINY)) \
+BENCHES := $(addprefix build/bench/drop-,$(WAYS)) $(addprefix build/bench/linked-,$(LINKED)) \
     $(addprefix build/bench/,rehearsal text load start filtered)
 
 .PHONY: bench bench-programs bench-plot

@@ -1,4 +1,4 @@
-/* The clock and the last words that the benchmarks share. */
+/* The clock of the benchmarks, and how they end with an error. */
 
 #include "bench.h"
 
