@@ -1,5 +1,5 @@
 # make install, install-strip, uninstall: what goes where. Needs a `make` before and no more: no cargo, and no write access
-# to the source tree. Paths may hold blanks.
+# to the source tree. Paths may hold spaces.
 
 # What is there of each: name in the source tree, and the directory it goes to.
 MAN_PAGES := $(sort $(wildcard man/*.[1-8]))
