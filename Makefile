@@ -77,7 +77,7 @@ endif
 CARGO_OUT := build/cargo$(if $(CARGO_BUILD_TARGET),/$(CARGO_BUILD_TARGET))
 
 # The same bytes wherever the source lies: its path, and that of cargo's crates, are left out. Flags for Rust are separated by
-# the character 31 here, since a path may hold blanks. They take the place of `rustflags` in cargo's configuration files.
+# the character 31 here, since a path may hold spaces. They take the place of `rustflags` in cargo's configuration files.
 empty :=
 space := $(empty) $(empty)
 SEPARATOR := $(shell printf '\037')
@@ -169,7 +169,7 @@ build/ec-security: FORCE
 
 # --- targets ------------------------------------------------------------------------------------------------------------
 
-.PHONY: all lib demo check check-needs header help clean FORCE
+.PHONY: all lib demo check test check-needs header help clean FORCE
 FORCE:
 
 lib: build/libec_security.so build/libec_security.a ## use: the libraries alone
@@ -188,6 +188,8 @@ check: ## test: every test; ends with "N passed, N failed, N skipped"; tens of m
 	@tests/packages $(DEBIAN_PACKAGES)
 	@$(MAKE) --no-print-directory all check-needs
 	@tests/as-root tests/run $(CHECKS)
+
+test: check ## test: the same as `make check`
 
 check-needs: $(addprefix build/outside/,$(OUTSIDE)) ## internal: what `make check` runs
 
