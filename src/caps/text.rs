@@ -175,15 +175,15 @@ static KINDS: [u8; 256] = {
 /// The effect of all actions of a clause: remove these flags, then add those.
 #[derive(Clone, Copy)]
 struct Change {
-    take: u8,
-    give: u8,
+    clear: u8,
+    set: u8,
 }
 
 /// Three sets, in the order of their flags.
 type Sets = [u64; 3];
 
 /// All capabilities in the sets of some flags, none in the others.
-static WITH: [Sets; 8] = {
+static FLAG_MASKS: [Sets; 8] = {
     let mut with = [[0; 3]; 8];
     let mut at = 0;
     while at < 8 * 3 {
@@ -198,15 +198,15 @@ static WITH: [Sets; 8] = {
 impl Change {
     #[inline(always)]
     fn apply(self, mask: u64, sets: &mut Sets) {
-        let (take, give) = (&WITH[usize::from(self.take & EVERY)], &WITH[usize::from(self.give & EVERY)]);
+        let (clear, set) = (&FLAG_MASKS[usize::from(self.clear & EVERY)], &FLAG_MASKS[usize::from(self.set & EVERY)]);
         for at in 0..3 {
-            sets[at] = sets[at] & !(mask & take[at]) | mask & give[at];
+            sets[at] = sets[at] & !(mask & clear[at]) | mask & set[at];
         }
     }
 }
 
 /// The last long actions of a text. The next clause often has the same ones, and a comparison is faster than parsing.
-struct Repeated {
+struct LastActions {
     /// Their bytes and the blank after them, the first one lowest.
     bytes: u128,
     /// The bits to compare.
@@ -215,11 +215,11 @@ struct Repeated {
     change: Change,
 }
 
-impl Repeated {
+impl LastActions {
     /// How many bytes are long.
     const LONG: usize = 6;
     /// Equal to no text.
-    const NONE: Repeated = Repeated { bytes: 1, compare_mask: 0, len: 0, change: Change { take: 0, give: 0 } };
+    const NONE: LastActions = LastActions { bytes: 1, compare_mask: 0, len: 0, change: Change { clear: 0, set: 0 } };
 }
 
 /// Parses a text. `last_cap` is the last capability of the running kernel: `all`, and `=` without names, mean 0 to `last_cap`. A single
@@ -227,11 +227,11 @@ impl Repeated {
 pub fn parse(text: &[u8], last_cap: u8) -> Result<CapSets, CapTextError> {
     let all = up_to(last_cap);
     let mut sets = [0; 3];
-    let mut repeated = Repeated::NONE;
+    let mut last = LastActions::NONE;
     let mut at = Reader::new(text);
     while let Some(byte) = at.rest.first() {
         let (mask, change) = if is_word(*byte) {
-            (at.names(all)?, at.actions(&mut repeated)?)
+            (at.names(all)?, at.actions(&mut last)?)
         } else if is_blank(*byte) {
             at.skip(1);
             continue;
@@ -249,7 +249,7 @@ pub fn parse(text: &[u8], last_cap: u8) -> Result<CapSets, CapTextError> {
     Ok(CapSets { effective, permitted, inheritable })
 }
 
-/// Parses a list of capabilities: names, numbers and `all`, separated by blanks or commas. An empty list is the empty set.
+/// Parses a list of capabilities: names, numbers and `all`, separated by white space or commas. An empty list is the empty set.
 pub fn parse_names(text: &[u8], last_cap: u8) -> Result<u64, CapTextError> {
     let all = up_to(last_cap);
     let mut mask = 0;
@@ -297,25 +297,25 @@ impl<'a> Reader<'a> {
     #[inline(always)]
     fn everything(&mut self) -> Result<Change, CapTextError> {
         let mut at = 0;
-        let (give, next) = self.flags(&mut at);
+        let (set, next) = self.flags(&mut at);
         self.skip(at);
-        if next == BLANK { Ok(Change { take: EVERY, give }) } else { Err(self.unexpected(Expected::FlagOrBlank)) }
+        if next == BLANK { Ok(Change { clear: EVERY, set }) } else { Err(self.unexpected(Expected::FlagOrBlank)) }
     }
 
     /// `action (+|- flags)*`, after the names.
     #[inline(always)]
-    fn actions(&mut self, repeated: &mut Repeated) -> Result<Change, CapTextError> {
+    fn actions(&mut self, last: &mut LastActions) -> Result<Change, CapTextError> {
         let next = self.rest.first_chunk().map(|next| u128::from_le_bytes(*next));
-        if next.is_some_and(|next| next & repeated.compare_mask == repeated.bytes) {
-            self.skip(repeated.len);
-            return Ok(repeated.change);
+        if next.is_some_and(|next| next & last.compare_mask == last.bytes) {
+            self.skip(last.len);
+            return Ok(last.change);
         }
         let Some((change, len)) = self.good_actions() else {
             return Err(Reader::wrong_actions(self.len, self.rest));
         };
-        if let (Some(next), Repeated::LONG..16) = (next, len) {
+        if let (Some(next), LastActions::LONG..16) = (next, len) {
             let compare_mask = u128::MAX >> (120 - len * 8);
-            *repeated = Repeated { bytes: next & compare_mask, compare_mask, len, change };
+            *last = LastActions { bytes: next & compare_mask, compare_mask, len, change };
         }
         self.skip(len);
         Ok(change)
@@ -324,12 +324,12 @@ impl<'a> Reader<'a> {
     /// Valid actions, and their length.
     #[inline(always)]
     fn good_actions(self) -> Option<(Change, usize)> {
-        let mut change = Change { take: 0, give: 0 };
+        let mut change = Change { clear: 0, set: 0 };
         let mut at = 0;
         let mut next = self.kind(at);
         if next == EQUALS {
-            change.take = EVERY;
-            (change.give, next) = self.flags(&mut at);
+            change.clear = EVERY;
+            (change.set, next) = self.flags(&mut at);
         } else if next & (PLUS | MINUS) == 0 {
             return None;
         }
@@ -340,10 +340,10 @@ impl<'a> Reader<'a> {
             if flags == 0 {
                 return None;
             }
-            change.take |= flags;
-            change.give |= flags;
+            change.clear |= flags;
+            change.set |= flags;
             if minus {
-                change.give ^= flags;
+                change.set ^= flags;
             }
         }
         (next == BLANK).then_some((change, at))

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::options::{DEFAULTS, Memberships, Options, known, unknown_option};
+use super::options::{DEFAULTS, Memberships, Options, canonical_name, unknown_option};
 use crate::alloc_util::{try_box, try_extend, try_push};
 use crate::config::{Place, Setting, Value};
 use crate::error::{Error, Status};
@@ -80,7 +80,7 @@ impl Options {
         };
         let is = |name: &str| name.as_bytes().eq_ignore_ascii_case(&setting.key);
         if is("supplemental_groups") && !matches!(items.as_slice(), [(item, _)] if item.eq_ignore_ascii_case(b"keep")) {
-            // Each item is one name, which may have blanks.
+            // Each item is one name, which may hold spaces.
             let mut groups = Vec::new();
             for (item, place) in items {
                 let group = identity::group("supplemental_groups", item).map_err(|error| placed(place, error))?;
@@ -107,7 +107,7 @@ impl Options {
                 self.set_one(setting, &joined, &setting.value_place)
             }
             _ => {
-                let Some(name) = known(&setting.key) else {
+                let Some(name) = canonical_name(&setting.key) else {
                     return Err(placed(&setting.key_place, unknown_option(&setting.key)));
                 };
                 let error = Error::OptionValue {

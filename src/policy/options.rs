@@ -253,7 +253,7 @@ impl Options {
     }
 
     pub(super) fn set(&mut self, option: &[u8], value: Option<&[u8]>, when: Memberships) -> Result<(), Error> {
-        let Some(name) = known(option) else {
+        let Some(name) = canonical_name(option) else {
             return Err(unknown_option(option));
         };
         let last_cap = sys::last_cap();
@@ -455,7 +455,7 @@ fn nul_free(name: &'static str, text: &[u8]) -> Result<CString, Error> {
 }
 
 /// The name of the option, as the manual writes it.
-pub(super) fn known(word: &[u8]) -> Option<&'static str> {
+pub(super) fn canonical_name(word: &[u8]) -> Option<&'static str> {
     OPTIONS.into_iter().find(|name| name.as_bytes().eq_ignore_ascii_case(word))
 }
 
