@@ -1,5 +1,4 @@
 /* A capability in all three sets, so that programs executed have it too: which they do not. */
-#define _GNU_SOURCE
 #include "main.h"
 
 #include <grp.h>

@@ -1,5 +1,4 @@
 /* A server that executes a set-uid helper. */
-#define _GNU_SOURCE
 #include "main.h"
 
 #include <grp.h>

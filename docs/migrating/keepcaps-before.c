@@ -1,5 +1,4 @@
 /* keep-caps, the change of user, then the capabilities that a text names. */
-#define _GNU_SOURCE
 #include "serve.h"
 
 #include <grp.h>

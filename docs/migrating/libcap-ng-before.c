@@ -1,5 +1,4 @@
 /* libcap-ng's change of ids and capabilities, with flags for groups and bounding set. */
-#define _GNU_SOURCE
 #include "main.h"
 
 #include <cap-ng.h>

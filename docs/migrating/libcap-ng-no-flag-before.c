@@ -1,5 +1,4 @@
 /* libcap-ng's change of ids and capabilities, with no flag: the groups stay those of root. */
-#define _GNU_SOURCE
 #include "main.h"
 
 #include <cap-ng.h>

@@ -1,5 +1,4 @@
 /* The capability is permitted, and effective only round the call that needs it. */
-#define _GNU_SOURCE
 #include "ondemand.h"
 
 #include <grp.h>

@@ -1,5 +1,4 @@
 /* Each of two capabilities is kept if it is there. */
-#define _GNU_SOURCE
 #include "main.h"
 
 #include <grp.h>

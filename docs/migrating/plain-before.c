@@ -1,5 +1,4 @@
 /* No groups, then the group, then the user; nothing of root is kept. */
-#define _GNU_SOURCE
 #include "main.h"
 
 #include <grp.h>

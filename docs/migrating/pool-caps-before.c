@@ -1,5 +1,4 @@
 /* Threads run already. glibc takes the ids to all of them; keep-caps and capabilities are the calling thread's alone. */
-#define _GNU_SOURCE
 #include "serve.h"
 
 #include <grp.h>

@@ -1,5 +1,4 @@
 /* The server stays root; each session is a child that drops for good. */
-#define _GNU_SOURCE
 #include "serve.h"
 
 #include <grp.h>

@@ -1,5 +1,4 @@
 /* Capabilities without a library, and one more for as long as the user is changed. */
-#define _GNU_SOURCE
 #include "main.h"
 
 #include <grp.h>
