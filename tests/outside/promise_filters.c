@@ -58,6 +58,7 @@ static void make_installer(const struct rule *rules, size_t len)
 INSTALLER(kills_setresuid, ONE(SYS_setresuid, SECCOMP_RET_KILL_THREAD))
 INSTALLER(kills_capset, ONE(SYS_capset, SECCOMP_RET_KILL_THREAD))
 INSTALLER(kills_process_at_capset, ONE(SYS_capset, SECCOMP_RET_KILL_PROCESS))
+INSTALLER(kills_process_at_getresuid, ONE(SYS_getresuid, SECCOMP_RET_KILL_PROCESS))
 INSTALLER(traps_setgroups, ONE(SYS_setgroups, SECCOMP_RET_TRAP))
 INSTALLER(refuses_setresuid, ONE(SYS_setresuid, FAILS_WITH(EPERM)))
 INSTALLER(refuses_nnp, OF(SYS_prctl, PR_SET_NO_NEW_PRIVS, FAILS_WITH(EPERM)))
@@ -111,6 +112,9 @@ static const struct situation comes[] = {
     COMES("pretends that capset worked", pretends_capset),
     COMES("pretends that PR_SET_NO_NEW_PRIVS worked", pretends_nnp),
     COMES("pretends that PR_CAPBSET_DROP worked, for all but the last capabilities", pretends_some_drops),
+    /* Which only threads ask that no filter looks at. */
+    SITUATION("a filter that comes for all threads while they are being stopped kills the process at getresuid",
+              .make = kills_process_at_getresuid, .needs_ids = true, .outcomes = DONE, .fields = FIELDS_ALL & ~FIELD_SECCOMP),
     SITUATION("a filter that comes for all threads while they are being stopped, beside a caller that is as asked already",
               .make = knows_nothing_of_names, .needs_ids = true, .outcomes = DONE, .fields = FIELDS_ALL & ~FIELD_SECCOMP,
               .threads = 5),
