@@ -45,8 +45,8 @@ pub fn apply(policy: &mut Policy) -> Result<(), Error> {
     if let Some(chroot) = &mut policy.options.chroot {
         chroot.entered = sys::root_id().ok();
         // From outside of the new root, they would lead out of it.
-        ProcDirectory::close_all();
         policy.proc = None;
+        ProcDirectory::close_all();
     }
     Ok(())
 }

@@ -66,7 +66,7 @@ impl ProcDirectory {
             let fd = item.load(Acquire);
             if fd >= 0
                 && item.compare_exchange(fd, CLOSED, AcqRel, Relaxed).is_ok()
-                && sys::is_on_proc(fd) == Ok(true)
+                && sys::is_on_proc(fd) != Ok(false)
                 && sys::may_be_path_only(fd)
             {
                 drop(sys::Fd::from_raw(fd));
