@@ -207,8 +207,6 @@ impl<'a> Stopper<'a> {
         let mut pause = Duration::from_micros(50);
         let mut guessed = self.signal_consecutive_tids()?;
         loop {
-            // The deadline bounds this.
-            self.session.tell_progress();
             // What was guessed stands for the first scan; the count tells whether it was enough.
             let new = core::mem::take(&mut guessed) || self.scan_tasks()?;
             self.wait_until_stopped(deadline, let_go_after)?;

@@ -28,7 +28,7 @@ macro_rules! calls {
     ) => {
         $(#[$call_registers])*
         #[inline(always)]
-        pub(crate) unsafe fn syscall6($number: usize, $a: [usize; 6]) -> $crate::sys::arch::Outcome {
+        pub(crate) unsafe fn syscall6($number: usize, $a: [usize; 6]) -> $crate::sys::arch::layout::Outcome {
             #[allow(unused_imports)]
             use core::arch::asm;
             let ($($result,)+);
@@ -42,10 +42,10 @@ macro_rules! calls {
         pub(crate) unsafe fn clone_call(
             $flags: usize,
             $top: usize,
-            $body: $crate::sys::arch::Body,
+            $body: $crate::sys::arch::layout::Body,
             $argument: *mut core::ffi::c_void,
             $child_tid: *mut i32,
-        ) -> $crate::sys::arch::Outcome {
+        ) -> $crate::sys::arch::layout::Outcome {
             #[allow(unused_imports)]
             use core::arch::asm;
             let ($($cloned,)+);

@@ -52,10 +52,11 @@ compile_error!(
 
 use core::ffi::c_int;
 
+pub(super) use layout::Outcome;
 use layout::Restorer;
 #[cfg(target_pointer_width = "32")]
 pub(crate) use layout::Stat;
-pub(crate) use layout::{Body, Outcome, SignalMask, Timespec};
+pub(crate) use layout::{Body, SignalMask, Timespec};
 pub(crate) use this::handler_entry_code;
 pub(super) use this::{clone_call, syscall6};
 
