@@ -2,60 +2,22 @@
  * those of ec_security_raise() and _lower(), which may be called from signal handlers. */
 
 #include "outside.h"
+#include "own_malloc.h"
 
 #include <ec_security.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static unsigned long calls;
 
-/* glibc's own names for its functions, which are there for a program that puts its own in their place. */
-extern void *__libc_malloc(size_t);
-extern void *__libc_calloc(size_t, size_t);
-extern void *__libc_realloc(void *, size_t);
-extern void *__libc_memalign(size_t, size_t);
-extern void __libc_free(void *);
-
-void *malloc(size_t size)
+static bool memory_refused(void)
 {
     calls++;
-    return __libc_malloc(size);
+    return false;
 }
 
-void *calloc(size_t count, size_t size)
-{
-    calls++;
-    return __libc_calloc(count, size);
-}
-
-void *realloc(void *old, size_t size)
-{
-    calls++;
-    return __libc_realloc(old, size);
-}
-
-void *memalign(size_t alignment, size_t size);
-void *memalign(size_t alignment, size_t size)
-{
-    calls++;
-    return __libc_memalign(alignment, size);
-}
-
-void *aligned_alloc(size_t alignment, size_t size)
-{
-    calls++;
-    return __libc_memalign(alignment, size);
-}
-
-int posix_memalign(void **out, size_t alignment, size_t size)
-{
-    calls++;
-    *out = __libc_memalign(alignment, size);
-    return *out ? 0 : ENOMEM;
-}
-
+void __libc_free(void *);
 void free(void *old)
 {
     if (old)

@@ -2,6 +2,7 @@
  * manager that has done part of the work. The programs are real ones, and say what /proc/self/status says of them. */
 
 #include "outside.h"
+#include "policy_of.h"
 
 #include <ec_security.h>
 #include <errno.h>
@@ -90,15 +91,11 @@ static void applies_and_executes(void *arg)
 static void executed(void *arg)
 {
     const struct run *run = arg;
-    if (!need_ids())
-        return;
-    struct child *child = start(applies_and_executes, arg);
+    struct child *child = start_with_ids(applies_and_executes, arg);
     if (!child)
         return;
-    struct process *before = look(child->pid);
-    struct answer *answer = release_and_wait(child);
-    const struct thread *was = &before->threads[0];
-    expect(answer->came && answer->status == 0, "%d %s", answer->status, answer->text);
+    struct answer *answer = release_and_expect(child, 0);
+    const struct thread *was = &child->before->threads[0];
     uint64_t bounding = run->bounded ? run->bounding : was->bnd, held = run->all_of_bounding ? was->bnd : run->held;
     char want[512];
     snprintf(want, sizeof want, "uid %u/%u/%u/%u Inh %llx Prm %llx Eff %llx Bnd %llx Amb %llx nnp %d", run->real, run->effective,
@@ -145,28 +142,23 @@ static void runs_managed(void *arg)
     int check = ec_security_policy_check(policy), status = ec_security_policy_apply(policy);
     report(check == status ? status : -3, status ? ec_security_last_error() : "");
     ready();
-    status = ec_security_policy_apply(policy);
-    report(status, status ? ec_security_last_error() : "");
+    report_status(ec_security_policy_apply(policy));
     ec_security_policy_free(policy);
 }
 
 static void managed_start(void *arg)
 {
     const struct managed *managed = arg;
-    if (!need_ids())
-        return;
-    struct child *child = start(runs_managed, arg);
+    struct child *child = start_with_ids(runs_managed, arg);
     if (!child)
         return;
-    struct process *before = look(child->pid);
-    const struct thread *was = &before->threads[0];
+    const struct thread *was = &child->before->threads[0];
     expect(was->uid[1] == ECUSER_UID && was->prm == BIT(10) && was->amb == BIT(10), "the start is another");
-    struct answer *answer = release_and_wait(child);
-    expect(answer->came && answer->status == managed->status, "%d %s", answer->status, answer->text);
+    struct answer *answer = release_and_expect(child, managed->status);
     struct process *after = look(child->pid);
     if (managed->status) {
         expect(!strncmp(answer->text, managed->text, strlen(managed->text)), "%s", answer->text);
-        expect_unchanged(before, after);
+        expect_unchanged(child->before, after);
         return;
     }
     struct thread want = after_drop(was, ECUSER_UID, ECUSER_GID, ECUSER_GROUPS, 3, managed->effective, managed->permitted,
@@ -174,9 +166,7 @@ static void managed_start(void *arg)
     want.amb = managed->is_ambient;
     expect(want.bnd == was->bnd, "without CAP_SETPCAP the bounding set stays");
     expect_threads(after, &want, FIELDS_ALL, 4);
-    release(child);
-    answer = wait_report(child);
-    expect(answer->came && answer->status == 0, "again: %d %s", answer->status, answer->text);
+    release_and_expect(child, 0);
     expect_unchanged(after, look(child->pid));
 }
 

@@ -713,8 +713,7 @@ static void one_group(void *arg)
 {
     struct child *child = start(in_child, arg);
     struct process *before = look(child->pid);
-    struct answer *answer = release_and_wait(child);
-    expect(answer->came && answer->status == 0, "%s", answer->text);
+    release_and_expect(child, 0);
     struct process *after = look(child->pid);
     expect_unchanged(before, after);
     expect(before->len == after->len, "%zu threads before, %zu after", before->len, after->len);

@@ -19,7 +19,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum how { WITH_EPERM, WITH_ENOSYS, LIES, KILLS };
@@ -103,7 +102,7 @@ static void is_denied(void *arg)
     checks_and_applies(policy);
 }
 
-static bool refused_by_both(struct child *child, int status, const char *word, bool only_in_apply)
+static void refused_by_both(struct child *child, int status, const char *word, bool only_in_apply)
 {
     struct process *before = look(child->pid);
     struct answer *check = release_and_wait(child);
@@ -114,8 +113,7 @@ static bool refused_by_both(struct child *child, int status, const char *word, b
     expect_unchanged(before, look(child->pid));
     char said[1024];
     snprintf(said, sizeof said, "%s", check->text);
-    release(child);
-    struct answer *apply = wait_report(child);
+    struct answer *apply = release_and_wait(child);
     expect(apply->came && apply->status == status && strstr(apply->text, word), "apply: %d %s", apply->status, apply->text);
     if (!only_in_apply)
         expect(!strcmp(apply->text, said), "apply: %s; check: %s", apply->text, said);
@@ -124,20 +122,27 @@ static bool refused_by_both(struct child *child, int status, const char *word, b
     char path[64], link[256] = "";
     snprintf(path, sizeof path, "/proc/%d/root", child->pid);
     expect(readlink(path, link, sizeof link - 1) > 0 && !strcmp(link, status ? "/" : "/mnt/jail"), "root directory %s", link);
-    return !case_finished();
 }
 
-static bool same_refusal(struct child *child, int status, const char *word)
+/* A child, and how its check and its apply refuse; EC_SECURITY_OK where both do not. */
+struct same {
+    void (*body)(void *);
+    int status;
+    const char *word;
+};
+
+static void same_refusal(void *arg)
 {
-    return refused_by_both(child, status, word, false);
+    const struct same *same = arg;
+    struct child *child = start_with_ids(same->body, NULL);
+    if (child)
+        refused_by_both(child, same->status, same->word, false);
 }
 
 static void one_call_denied(void *arg)
 {
     struct denied *denied = arg;
-    if (!need_ids())
-        return;
-    struct child *child = start(is_denied, arg);
+    struct child *child = start_with_ids(is_denied, arg);
     if (child)
         refused_by_both(child, denied->status, denied->text, denied->only_in_apply);
 }
@@ -146,16 +151,12 @@ static void one_call_denied(void *arg)
 static void flag_cannot_be_set(void *arg)
 {
     struct denied *denied = arg;
-    if (!need_ids())
-        return;
-    struct child *child = start(is_denied, arg);
+    struct child *child = start_with_ids(is_denied, arg);
     if (!child)
         return;
-    struct process *before = look(child->pid);
-    struct answer *check = release_and_wait(child);
-    expect(check->came && check->status == denied->status && strstr(check->text, denied->text), "check: %d %s", check->status,
-           check->text);
-    expect_unchanged(before, look(child->pid));
+    struct answer *check = release_and_expect(child, denied->status);
+    expect(strstr(check->text, denied->text), "check: %s", check->text);
+    expect_unchanged(child->before, look(child->pid));
 }
 
 /* A thread that nobody can stop: it blocks the signal by a raw call. */
@@ -177,30 +178,11 @@ static void has_a_deaf_thread(void *unused)
     checks_and_applies(policy);
 }
 
-static void deaf_thread(void *unused)
-{
-    (void)unused;
-    if (!need_ids())
-        return;
-    struct child *child = start(has_a_deaf_thread, NULL);
-    if (child)
-        same_refusal(child, EC_SECURITY_ETHREAD, "it blocks the set*id signal by a raw system call");
-}
-
 /* A thread that holds less than the caller, and so cannot follow. */
 static long loses_setuid(void *unused)
 {
     (void)unused;
-    struct {
-        unsigned version;
-        int pid;
-    } header = {0x20080522, 0};
-    unsigned data[6];
-    if (syscall(SYS_capget, &header, data))
-        return 1;
-    data[0] &= ~(1u << 7);
-    data[1] &= ~(1u << 7);
-    return syscall(SYS_capset, &header, data);
+    return !give_up_caps(BIT(CAP_SETUID));
 }
 
 static void has_a_poor_thread(void *unused)
@@ -213,35 +195,12 @@ static void has_a_poor_thread(void *unused)
     checks_and_applies(policy);
 }
 
-static void poor_thread(void *unused)
-{
-    (void)unused;
-    if (!need_ids())
-        return;
-    struct child *child = start(has_a_poor_thread, NULL);
-    if (child)
-        same_refusal(child, EC_SECURITY_ETHREAD,
-                     "holds other credentials than the caller and cannot be changed as requested: cannot become user 4711: "
-                     "setresuid needs "
-                     "cap_setuid, which is not held");
-}
-
 static void is_fine(void *unused)
 {
     (void)unused;
     ec_security_policy *policy = everything();
     idle_threads(3);
     checks_and_applies(policy);
-}
-
-static void fine(void *unused)
-{
-    (void)unused;
-    if (!need_ids())
-        return;
-    struct child *child = start(is_fine, NULL);
-    if (child)
-        same_refusal(child, EC_SECURITY_OK, "");
 }
 
 /* In a handler on an alternate stack, both are refused. */
@@ -272,13 +231,11 @@ static void calls_in_handler(void *unused)
 static void in_a_handler(void *unused)
 {
     (void)unused;
-    if (!need_ids())
+    struct child *child = start_with_ids(calls_in_handler, NULL);
+    if (!child)
         return;
-    struct child *child = start(calls_in_handler, NULL);
-    struct process *before = look(child->pid);
-    struct answer *answer = release_and_wait(child);
-    expect(answer->came && answer->status == EC_SECURITY_EBUSY * 101, "%d %s", answer->status, answer->text);
-    expect_unchanged(before, look(child->pid));
+    release_and_expect(child, EC_SECURITY_EBUSY * 101);
+    expect_unchanged(child->before, look(child->pid));
 }
 
 /* What a rendezvous maps is unmapped by the next at the latest. */
@@ -313,14 +270,11 @@ static long pages_of(pid_t pid)
 static void leaves_nothing_mapped(void *unused)
 {
     (void)unused;
-    if (!need_ids())
-        return;
-    struct child *child = start(checks_often, NULL);
+    struct child *child = start_with_ids(checks_often, NULL);
     if (!child)
         return;
     long before = pages_of(child->pid);
-    struct answer *answer = release_and_wait(child);
-    expect(answer->came && answer->status == EC_SECURITY_OK, "%d %s", answer->status, answer->text);
+    release_and_expect(child, EC_SECURITY_OK);
     long more = pages_of(child->pid) - before;
     expect(more < 200, "%ld more pages are mapped after 200 checks", more);
 }
@@ -386,28 +340,16 @@ static void has_no_child(void *arg)
     checks_and_applies(policy);
 }
 
-static bool can_be_made(const struct childless *it)
-{
-    int status = -1;
-    fflush(NULL);
-    pid_t pid = fork();
-    if (pid == 0)
-        _exit(it->make() ? 0 : 1);
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    return status == 0;
-}
-
 static void no_child(void *arg)
 {
     const struct childless *it = arg;
-    if (!can_change_ids() || !can_be_made(it)) {
+    if (!can_change_ids() || !child_can(it->make)) {
         skip("cannot be made here");
         return;
     }
     struct child *child = start(has_no_child, arg);
     if (child)
-        same_refusal(child, it->is_filtered ? it->status : EC_SECURITY_OK, it->is_filtered ? it->filtered : "");
+        refused_by_both(child, it->is_filtered ? it->status : EC_SECURITY_OK, it->is_filtered ? it->filtered : "", false);
 }
 
 int main(int argc, char **argv)
@@ -418,7 +360,8 @@ int main(int argc, char **argv)
         perror("surroundings");
         return 70;
     }
-    test("check: nothing denied", 20, fine, NULL);
+    struct same fine = {is_fine, EC_SECURITY_OK, ""};
+    test("check: nothing denied", 20, same_refusal, &fine);
     static const struct {
         const char *name;
         int number;
@@ -496,8 +439,12 @@ int main(int argc, char **argv)
         if (!it.is_filtered || it.filtered)
             test(name, 30, no_child, &it);
     }
-    test("check: a thread that cannot be stopped", 30, deaf_thread, NULL);
-    test("check: a thread that cannot follow", 30, poor_thread, NULL);
+    struct same deaf = {has_a_deaf_thread, EC_SECURITY_ETHREAD, "it blocks the set*id signal by a raw system call"};
+    test("check: a thread that cannot be stopped", 30, same_refusal, &deaf);
+    struct same poor = {has_a_poor_thread, EC_SECURITY_ETHREAD,
+                        "holds other credentials than the caller and cannot be changed as requested: cannot become user 4711: "
+                        "setresuid needs cap_setuid, which is not held"};
+    test("check: a thread that cannot follow", 30, same_refusal, &poor);
     test("check: 200 in a row leave nothing mapped", 30, leaves_nothing_mapped, NULL);
     test("check: in a signal handler", 20, in_a_handler, NULL);
     return finish();

@@ -1,6 +1,7 @@
 /* The chroot option: every thread is inside afterwards and nothing leads out, or nothing has changed. */
 
 #include "outside.h"
+#include "policy_of.h"
 #include "seccomp.h"
 
 #include <dirent.h>
@@ -78,18 +79,6 @@ static void set(const char *option, const char *value)
     }
 }
 
-static void give_up(unsigned cap)
-{
-    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-    struct __user_cap_data_struct data[2];
-    if (syscall(SYS_capget, &header, data))
-        _exit(81);
-    data[0].effective &= ~(1u << cap);
-    data[0].permitted &= ~(1u << cap);
-    if (syscall(SYS_capset, &header, data))
-        _exit(82);
-}
-
 static long unshares(void *flags)
 {
     if (unshare(*(int *)flags))
@@ -100,8 +89,7 @@ static long unshares(void *flags)
 static long gives_up_chroot(void *unused)
 {
     (void)unused;
-    give_up(CAP_SYS_CHROOT);
-    return 0;
+    return !give_up_caps(BIT(CAP_SYS_CHROOT));
 }
 
 /* How many ways out this thread finds. */
@@ -146,8 +134,8 @@ static void goes_inside(void *arg)
         _exit(89);
     if (plan->gone && (mkdir("gone", 0755) || chdir("gone") || rmdir("/mnt/work/gone")))
         _exit(85);
-    if (plan->no_chroot)
-        give_up(CAP_SYS_CHROOT);
+    if (plan->no_chroot && !give_up_caps(BIT(CAP_SYS_CHROOT)))
+        _exit(81);
     if (plan->shut && (chdir("/mnt/closed") || syscall(SYS_setresuid, -1, ECUSER_UID, -1)))
         _exit(90);
     struct worker_pool *others = plan->alone ? NULL : start_workers(2), *one = NULL;
@@ -163,11 +151,9 @@ static void goes_inside(void *arg)
     set("chroot", plan->directory);
     set("user", plan->user);
     set("capabilities", plan->caps);
-    int status = ec_security_policy_check(policy);
-    report(status, status ? ec_security_last_error() : "");
+    report_status(ec_security_policy_check(policy));
     ready();
-    status = ec_security_policy_apply(policy);
-    report(status, status ? ec_security_last_error() : "");
+    report_status(ec_security_policy_apply(policy));
     ready();
     report((int)(ways_out(NULL) + (others ? each(others, ways_out, NULL) : 0) + (one ? each(one, ways_out, NULL) : 0)), "");
 }
@@ -175,10 +161,8 @@ static void goes_inside(void *arg)
 static void inside(void *arg)
 {
     struct plan *plan = arg;
-    if (plan->user && !can_change_ids()) {
-        skip("ids cannot be changed here");
+    if (plan->user && !need_ids())
         return;
-    }
     struct child *child = start(goes_inside, arg);
     if (!child)
         return;
@@ -188,14 +172,11 @@ static void inside(void *arg)
     char *fds[2] = {descriptors(child->pid, child->pid), ""};
     expect_roots(child->pid, threads, "/", before_cwd);
 
-    struct answer *check = release_and_wait(child);
-    expect(check->came && check->status == plan->status, "check: %d %s", check->status, check->text);
+    struct answer *check = release_and_expect(child, plan->status);
     expect_unchanged(before, look(child->pid));
     expect_roots(child->pid, threads, "/", before_cwd);
 
-    release(child);
-    struct answer *apply = wait_report(child);
-    expect(apply->came && apply->status == plan->status, "apply: %d %s", apply->status, apply->text);
+    struct answer *apply = release_and_expect(child, plan->status);
     expect(!strcmp(check->text, apply->text), "check: %s; apply: %s", check->text, apply->text);
     if (plan->status) {
         expect(strstr(apply->text, plan->text) != NULL, "apply: %s", apply->text);
@@ -278,34 +259,26 @@ static void is_refused_late(void *arg)
     report(status, text);
     ready();
     /* The supervisor refuses only once. */
-    status = ec_security_policy_apply(policy);
-    report(status, status ? ec_security_last_error() : "");
+    report_status(ec_security_policy_apply(policy));
 }
 
 static void is_undone(void *arg)
 {
     struct undone *undone = arg;
-    if (!need_ids())
-        return;
-    struct child *child = start(is_refused_late, arg);
+    struct child *child = start_with_ids(is_refused_late, arg);
     if (!child)
         return;
     const char *cwd = undone->gone ? "/mnt/work/gone (deleted)" : "/mnt/work";
     size_t threads = undone->own_root ? 4 : 3;
-    struct process *before = look(child->pid);
     expect_roots(child->pid, threads, "/", cwd);
     struct answer *answer = release_and_wait(child);
-    if (answer->came && answer->status == -2) {
-        skip("no seccomp listener here: %s", answer->text);
+    if (skip_for(answer, -2, "seccomp listener"))
         return;
-    }
     expect(answer->came && answer->status == EC_SECURITY_EREFUSED && strstr(answer->text, "refused (EPERM"), "%d %s",
            answer->status, answer->text);
-    expect_unchanged(before, look(child->pid));
+    expect_unchanged(child->before, look(child->pid));
     expect_roots(child->pid, threads, "/", cwd);
-    release(child);
-    answer = wait_report(child);
-    expect(answer->came && answer->status == 0, "the second time: %d %s", answer->status, answer->text);
+    release_and_expect(child, 0);
     expect_roots(child->pid, threads, "/mnt/jail", "/mnt/jail");
 }
 
@@ -346,26 +319,21 @@ static void has_chrooted(void *arg)
         set("capabilities", "cap_net_bind_service+ep");
     }
     ready();
-    int status = ec_security_policy_apply(policy);
-    report(status, status ? ec_security_last_error() : "");
+    report_status(ec_security_policy_apply(policy));
 }
 
 static void own_chroot(void *arg)
 {
     struct own *own = arg;
-    if (!need_ids())
-        return;
-    struct child *child = start(has_chrooted, arg);
+    struct child *child = start_with_ids(has_chrooted, arg);
     if (!child)
         return;
-    struct process *before = look(child->pid);
-    struct answer *answer = release_and_wait(child);
-    expect(answer->came && answer->status == own->status, "%d %s", answer->status, answer->text);
+    release_and_expect(child, own->status);
     if (own->status) {
-        expect_unchanged(before, look(child->pid));
+        expect_unchanged(child->before, look(child->pid));
         return;
     }
-    struct thread want = after_drop(&before->threads[0], ECUSER_UID, ECUSER_GID, ECUSER_GROUPS, 3, BIT(10), BIT(10), 0);
+    struct thread want = after_drop(&child->before->threads[0], ECUSER_UID, ECUSER_GID, ECUSER_GROUPS, 3, BIT(10), BIT(10), 0);
     if (own->again)
         want.bnd = BIT(10) | BIT(5); /* trimmed the first time; without CAP_SETPCAP it stays */
     expect_threads(look(child->pid), &want, FIELDS_ALL, own->threads ? 4 : 1);
@@ -386,8 +354,7 @@ static void enters_twice(void *unused)
         _exit(87);
     set("chroot", "/inner");
     ready();
-    int status = ec_security_policy_apply(policy);
-    report(status, status ? ec_security_last_error() : "");
+    report_status(ec_security_policy_apply(policy));
 }
 
 static void two_directories(void *unused)
@@ -398,8 +365,7 @@ static void two_directories(void *unused)
         return;
     look(child->pid);
     expect_roots(child->pid, 1, "/mnt/jail", "/mnt/jail");
-    struct answer *answer = release_and_wait(child);
-    expect(answer->came && answer->status == 0, "%d %s", answer->status, answer->text);
+    release_and_expect(child, 0);
     expect_roots(child->pid, 1, "/mnt/jail/inner", "/mnt/jail/inner");
 }
 

@@ -403,10 +403,8 @@ static void every_group(void *arg)
 static void every_text(void *arg)
 {
     struct job job = *(struct job *)arg;
-    if (job.state != ROOT && !can_change_ids()) {
-        skip("ids cannot be changed here");
+    if (job.state != ROOT && !need_ids())
         return;
-    }
     for (size_t text = 0; text < LEN(texts) && !case_finished(); text++) {
         job.request.text = texts[text];
         combination(&job);

@@ -1,6 +1,7 @@
 /* The process that makes the call, with its threads; see faults.h. */
 
 #include "faults.h"
+#include "own_malloc.h"
 #include "seccomp.h"
 
 #include <ec_security.h>
@@ -46,10 +47,6 @@ int seized[2], told[2];
 
 /* Memory is asked for through these, by the library as by libc's lookups. */
 static __thread bool counts_memory;
-extern void *__libc_malloc(size_t);
-extern void *__libc_calloc(size_t, size_t);
-extern void *__libc_realloc(void *, size_t);
-extern void *__libc_memalign(size_t, size_t);
 
 static bool memory_refused(void)
 {
@@ -58,23 +55,7 @@ static bool memory_refused(void)
     unsigned n = ++shared->memory;
     if (!shared->memory_n || n < shared->memory_n || (n > shared->memory_n && !shared->memory_from))
         return false;
-    errno = ENOMEM;
     return true;
-}
-
-void *malloc(size_t size) { return memory_refused() ? NULL : __libc_malloc(size); }
-void *calloc(size_t n, size_t size) { return memory_refused() ? NULL : __libc_calloc(n, size); }
-void *realloc(void *old, size_t size) { return memory_refused() ? NULL : __libc_realloc(old, size); }
-void *aligned_alloc(size_t align, size_t size) { return memory_refused() ? NULL : __libc_memalign(align, size); }
-int posix_memalign(void **out, size_t align, size_t size)
-{
-    int saved = errno;
-    void *got = memory_refused() ? NULL : __libc_memalign(align, size);
-    errno = saved;
-    if (!got)
-        return ENOMEM;
-    *out = got;
-    return 0;
 }
 
 /* The orders of the other threads. */

@@ -90,36 +90,17 @@ const char *key_name(key_t_ key)
 const char *way_name(struct way way)
 {
     static char text[48];
-    const char *name = NULL;
+    const char *name = "?";
     for (size_t at = 0; at < LEN(errno_names); at++)
         if (errno_names[at].number == way.number)
             name = errno_names[at].name;
-    switch (way.how) {
-    case FAILS:
-        snprintf(text, sizeof text, "%s", name ? name : "?");
-        break;
-    case LIES:
-        snprintf(text, sizeof text, "lies");
-        break;
-    case HOLDS:
-        snprintf(text, sizeof text, "holds-%d", way.number);
-        break;
-    case KILLS:
-        snprintf(text, sizeof text, "kills-%d", way.number);
-        break;
-    case ENDS:
-        snprintf(text, sizeof text, "ends");
-        break;
-    case HIDES:
-        snprintf(text, sizeof text, "hides");
-        break;
-    case FILTERED:
-        snprintf(text, sizeof text, "filter-%s", name ? name : "?");
-        break;
-    case FILTERED_DIES:
-        snprintf(text, sizeof text, "filter-kills");
-        break;
-    }
+    static const char *const words[] =
+        {[FAILS] = "",    [LIES] = "lies",   [HOLDS] = "holds-",     [KILLS] = "kills-",
+         [ENDS] = "ends", [HIDES] = "hides", [FILTERED] = "filter-", [FILTERED_DIES] = "filter-kills"};
+    char number[16];
+    snprintf(number, sizeof number, "%d", way.number);
+    bool has_name = way.how == FAILS || way.how == FILTERED, has_number = way.how == HOLDS || way.how == KILLS;
+    snprintf(text, sizeof text, "%s%s", words[way.how], has_name ? name : has_number ? number : "");
     return text;
 }
 

@@ -4,12 +4,10 @@
 #include "policy_of.h"
 
 #include <ec_security.h>
-#include <errno.h>
 #include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define BIND BIT(10) /* cap_net_bind_service */
@@ -131,17 +129,9 @@ bool can_run(const struct scene *it, char why[200])
         snprintf(why, 200, "capabilities %llx are not all held here", (unsigned long long)it->needs_caps);
         return false;
     }
-    if (it->prepare == is_in_user_namespace) {
-        pid_t pid = fork();
-        int status_ = -1;
-        if (pid == 0)
-            _exit(user_namespace() ? 0 : 1);
-        while (waitpid(pid, &status_, 0) < 0 && errno == EINTR)
-            ;
-        if (status_) {
-            snprintf(why, 200, "no user namespace here");
-            return false;
-        }
+    if (it->prepare == is_in_user_namespace && !child_can(user_namespace)) {
+        snprintf(why, 200, "no user namespace here");
+        return false;
     }
     return true;
 }

@@ -121,9 +121,7 @@ static void applies(void *arg)
 static void expect_outcome(struct child *child, const struct scenario *scenario)
 {
     struct process *before = look(child->pid);
-    struct answer *answer = release_and_wait(child);
-    expect(answer->came && answer->status == scenario->status, "%d %s, instead of %d", answer->status, answer->text,
-           scenario->status);
+    struct answer *answer = release_and_expect(child, scenario->status);
     struct process *after = look(child->pid);
     if (case_finished())
         return;
@@ -291,16 +289,14 @@ static void applies_static(void *arg)
 static void static_buffers(void *unused)
 {
     (void)unused;
-    if (!need_ids())
-        return;
     struct scenario scenario = {0};
-    struct child *child = start(applies_static, &scenario);
-    struct process *before = look(child->pid);
-    struct answer *answer = release_and_wait(child);
-    expect(answer->came && answer->status == 0, "%d %s", answer->status, answer->text);
+    struct child *child = start_with_ids(applies_static, &scenario);
+    if (!child)
+        return;
+    struct answer *answer = release_and_expect(child, 0);
     expect(!strncmp(answer->text, "ecuser 4711 4712 ecextra 4713 ecuser;", 37), "afterwards: %s", answer->text);
     const unsigned groups[2] = {ECEXTRA_GID, ECLOGS_GID};
-    struct thread want = after_drop(&before->threads[0], ECUSER_UID, ECEXTRA_GID, groups, 2, 0, 0, 0);
+    struct thread want = after_drop(&child->before->threads[0], ECUSER_UID, ECEXTRA_GID, groups, 2, 0, 0, 0);
     expect_threads(look(child->pid), &want, FIELDS_ALL, 1);
 }
 
@@ -309,6 +305,8 @@ static void static_buffers(void *unused)
 #define IDS(...) .groups = (const unsigned[]){__VA_ARGS__}, .groups_len = sizeof((unsigned[]){__VA_ARGS__}) / sizeof(unsigned)
 #define BECOMES(uid_, gid_, ...) .uid = uid_, .gid = gid_, IDS(__VA_ARGS__)
 #define REFUSES(status_, says_) .status = EC_SECURITY_##status_, .says = says_
+#define LOOKUP_FAILS(option, name, error) REFUSES(ELOOKUP, option ": the lookup of \"" name "\" failed (" error)
+#define SECOND_SOURCE(change_) .nsswitch = FAILING, .change = change_
 #define NO_ID_SAYS "\" is not a decimal id from 0 to 4294967294"
 
 /* Longer than a name can be: a module of NSS that put it on its stack would end the process. */
@@ -412,22 +410,19 @@ static struct row {
 
     /* sources that fail, which is not "not found" */
     {"a user database that cannot be read",
-     {"ecuser", NULL, .change = unreadable_passwd, REFUSES(ELOOKUP, "user: the lookup of \"ecuser\" failed (EACCES")}},
+     {"ecuser", NULL, .change = unreadable_passwd, LOOKUP_FAILS("user", "ecuser", "EACCES")}},
     {"a group database that cannot be read, for a group",
-     {NULL, "ecextra", .change = unreadable_group, REFUSES(ELOOKUP, "group: the lookup of \"ecextra\" failed (EACCES")}},
+     {NULL, "ecextra", .change = unreadable_group, LOOKUP_FAILS("group", "ecextra", "EACCES")}},
     {"a group database that cannot be read, for the list",
-     {"ecuser", NULL, .change = unreadable_group, REFUSES(ELOOKUP, "user: the lookup of \"ecuser\" failed (EACCES")}},
+     {"ecuser", NULL, .change = unreadable_group, LOOKUP_FAILS("user", "ecuser", "EACCES")}},
     {"a group database that cannot be read, for the list, one source behind it",
-     {"ecuser", NULL, .nsswitch = FAILING, .change = unreadable_group,
-      REFUSES(ELOOKUP, "user: the lookup of \"ecuser\" failed (")}},
+     {"ecuser", NULL, SECOND_SOURCE(unreadable_group), LOOKUP_FAILS("user", "ecuser", "")}},
     {"a group database that cannot be read, before a source that finds nothing",
-     {"ecuser", NULL, .nsswitch = FAILING, .change = unreadable_group_and_nothing,
-      REFUSES(ELOOKUP, "user: the lookup of \"ecuser\" failed (EACCES")}},
+     {"ecuser", NULL, SECOND_SOURCE(unreadable_group_and_nothing), LOOKUP_FAILS("user", "ecuser", "EACCES")}},
     {"a user database that cannot be read, before a source that finds nothing",
-     {"4711", "4712", .nsswitch = FAILING, .change = unreadable_passwd_and_nothing,
-      REFUSES(ELOOKUP, "user: the lookup of \"4711\" failed (EACCES")}},
+     {"4711", "4712", SECOND_SOURCE(unreadable_passwd_and_nothing), LOOKUP_FAILS("user", "4711", "EACCES")}},
     {"databases whose length is not told, numbers",
-     {"4711", "4712", .change = hides_lengths, REFUSES(ELOOKUP, "user: the lookup of \"4711\" failed (ENOENT")}},
+     {"4711", "4712", .change = hides_lengths, LOOKUP_FAILS("user", "4711", "ENOENT")}},
     {"no databases at all, numbers", {"4711", "4712", .change = no_etc, BECOMES(4711, 4712, 4712)}},
     {"no databases at all, a number without a group",
      {"4711", NULL, .change = no_etc, REFUSES(EUSER, "user: id 4711 has no entry")}},
@@ -437,79 +432,62 @@ static struct row {
     {"no databases, and sources named for others, a name",
      {"ecuser", NULL, .change = no_databases_but_hosts, REFUSES(EUSER, "user: no user \"ecuser\"")}},
     {"no databases, and a second source whose server does not run",
-     {"ecuser", NULL, .change = no_databases_and_no_server, REFUSES(ELOOKUP, "user: the lookup of \"ecuser\" failed (ENOENT")}},
+     {"ecuser", NULL, .change = no_databases_and_no_server, LOOKUP_FAILS("user", "ecuser", "ENOENT")}},
     {"empty databases", {"ecuser", NULL, .only_more = true, REFUSES(EUSER, "user: no user \"ecuser\"")}},
-    {"no descriptor left",
-     {"ecuser", NULL, .change = no_descriptors, REFUSES(ELOOKUP, "user: the lookup of \"ecuser\" failed (EMFILE")}},
+    {"no descriptor left", {"ecuser", NULL, .change = no_descriptors, LOOKUP_FAILS("user", "ecuser", "EMFILE")}},
     {"a second source fails with EIO",
-     {"no-such-user", NULL, .nsswitch = FAILING, .change = fails_with_eio,
-      REFUSES(ELOOKUP, "user: the lookup of \"no-such-user\" failed (EIO")}},
+     {"no-such-user", NULL, SECOND_SOURCE(fails_with_eio), LOOKUP_FAILS("user", "no-such-user", "EIO")}},
     {"a second source times out",
-     {"no-such-user", NULL, .nsswitch = FAILING, .change = fails_with_etimedout,
-      REFUSES(ELOOKUP, "user: the lookup of \"no-such-user\" failed (ETIMEDOUT")}},
+     {"no-such-user", NULL, SECOND_SOURCE(fails_with_etimedout), LOOKUP_FAILS("user", "no-such-user", "ETIMEDOUT")}},
     {"a second source says: try again",
-     {"no-such-user", NULL, .nsswitch = FAILING, .change = asks_to_try_again,
-      REFUSES(ELOOKUP, "user: the lookup of \"no-such-user\" failed (EAGAIN")}},
+     {"no-such-user", NULL, SECOND_SOURCE(asks_to_try_again), LOOKUP_FAILS("user", "no-such-user", "EAGAIN")}},
     {"a second source is interrupted each time",
-     {"no-such-user", NULL, .nsswitch = FAILING, .change = is_interrupted_for_ever,
-      REFUSES(ELOOKUP, "user: the lookup of \"no-such-user\" failed (EINTR")}},
-    {"a second source has no memory",
-     {"no-such-user", NULL, .nsswitch = FAILING, .change = has_no_memory, REFUSES(ERESOURCE, "out of memory")}},
+     {"no-such-user", NULL, SECOND_SOURCE(is_interrupted_for_ever), LOOKUP_FAILS("user", "no-such-user", "EINTR")}},
+    {"a second source has no memory", {"no-such-user", NULL, SECOND_SOURCE(has_no_memory), REFUSES(ERESOURCE, "out of memory")}},
     {"a second source fails for a number",
-     {"54321", "54322", .nsswitch = FAILING, .change = fails_with_eio,
-      REFUSES(ELOOKUP, "user: the lookup of \"54321\" failed (EIO")}},
+     {"54321", "54322", SECOND_SOURCE(fails_with_eio), LOOKUP_FAILS("user", "54321", "EIO")}},
     {"a word of 4999 bytes is no user: a second source, which fails, is not asked",
-     {long_name, NULL, .nsswitch = FAILING, .change = fails_with_eio, REFUSES(EUSER, "user: no user \"aaaa")}},
+     {long_name, NULL, SECOND_SOURCE(fails_with_eio), REFUSES(EUSER, "user: no user \"aaaa")}},
     {"a word of 4999 bytes is no group: a second source, which fails, is not asked",
-     {NULL, long_name, .nsswitch = FAILING, .change = fails_with_eio, REFUSES(EGROUP, "group: no group \"aaaa")}},
+     {NULL, long_name, SECOND_SOURCE(fails_with_eio), REFUSES(EGROUP, "group: no group \"aaaa")}},
     {"a second source fails for a group",
-     {NULL, "no-such-group", .nsswitch = FAILING, .change = fails_with_eio,
-      REFUSES(ELOOKUP, "group: the lookup of \"no-such-group\" failed (EIO")}},
+     {NULL, "no-such-group", SECOND_SOURCE(fails_with_eio), LOOKUP_FAILS("group", "no-such-group", "EIO")}},
     {"a second source fails for the list",
-     {"ecuser", NULL, .nsswitch = FAILING, .change = fails_with_eio,
-      REFUSES(ELOOKUP, "user: the lookup of \"ecuser\" failed (EIO")}},
+     {"ecuser", NULL, SECOND_SOURCE(fails_with_eio), LOOKUP_FAILS("user", "ecuser", "EIO")}},
     {"a second source says: try again, for the list of a user in no group",
-     {"eclone", NULL, .more_passwd = "eclone:x:4110:4111:::\n", .nsswitch = FAILING, .change = asks_to_try_again,
-      REFUSES(ELOOKUP, "user: the lookup of \"eclone\" failed (EAGAIN")}},
-    {"the list changes while it is read",
-     {"ecuser", NULL, .nsswitch = FAILING, .change = changes_twice, BECOMES(4711, 4712, 4712, 4713, 4714)}},
+     {"eclone", NULL, .more_passwd = "eclone:x:4110:4111:::\n", SECOND_SOURCE(asks_to_try_again),
+      LOOKUP_FAILS("user", "eclone", "EAGAIN")}},
+    {"the list changes while it is read", {"ecuser", NULL, SECOND_SOURCE(changes_twice), BECOMES(4711, 4712, 4712, 4713, 4714)}},
     {"the list changes all the time",
-     {"ecuser", NULL, .nsswitch = FAILING, .change = changes_all_the_time,
-      REFUSES(ELOOKUP, "user: the lookup of \"ecuser\" failed (EAGAIN")}},
+     {"ecuser", NULL, SECOND_SOURCE(changes_all_the_time), LOOKUP_FAILS("user", "ecuser", "EAGAIN")}},
     {"a second source finds nothing, for a user",
-     {"no-such-user", NULL, .nsswitch = FAILING, .change = finds_nothing, REFUSES(EUSER, "user: no user \"no-such-user\"")}},
+     {"no-such-user", NULL, SECOND_SOURCE(finds_nothing), REFUSES(EUSER, "user: no user \"no-such-user\"")}},
     {"a second source finds nothing, for the list",
-     {"ecuser", NULL, .nsswitch = FAILING, .change = finds_nothing, BECOMES(4711, 4712, 4712, 4713, 4714)}},
+     {"ecuser", NULL, SECOND_SOURCE(finds_nothing), BECOMES(4711, 4712, 4712, 4713, 4714)}},
     {"a second source whose server does not run",
-     {"no-such-user", NULL, .nsswitch = FAILING, .change = has_no_server,
-      REFUSES(ELOOKUP, "user: the lookup of \"no-such-user\" failed (ENOENT")}},
+     {"no-such-user", NULL, SECOND_SOURCE(has_no_server), LOOKUP_FAILS("user", "no-such-user", "ENOENT")}},
     {"a second source whose server does not run, for a group",
-     {NULL, "no-such-group", .nsswitch = FAILING, .change = has_no_server,
-      REFUSES(ELOOKUP, "group: the lookup of \"no-such-group\" failed (ENOENT")}},
+     {NULL, "no-such-group", SECOND_SOURCE(has_no_server), LOOKUP_FAILS("group", "no-such-group", "ENOENT")}},
     {"a second source that refuses connections",
-     {"no-such-user", NULL, .nsswitch = FAILING, .change = refuses_connections,
-      REFUSES(ELOOKUP, "user: the lookup of \"no-such-user\" failed (ECONNREFUSED")}},
+     {"no-such-user", NULL, SECOND_SOURCE(refuses_connections), LOOKUP_FAILS("user", "no-such-user", "ECONNREFUSED")}},
     {"a second source fails, and numbers need nothing of it",
-     {"54321", "54322", "4713", .nsswitch = FAILING, .change = fails_with_eio, BECOMES(54321, 54322, 4713)}},
+     {"54321", "54322", "4713", SECOND_SOURCE(fails_with_eio), BECOMES(54321, 54322, 4713)}},
     {"a second source fails, and a list is given",
-     {"ecuser", "ecuser", "eclogs", .nsswitch = FAILING, .change = fails_with_eio, BECOMES(4711, 4712, 4714)}},
+     {"ecuser", "ecuser", "eclogs", SECOND_SOURCE(fails_with_eio), BECOMES(4711, 4712, 4714)}},
     {"a second source hangs for the list, and a list is given",
-     {"ecuser", "ecuser", "eclogs", .nsswitch = FAILING, .change = hangs, BECOMES(4711, 4712, 4714)}},
+     {"ecuser", "ecuser", "eclogs", SECOND_SOURCE(hangs), BECOMES(4711, 4712, 4714)}},
     {"a second source hangs for the list, and the list stays",
-     {"ecuser", "ecuser", "keep", .nsswitch = FAILING, .change = hangs, .keeps_groups = true, .uid = 4711, .gid = 4712}},
+     {"ecuser", "ecuser", "keep", SECOND_SOURCE(hangs), .keeps_groups = true, .uid = 4711, .gid = 4712}},
     {"a second source hangs for the list, which is set before the user",
-     {"ecuser", "ecuser", "eclogs", .nsswitch = FAILING, .change = hangs, .by_options = true, BECOMES(4711, 4712, 4714)}},
+     {"ecuser", "ecuser", "eclogs", SECOND_SOURCE(hangs), .by_options = true, BECOMES(4711, 4712, 4714)}},
     {"a second source hangs for the list, which is set to stay before the user",
-     {"ecuser", "ecuser", "keep", .nsswitch = FAILING, .change = hangs, .by_options = true, .keeps_groups = true, .uid = 4711,
-      .gid = 4712}},
+     {"ecuser", "ecuser", "keep", SECOND_SOURCE(hangs), .by_options = true, .keeps_groups = true, .uid = 4711, .gid = 4712}},
     {"a second source fails for the list that a stanza leaves to the database",
-     {"ecuser", "ecuser", UNSAID, .nsswitch = FAILING, .change = fails_with_eio,
-      REFUSES(ELOOKUP, "(text):1:19: user: the lookup of \"ecuser\" failed (EIO")}},
+     {"ecuser", "ecuser", UNSAID, SECOND_SOURCE(fails_with_eio), LOOKUP_FAILS("(text):1:19: user", "ecuser", "EIO")}},
     {"a list whose first name is keep",
-     {"ecuser", "ecuser", "Keep it", .nsswitch = FAILING, .change = fails_with_eio,
-      REFUSES(ELOOKUP, "supplemental_groups: the lookup of \"Keep\" failed (EIO")}},
+     {"ecuser", "ecuser", "Keep it", SECOND_SOURCE(fails_with_eio), LOOKUP_FAILS("supplemental_groups", "Keep", "EIO")}},
     {"a second source whose server does not run, for the list",
-     {"ecuser", NULL, .nsswitch = FAILING, .change = has_no_server, BECOMES(4711, 4712, 4712, 4713, 4714)}},
+     {"ecuser", NULL, SECOND_SOURCE(has_no_server), BECOMES(4711, 4712, 4712, 4713, 4714)}},
 };
 
 /* libc finds tests/outside/nss_ecfail.c, which stands beside this program, by LD_LIBRARY_PATH as it was at the start. */

@@ -269,25 +269,24 @@ static int opens_fifo(void)
     close(fd);
     return error;
 }
-static int flocks(void)
+/* By another open file description, which has to wait for the lock. */
+static int locks(long (*lock)(int))
 {
     char name[64];
     snprintf(name, sizeof name, "/proc/self/fd/%d", lock_fd);
     int fd = open(name, O_RDWR | O_CLOEXEC);
-    int error = result(flock(fd, LOCK_EX));
+    int error = result(lock(fd));
     close(fd);
     return error;
 }
-static int fcntl_locks(void)
+static long exclusively(int fd) { return flock(fd, LOCK_EX); }
+static int flocks(void) { return locks(exclusively); }
+static long for_writing(int fd)
 {
-    char name[64];
-    snprintf(name, sizeof name, "/proc/self/fd/%d", lock_fd);
-    int fd = open(name, O_RDWR | O_CLOEXEC);
     struct flock lock = {.l_type = F_WRLCK};
-    int error = result(fcntl(fd, F_OFD_SETLKW, &lock));
-    close(fd);
-    return error;
+    return fcntl(fd, F_OFD_SETLKW, &lock);
 }
+static int fcntl_locks(void) { return locks(for_writing); }
 static int wait4s(void) { return result(waitpid(sleeper, NULL, 0)); }
 static int eventfd_reads(void)
 {

@@ -1,6 +1,7 @@
 /* What the header says of memory that has run out, where no apply is involved: tests/outside/faults.c has those. */
 
 #include "outside.h"
+#include "own_malloc.h"
 
 #include <ec_security.h>
 #include <stdio.h>
@@ -10,11 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The library's malloc is this one, since a program's own comes first; glibc's is behind it. */
-extern void *__libc_malloc(size_t size);
-extern void *__libc_realloc(void *old, size_t size);
-extern void *__libc_calloc(size_t count, size_t size);
-
 static volatile bool none_left;
 static volatile unsigned refused;
 
@@ -22,16 +18,12 @@ static volatile unsigned refused;
 static volatile unsigned fails_at, asked;
 static volatile bool fails_on;
 
-static bool runs_out(void)
+static bool memory_refused(void)
 {
     bool fails = none_left || (fails_at && (++asked == fails_at || (fails_on && asked > fails_at)));
     refused += fails;
     return fails;
 }
-
-void *malloc(size_t size) { return runs_out() ? NULL : __libc_malloc(size); }
-void *realloc(void *old, size_t size) { return runs_out() ? NULL : __libc_realloc(old, size); }
-void *calloc(size_t count, size_t size) { return runs_out() ? NULL : __libc_calloc(count, size); }
 
 static void makes_policy(void *unused)
 {

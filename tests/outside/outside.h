@@ -111,12 +111,16 @@ struct child {
     pid_t pid; /* also its process group */
     int to, from;
     bool ended;
-    int wait_status; /* once ended */
+    int wait_status;        /* once ended */
+    struct process *before; /* what it was when it was ready: set by start_with_ids() */
 };
 
 /* Forks a child, in a process group of its own, that runs body; returns when it says ready(). The case has failed if
  * it ends or says nothing before. */
 struct child *start(void (*body)(void *), void *arg);
+
+/* The same where ids can be changed, with a look at the child; else the case is skipped, and NULL. */
+struct child *start_with_ids(void (*body)(void *), void *arg);
 
 struct answer {
     bool came;       /* else the child has ended without a report, or the deadline is over */
@@ -128,6 +132,13 @@ struct answer {
 /* Lets a child that is ready go on, and waits for its next report. It may be called again for a child that says ready()
  * more than once. */
 struct answer *release_and_wait(struct child *child);
+
+/* The same, and expects that this number is reported. */
+struct answer *release_and_expect_at(const char *file, int line, struct child *child, int status);
+#define release_and_expect(child, status) release_and_expect_at(__FILE__, __LINE__, child, status)
+
+/* Whether this number was reported because something is not here that the child needs: the case is skipped. */
+bool skip_for(const struct answer *answer, int status, const char *what);
 
 /* Lets it go on without waiting; waits for a report without letting anything go. */
 void release(struct child *child);
@@ -277,12 +288,21 @@ bool has_gid(unsigned gid);
 /* Whether this process is root with CAP_SETUID and CAP_SETGID, and ids other than 0 exist: else a case must be skipped. */
 bool can_change_ids(void);
 
-/* The same; where it cannot be, the case is skipped. */
+/* The same; where it cannot be, or where this id is not mapped, the case is skipped. */
 bool need_ids(void);
+bool need_uid(unsigned uid);
 
 /* The highest capability of the running kernel, and the mask of 0 to there. */
 unsigned last_cap(void);
 uint64_t all_caps(void);
+
+/* By raw calls, of the calling thread alone: these leave its permitted and effective set, or join its inheritable set. False,
+ * with errno, where the kernel refuses. */
+bool give_up_caps(uint64_t caps);
+bool inherit_caps(uint64_t caps);
+
+/* Whether a child can do what cannot be undone. */
+bool child_can(bool (*make)(void));
 
 /* fork(2) by a raw call, with these flags of clone(2) more. */
 pid_t fork_with(unsigned long flags);

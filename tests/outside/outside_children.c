@@ -153,6 +153,14 @@ struct child *start(void (*body)(void *), void *arg)
     return child; /* something to point at: the case has failed already */
 }
 
+struct child *start_with_ids(void (*body)(void *), void *arg)
+{
+    struct child *child = need_ids() ? start(body, arg) : NULL;
+    if (child)
+        child->before = look(child->pid);
+    return child;
+}
+
 void release(struct child *child)
 {
     if (!child)
@@ -192,6 +200,21 @@ struct answer *release_and_wait(struct child *child)
 {
     release(child);
     return wait_report(child);
+}
+
+struct answer *release_and_expect_at(const char *file, int line, struct child *child, int status)
+{
+    struct answer *answer = release_and_wait(child);
+    expect_at(file, line, answer->came && answer->status == status, "%d %s", answer->status, answer->text);
+    return answer;
+}
+
+bool skip_for(const struct answer *answer, int status, const char *what)
+{
+    bool lacks = answer->came && answer->status == status;
+    if (lacks)
+        skip("no %s here: %s", what, answer->text);
+    return lacks;
 }
 
 int wait_end(struct child *child)

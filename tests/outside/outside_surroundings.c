@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
@@ -261,13 +262,15 @@ bool can_change_ids(void)
     return (effective & BIT(6)) && (effective & BIT(7)) && has_uid(ECUSER_UID) && has_gid(ECLOGS_GID);
 }
 
-bool need_ids(void)
+bool need_uid(unsigned uid)
 {
-    bool can = can_change_ids();
+    bool can = can_change_ids() && has_uid(uid);
     if (!can)
         skip("ids cannot be changed here");
     return can;
 }
+
+bool need_ids(void) { return need_uid(ECUSER_UID); }
 
 unsigned last_cap(void)
 {
@@ -280,6 +283,35 @@ unsigned last_cap(void)
 }
 
 uint64_t all_caps(void) { return last_cap() >= 63 ? UINT64_MAX : BIT(last_cap() + 1) - 1; }
+
+static bool change_caps(uint64_t lost, uint64_t inherited)
+{
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[2];
+    if (syscall(SYS_capget, &header, data))
+        return false;
+    for (int half = 0; half < 2; half++) {
+        data[half].effective &= ~(uint32_t)(lost >> 32 * half);
+        data[half].permitted &= ~(uint32_t)(lost >> 32 * half);
+        data[half].inheritable |= (uint32_t)(inherited >> 32 * half);
+    }
+    return syscall(SYS_capset, &header, data) == 0;
+}
+
+bool give_up_caps(uint64_t caps) { return change_caps(caps, 0); }
+bool inherit_caps(uint64_t caps) { return change_caps(0, caps); }
+
+bool child_can(bool (*make)(void))
+{
+    int status = -1;
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(make() ? 0 : 1);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    return status == 0;
+}
 
 void beside_program(const char *name, char *path)
 {

@@ -1,6 +1,7 @@
 /* A policy that is loaded from a file: whose file, which errors, as many groups as there can be. */
 
 #include "policy.h"
+#include "policy_of.h"
 
 #include <ec_security.h>
 #include <errno.h>
@@ -59,6 +60,7 @@ static void others_files(void *unused)
 struct from_file {
     const char *path;
     bool in_namespace;
+    uint64_t caps; /* that it asks for */
 };
 
 static void loads_and_applies(void *arg)
@@ -74,40 +76,20 @@ static void loads_and_applies(void *arg)
         report(loaded, ec_security_last_error());
         return;
     }
-    int status = ec_security_policy_apply(policy);
-    report(status, status ? ec_security_last_error() : "");
+    report_status(ec_security_policy_apply(policy));
     ec_security_policy_free(policy);
 }
 
 /* Both examples of the document this library began with. */
-static void document_single(void *unused)
+static void document(void *arg)
 {
-    (void)unused;
-    if (!need_ids())
-        return;
-    struct from_file from = {"/mnt/single.conf", false};
-    struct child *child = start(loads_and_applies, &from);
-    struct process *before = look(child->pid);
-    struct answer *answer = release_and_wait(child);
-    expect(answer->came && answer->status == 0, "%d %s", answer->status, answer->text);
-    struct thread want = after_drop(&before->threads[0], ECUSER_UID, ECUSER_GID, ECUSER_GROUPS, 3, BIT(10), BIT(10), 0);
-    expect_threads(look(child->pid), &want, FIELDS_ALL, 4);
-}
-
-static void document_cluster(void *unused)
-{
-    (void)unused;
-    if (!need_ids())
-        return;
-    struct from_file from = {"/mnt/cluster.conf", true};
-    struct child *child = start(loads_and_applies, &from);
+    const struct from_file *from = arg;
+    struct child *child = start_with_ids(loads_and_applies, arg);
     if (!child)
         return;
-    struct process *before = look(child->pid);
-    struct answer *answer = release_and_wait(child);
-    expect(answer->came && answer->status == 0, "%d %s", answer->status, answer->text);
-    uint64_t caps = BIT(10) | BIT(12) | BIT(13) | BIT(24);
-    struct thread want = after_drop(&before->threads[0], ECUSER_UID, ECUSER_GID, ECUSER_GROUPS, 3, caps, caps, 0);
+    release_and_expect(child, 0);
+    struct thread want = after_drop(&child->before->threads[0], ECUSER_UID, ECUSER_GID, ECUSER_GROUPS, 3, from->caps, from->caps,
+                                    0);
     expect_threads(look(child->pid), &want, FIELDS_ALL, 4);
 }
 
@@ -176,7 +158,7 @@ static void most_groups(void *arg)
         fprintf(file, "%u\n", group);
     fprintf(file, "1 2 3 ) }\n");
     fclose(file);
-    struct from_file from = {"/mnt/groups.conf", false};
+    struct from_file from = {"/mnt/groups.conf", false, 0};
     struct child *child = start(loads_and_applies, &from);
     struct process *before = look(child->pid);
     struct answer *answer = release_and_wait(child);
@@ -200,8 +182,10 @@ static void most_groups(void *arg)
 void policy_files(void)
 {
     test("policy: somebody else's file is not read", 10, others_files, NULL);
-    test("policy: the document's single node, from a file", 20, document_single, NULL);
-    test("policy: the document's cluster node, from a file", 20, document_cluster, NULL);
+    struct from_file single = {"/mnt/single.conf", false, BIT(10)};
+    struct from_file cluster = {"/mnt/cluster.conf", true, BIT(10) | BIT(12) | BIT(13) | BIT(24)};
+    test("policy: the document's single node, from a file", 20, document, &single);
+    test("policy: the document's cluster node, from a file", 20, document, &cluster);
     test("policy: errors in files and texts", 20, file_errors, NULL);
     unsigned most = 65536, more = 65537;
     test("policy: as many groups as the kernel takes", 120, most_groups, &most);

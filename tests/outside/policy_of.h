@@ -1,4 +1,4 @@
-/* A policy from pairs of option and value, to a NULL; an option whose value is NULL is left out. */
+/* A policy from pairs of option and value, to a NULL; an option whose value is NULL is left out. What came of a call. */
 
 #ifndef POLICY_OF_H
 #define POLICY_OF_H
@@ -22,5 +22,8 @@ static inline int with_policy_of(const char *const pairs[], int (*call)(ec_secur
 
 static inline int apply_of(const char *const pairs[]) { return with_policy_of(pairs, ec_security_policy_apply); }
 static inline int check_of(const char *const pairs[]) { return with_policy_of(pairs, ec_security_policy_check); }
+
+/* What a child reports of a call: its status, and the text where that is an error. */
+static inline void report_status(int status) { report(status, status ? ec_security_last_error() : ""); }
 
 #endif

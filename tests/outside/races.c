@@ -95,23 +95,16 @@ static void drops(void *unused)
 static void case_drops(void *unused)
 {
     (void)unused;
-    if (!need_ids())
-        return;
-    struct child *child = start(drops, NULL);
+    struct child *child = start_with_ids(drops, NULL);
     if (!child)
         return;
-    struct process *before = look(child->pid);
     const uint64_t held[2] = {BIT(10) | BIT(5), BIT(10)};
-    struct answer *answer = release_and_wait(child);
     for (int at = 0; at < 2; at++) {
-        expect(answer->came && answer->status == 0, "%d %s", answer->status, answer->text);
-        struct thread want = after_drop(&before->threads[0], ECUSER_UID, ECUSER_GID, ECUSER_GROUPS, 3, held[at], held[at], 0);
+        release_and_expect(child, 0);
+        struct thread want = after_drop(&child->before->threads[0], ECUSER_UID, ECUSER_GID, ECUSER_GROUPS, 3, held[at], held[at],
+                                        0);
         want.bnd = BIT(10) | BIT(5); /* trimmed the first time; then CAP_SETPCAP is gone */
         expect_threads(look(child->pid), &want, FIELDS_ALL, 1 + SLEEPING + WORKING);
-        if (at == 0) {
-            release(child); /* past the second ready() */
-            answer = wait_report(child);
-        }
     }
 }
 
@@ -130,16 +123,12 @@ static void is_refused(void *unused)
 static void case_refused(void *unused)
 {
     (void)unused;
-    if (!need_ids())
-        return;
-    struct child *child = start(is_refused, NULL);
+    struct child *child = start_with_ids(is_refused, NULL);
     if (!child)
         return;
-    struct process *before = look(child->pid);
-    struct answer *answer = release_and_wait(child);
-    expect(answer->came && answer->status == EC_SECURITY_ETHREAD && strstr(answer->text, "cannot be changed"), "%d %s",
-           answer->status, answer->text);
-    expect_unchanged(before, look(child->pid));
+    struct answer *answer = release_and_expect(child, EC_SECURITY_ETHREAD);
+    expect(strstr(answer->text, "cannot be changed"), "%s", answer->text);
+    expect_unchanged(child->before, look(child->pid));
 }
 
 /* --- all that stops nobody, in many threads at once ------------------------------------------------------------------ */
