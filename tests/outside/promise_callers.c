@@ -142,18 +142,10 @@ static int drop_killed_waiting(void)
     return drop();
 }
 
-static void *goes_through(void *unused)
-{
-    go_through();
-    return unused;
-}
-
 static void beside_with_files(void)
 {
     others_with_files();
-    thread(goes_through, NULL);
-    for (;;)
-        pause();
+    go_through_beside();
 }
 
 #define KILLED(what, ...) \

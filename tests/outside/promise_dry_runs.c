@@ -25,22 +25,18 @@ static const int calls_of_the_stopped[] = {SYS_getresuid,      SYS_getresgid, SY
                                            SYS_rt_sigprocmask, SYS_openat,    SYS_tgkill,    SYS_sigaltstack};
 static unsigned sandbox_action;
 
-static void *is_sandboxed(void *unused)
+static void enters_a_sandbox(void)
 {
-    (void)unused;
     struct rule rules[LEN(calls_of_the_stopped)];
     for (size_t at = 0; at < LEN(rules); at++)
         rules[at] = CALLS(calls_of_the_stopped[at], sandbox_action);
-    shared->tid = gettid_raw();
     require(seccomp_rules(rules, LEN(rules), 0) == 0, "seccomp");
-    shared->flag = 1;
-    return wait_forever();
 }
 
 static void make_sandboxed(unsigned action)
 {
     sandbox_action = action;
-    thread_beside(2, is_sandboxed, NULL);
+    changed_thread(2, enters_a_sandbox);
 }
 
 static void killed_alone(void) { make_sandboxed(SECCOMP_RET_KILL_THREAD); }

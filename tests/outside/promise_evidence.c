@@ -159,15 +159,11 @@ static const struct rule *rules;
 static size_t rules_len;
 static void (*before_the_filter)(void);
 
-static void *hides_its_filter(void *unused)
+static void hides_its_filter(void)
 {
-    (void)unused;
-    shared->tid = gettid_raw();
     if (before_the_filter)
         before_the_filter();
     require(seccomp_rules(rules, rules_len, 0) == 0, "seccomp");
-    shared->flag = 1;
-    return wait_forever();
 }
 
 static void make_hidden(const struct rule *with, size_t len, void (*before)(void))
@@ -175,7 +171,7 @@ static void make_hidden(const struct rule *with, size_t len, void (*before)(void
     rules = with;
     rules_len = len;
     before_the_filter = before;
-    thread_beside(2, hides_its_filter, NULL);
+    changed_thread(2, hides_its_filter);
 }
 
 #define HIDDEN(name, before, ...) \
@@ -192,19 +188,7 @@ static void make_hidden(const struct rule *with, size_t len, void (*before)(void
 static void keeps_caps(void) { require(prctl(PR_SET_SECUREBITS, SECBIT_KEEP_CAPS, 0, 0, 0) == 0, "PR_SET_SECUREBITS"); }
 
 /* cap_net_bind_service, which is retained. */
-static void make_inheritable(void)
-{
-    struct {
-        uint32_t version;
-        int pid;
-    } header = {0x20080522, 0};
-    struct {
-        uint32_t effective, permitted, inheritable;
-    } data[2];
-    require(syscall(SYS_capget, &header, data) == 0, "capget");
-    data[0].inheritable |= 1 << 10;
-    require(syscall(SYS_capset, &header, data) == 0, "capset");
-}
+static void make_inheritable(void) { require(inherit_caps(BIT(10)), "capset"); }
 
 static void make_ambient(void) { require(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, 10, 0, 0) == 0, "PR_CAP_AMBIENT_RAISE"); }
 
@@ -246,46 +230,21 @@ static void be_ecuser(const unsigned *groups, size_t len)
             "ecuser's ids");
 }
 
-static void *is_ecuser_with_less(void *unused)
-{
-    (void)unused;
-    shared->tid = gettid_raw();
-    be_ecuser(ECUSER_GROUPS + 1, 2);
-    shared->flag = 1;
-    return wait_forever();
-}
+static void be_ecuser_with_less(void) { be_ecuser(ECUSER_GROUPS + 1, 2); }
+static void be_ecuser_with_all(void) { be_ecuser(ECUSER_GROUPS, 3); }
 
-static void *is_ecuser_with_all(void *unused)
-{
-    (void)unused;
-    shared->tid = gettid_raw();
-    be_ecuser(ECUSER_GROUPS, 3);
-    shared->flag = 1;
-    return wait_forever();
-}
-
-static void thread_lacks_primary(void) { thread_beside(2, is_ecuser_with_less, NULL); }
+static void thread_lacks_primary(void) { changed_thread(2, be_ecuser_with_less); }
 
 static void caller_lacks_primary(void)
 {
-    thread(is_ecuser_with_all, NULL);
-    wait_for(&shared->flag, 1);
-    be_ecuser(ECUSER_GROUPS + 1, 2);
-}
-
-static void *lacks_it_alike(void *unused)
-{
-    (void)unused;
-    be_ecuser(ECUSER_GROUPS + 1, 2);
-    shared->flag = 1;
-    return wait_forever();
+    changed_thread(0, be_ecuser_with_all);
+    be_ecuser_with_less();
 }
 
 static void all_lack_primary(void)
 {
     static const unsigned groups[] = {ECEXTRA_GID, ECLOGS_GID};
-    thread(lacks_it_alike, NULL);
-    wait_for(&shared->flag, 1);
+    changed_thread(0, be_ecuser_with_less);
     be_ecuser(groups, LEN(groups));
     shared->want = after_drop(&look(getpid())->threads[0], ECUSER_UID, ECUSER_GID, NULL, 0, 0, 0, 0);
     shared->want.groups = (unsigned *)groups;

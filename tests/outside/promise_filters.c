@@ -92,12 +92,8 @@ static void knows_nothing_of_names(void)
 }
 
 #define COMES(what, make_) \
-    {.name = "a filter that comes for all threads while they are being stopped " what, \
-     .make = make_, \
-     .needs_ids = true, \
-     .outcomes = REFUSED, \
-     .status = EC_SECURITY_EREFUSED, \
-     .meanwhile = FIELD_SECCOMP}
+    SITUATION("a filter that comes for all threads while they are being stopped " what, .make = make_, .needs_ids = true, \
+              .outcomes = REFUSED, .status = EC_SECURITY_EREFUSED, .meanwhile = FIELD_SECCOMP)
 
 static const struct situation comes[] = {
     COMES("kills the thread at setresuid", kills_setresuid),
@@ -301,14 +297,7 @@ static const struct situation hidden[] = {
 static const struct rule *own_rules;
 static size_t own_len;
 
-static void *hides_its_filter(void *unused)
-{
-    (void)unused;
-    shared->tid = gettid_raw();
-    require(seccomp_rules(own_rules, own_len, 0) == 0, "seccomp");
-    shared->flag = 1;
-    return wait_forever();
-}
+static void hides_its_filter(void) { require(seccomp_rules(own_rules, own_len, 0) == 0, "seccomp"); }
 
 #define HIDDEN_FILTER(name, ...) \
     static void name(void) \
@@ -316,9 +305,7 @@ static void *hides_its_filter(void *unused)
         static const struct rule rules[] = {OF(SYS_prctl, PR_GET_SECCOMP, PRETENDS), __VA_ARGS__}; \
         own_rules = rules; \
         own_len = LEN(rules); \
-        idle_threads(2); \
-        thread(hides_its_filter, NULL); \
-        wait_for(&shared->flag, 1); \
+        changed_thread(2, hides_its_filter); \
     }
 
 HIDDEN_FILTER(own_capset, ONE(SYS_capset, PRETENDS))

@@ -182,11 +182,7 @@ static void lacks_a_capability(void)
 {
     own_user();
     prctl(PR_CAPBSET_DROP, 24 /* CAP_SYS_RESOURCE */, 0, 0, 0);
-    uint32_t header[2] = {0x20080522, 0}, sets[6];
-    require(syscall(SYS_capget, header, sets) == 0, "capget");
-    for (int at = 0; at < 3; at++)
-        sets[at] &= ~(1u << 24);
-    require(syscall(SYS_capset, header, sets) == 0, "capset");
+    require(give_up_caps(BIT(24)), "capset");
     make_threads();
 }
 
@@ -202,28 +198,23 @@ static void killed_at_capset(void)
     filter(SYS_capset, -1, SECCOMP_RET_KILL_PROCESS, true);
 }
 
-static void *is_deaf(void *unused)
+static void block_the_signal(void)
 {
-    (void)unused;
     uint64_t mask = UINT64_C(1) << (SETID_SIGNAL - 1);
     require(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
-    shared->flag = 1;
-    return wait_forever();
 }
 
 static void has_a_deaf_thread(void)
 {
     make_idle();
-    thread(is_deaf, NULL);
-    wait_for(&shared->flag, 1);
+    changed_thread(0, block_the_signal);
 }
 
 /* More of them than the library remembers. */
 static void *is_one_of_many(void *unused)
 {
     (void)unused;
-    uint64_t mask = UINT64_C(1) << (SETID_SIGNAL - 1);
-    require(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, NULL, 8) == 0, "rt_sigprocmask");
+    block_the_signal();
     __atomic_add_fetch(&shared->count, 1, __ATOMIC_SEQ_CST);
     return wait_forever();
 }
@@ -257,13 +248,8 @@ static void has_a_silent_supervisor(void)
 }
 
 #define REPEATED(what, make_, call_, status_) \
-    {.name = what, \
-     .cannot = no_user_namespace, \
-     .needs_ids = true, \
-     .make = make_, \
-     .call = call_, \
-     .outcomes = REFUSED, \
-     .status = status_}
+    SITUATION(what, .cannot = no_user_namespace, .needs_ids = true, .make = make_, .call = call_, .outcomes = REFUSED, \
+              .status = status_)
 
 void promise_of_leaks(void)
 {

@@ -505,12 +505,8 @@ static void make_many_deaf(void)
 #define DUMPABLE(what, make_, call_, ...) \
     {.name = "another thread clears the dumpable flag during " what, .make = make_, .call = call_, __VA_ARGS__}
 #define IN_TIME(what, make_, call_, within_) \
-    {.name = "a deadline of " what, \
-     .make = make_, \
-     .call = call_, \
-     .within = within_, \
-     .outcomes = REFUSED, \
-     .status = EC_SECURITY_ETHREAD}
+    SITUATION("a deadline of " what, .make = make_, .call = call_, .within = within_, .outcomes = REFUSED, \
+              .status = EC_SECURITY_ETHREAD)
 
 void promise_of_others(void)
 {

@@ -208,16 +208,7 @@ static void make_sharer_beside(void)
 
 /* --- SCHED_DEADLINE, which a thread cannot hand on ------------------------------------------------------------------------------ */
 
-static const char *no_deadlines(void)
-{
-    pid_t pid = fork();
-    if (pid == 0)
-        _exit(schedule_by_deadline() ? 0 : 1);
-    int status = -1;
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    return status ? "SCHED_DEADLINE cannot be had here" : NULL;
-}
+static const char *no_deadlines(void) { return child_can(schedule_by_deadline) ? NULL : "SCHED_DEADLINE cannot be had here"; }
 
 static void make_deadline(void)
 {
@@ -234,13 +225,7 @@ static void make_deadline_filtered(void)
 
 /* --- standard error takes no line ------------------------------------------------------------------------------------------------- */
 
-static void *kills_itself_at_capset(void *unused)
-{
-    (void)unused;
-    filter(SYS_capset, -1, SECCOMP_RET_KILL_THREAD, false);
-    shared->flag = 1;
-    return wait_forever();
-}
+static void dies_at_capset(void) { filter(SYS_capset, -1, SECCOMP_RET_KILL_THREAD, false); }
 
 static void fill_standard_error(void)
 {
@@ -250,7 +235,7 @@ static void fill_standard_error(void)
     while (write(2, block, sizeof block) > 0 || write(2, block, 1) > 0)
         ;
     require(fcntl(2, F_SETFL, 0) == 0, "O_NONBLOCK");
-    thread_beside(2, kills_itself_at_capset, NULL);
+    changed_thread(2, dies_at_capset);
 }
 
 static void process_1_with_full_stderr(void) { as_process_1(fill_standard_error); }
@@ -400,7 +385,7 @@ static void make_silent_standard_error(void)
     answers_flush = true;
     require(mount_of_silence(&server) && dup2(open("/mnt/file", O_WRONLY | O_APPEND), 2) == 2 && close(dup(2)) == 0,
             "a file of a FUSE file system");
-    thread_beside(2, kills_itself_at_capset, NULL);
+    changed_thread(2, dies_at_capset);
     fall_silent();
 }
 

@@ -93,13 +93,9 @@ static void over_itself(void)
 }
 
 /* One thread is in the source already. */
-static void *is_in_the_source(void *unused)
+static void enters_the_source(void)
 {
-    (void)unused;
-    shared->tid = gettid_raw();
     require(unshare(CLONE_FS) == 0 && chroot(PLACE "/dir") == 0 && chdir("/") == 0, "a root directory of its own");
-    shared->flag = 1;
-    return wait_forever();
 }
 
 static void thread_in_source(void)
@@ -108,7 +104,7 @@ static void thread_in_source(void)
                 mkdir(PLACE "/dir", 0755) == 0 && mount(PLACE "/dir", JAIL, NULL, MS_BIND, NULL) == 0 &&
                 mount(NULL, JAIL, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) == 0 && place_of(JAIL, wanted),
             "a bind mount");
-    thread_beside(2, is_in_the_source, NULL);
+    changed_thread(2, enters_the_source);
 }
 
 static void without_statx(void)
@@ -179,12 +175,8 @@ static void roots_are_as_before(pid_t pid)
 }
 
 #define ENTERS(what, make_, call_) \
-    {.name = "chroot to a bind mount of the root directory" what, \
-     .cannot = no_mount_ids, \
-     .make = make_, \
-     .call = call_, \
-     .after = roots_are_the_mount, \
-     .outcomes = DONE}
+    SITUATION("chroot to a bind mount of the root directory" what, .cannot = no_mount_ids, .make = make_, .call = call_, \
+              .after = roots_are_the_mount, .outcomes = DONE)
 
 void promise_of_roots(void)
 {

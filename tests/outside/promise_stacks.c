@@ -234,17 +234,6 @@ static void *blocks_the_signal(void *unused)
     return wait_forever();
 }
 
-static bool gives_up(unsigned capability)
-{
-    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-    struct __user_cap_data_struct data[2];
-    if (syscall(SYS_capget, &header, data))
-        return false;
-    data[0].permitted &= ~(1u << capability);
-    data[0].effective &= ~(1u << capability);
-    return syscall(SYS_capset, &header, data) == 0;
-}
-
 static void measures(void *arg)
 {
     static const char *const options[][2] = {{"supplemental_groups", "4715 4716"},
@@ -269,7 +258,7 @@ static void measures(void *arg)
         thread(blocks_the_signal, NULL);
         wait_for(&is_deaf, 1);
     }
-    if (it->beside == NOT_HELD && !gives_up(CAP_NET_BIND_SERVICE))
+    if (it->beside == NOT_HELD && !give_up_caps(BIT(CAP_NET_BIND_SERVICE)))
         _exit(83);
     if (it->beside == FILTERED || it->beside == REFUSED_BY_FILTER)
         filter(it->beside == FILTERED ? SYS_uname : SYS_capset, -1, FAILS_WITH(EPERM), true);

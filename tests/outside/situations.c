@@ -1,5 +1,6 @@
 /* Runs every situation, prints which outcome each had, and holds that against docs/situations.md. See situations.h. */
 
+#include "own_malloc.h"
 #include "policy_of.h"
 #include "seccomp.h"
 #include "situations.h"
@@ -59,6 +60,14 @@ int stop_all_within(const char *seconds)
 
 int stop_all(void) { return stop_all_within(NULL); }
 
+int stops_and_drop(unsigned stops)
+{
+    int status = EC_SECURITY_OK;
+    for (unsigned at = 0; at < stops && status == EC_SECURITY_OK; at++)
+        status = stop_all();
+    return status == EC_SECURITY_OK ? drop() : status;
+}
+
 int refusable_drop(void) { return drop_within("0.5"); }
 
 void go_through(void)
@@ -75,6 +84,18 @@ void go_through(void)
     if (current->then)
         current->then();
     report(status, text);
+}
+
+static void *goes_through(void *unused)
+{
+    go_through();
+    return unused;
+}
+
+void go_through_beside(void)
+{
+    thread(goes_through, NULL);
+    wait_forever();
 }
 
 static void child(void *unused)
@@ -197,6 +218,16 @@ void thread_beside(unsigned idle, void *(*body)(void *), void *arg)
     wait_for(&shared->flag, 1);
 }
 
+static void *changes_itself(void *change)
+{
+    shared->tid = gettid_raw();
+    (*(void (**)(void))change)();
+    shared->flag = 1;
+    return wait_forever();
+}
+
+void changed_thread(unsigned idle, void (*change)(void)) { thread_beside(idle, changes_itself, &change); }
+
 pid_t gettid_raw(void) { return (pid_t)syscall(SYS_gettid); }
 
 char state_of(pid_t pid, pid_t tid)
@@ -225,17 +256,11 @@ void filter_by(long number, unsigned which, long argument, unsigned action, bool
 
 /* --- memory that runs out ------------------------------------------------------------------------------------------ */
 
-/* glibc's own, under the names it keeps for just this. */
-void *__libc_malloc(size_t);
-void *__libc_calloc(size_t, size_t);
-void *__libc_realloc(void *, size_t);
-void *__libc_memalign(size_t, size_t);
-
 volatile long fail_at, allocations;
 volatile pid_t failing_thread;
 void (*instead_of_failing)(void);
 
-static bool runs_out(void)
+static bool memory_refused(void)
 {
     if (!failing_thread || failing_thread != gettid_raw())
         return false;
@@ -245,22 +270,7 @@ static bool runs_out(void)
         instead_of_failing();
         return false;
     }
-    errno = ENOMEM;
     return true;
-}
-
-void *malloc(size_t size) { return runs_out() ? NULL : __libc_malloc(size); }
-void *calloc(size_t count, size_t size) { return runs_out() ? NULL : __libc_calloc(count, size); }
-void *realloc(void *at, size_t size) { return runs_out() ? NULL : __libc_realloc(at, size); }
-void *memalign(size_t align, size_t size) { return runs_out() ? NULL : __libc_memalign(align, size); }
-void *aligned_alloc(size_t align, size_t size) { return memalign(align, size); }
-int posix_memalign(void **out, size_t align, size_t size)
-{
-    void *at = memalign(align, size);
-    if (!at)
-        return ENOMEM;
-    *out = at;
-    return 0;
 }
 
 /* --- the parent's side --------------------------------------------------------------------------------------------- */

@@ -73,12 +73,14 @@ extern const struct situation *current;
 
 /* In the child. */
 void go_through(void);                                    /* ready, call, report, and then */
+void go_through_beside(void);                             /* the same, but not by the leader, which waits */
 void complain(const char *format, ...) PRINTF_LIKE(1, 2); /* something is wrong that only the inside can see */
 int drop(void);                                           /* ec_security_apply, as asked for */
 int drop_within(const char *seconds);                     /* the same with a deadline */
 int refusable_drop(void);                                 /* with a short deadline */
 int stop_all_within(const char *seconds);
 int stop_all(void);                            /* a call that stops every thread, and changes nothing */
+int stops_and_drop(unsigned stops);            /* so many of them, then the drop */
 void require(bool held, const char *what);     /* else the child ends: the situation could not be made */
 void thread(void *(*body)(void *), void *arg); /* detached */
 void deaf_bare_thread(unsigned later);         /* by clone(2); it hears the set*id signal so many ms after shared->flag is set */
@@ -88,7 +90,8 @@ void wait_for(volatile int *word, int value);  /* until it has the value */
 void nap(unsigned milliseconds);
 void *wait_forever(void); /* the end of a thread that stays */
 void thread_beside(unsigned idle, void *(*body)(void *),
-                   void *arg); /* and idle ones; returns when it has set shared->flag to 1 */
+                   void *arg);                            /* and idle ones; returns when it has set shared->flag to 1 */
+void changed_thread(unsigned idle, void (*change)(void)); /* the same of shared->tid, which changes itself, and stays */
 pid_t gettid_raw(void);
 char state_of(pid_t pid, pid_t tid); /* the letter of /proc/PID/task/TID/stat, 0 if there is none */
 bool kernel_before(unsigned major, unsigned minor);

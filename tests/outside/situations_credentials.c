@@ -49,50 +49,18 @@ void raw_drop(unsigned uid, uint64_t keep)
     set_raw_caps(keep, keep, 0);
 }
 
-static void *drops_by_itself(void *unused)
-{
-    (void)unused;
-    shared->tid = gettid_raw();
-    raw_drop(ECUSER_UID, BIT(10));
-    shared->flag = 1;
-    return wait_forever();
-}
+static void keeps_one(void) { raw_drop(ECUSER_UID, BIT(10)); }
+static void keeps_none(void) { raw_drop(ECUSER_UID, 0); }
+static void becomes_another(void) { raw_drop(65534, BIT(10)); }
 
-static void *drops_all_by_itself(void *unused)
-{
-    (void)unused;
-    shared->tid = gettid_raw();
-    raw_drop(ECUSER_UID, 0);
-    shared->flag = 1;
-    return wait_forever();
-}
-
-static void *becomes_another(void *unused)
-{
-    (void)unused;
-    shared->tid = gettid_raw();
-    raw_drop(65534, BIT(10));
-    shared->flag = 1;
-    return wait_forever();
-}
-
-static void make_dropped_thread(void) { thread_beside(2, drops_by_itself, NULL); }
-
-static void make_bare_thread(void) { thread_beside(2, drops_all_by_itself, NULL); }
-
-static void make_other_thread(void) { thread_beside(2, becomes_another, NULL); }
+static void make_dropped_thread(void) { changed_thread(2, keeps_one); }
+static void make_bare_thread(void) { changed_thread(2, keeps_none); }
+static void make_other_thread(void) { changed_thread(2, becomes_another); }
 
 static long filtered_call, filtered_argument;
 static unsigned filter_action;
 
-static void *filters_itself(void *unused)
-{
-    (void)unused;
-    shared->tid = gettid_raw();
-    filter(filtered_call, filtered_argument, filter_action, false);
-    shared->flag = 1;
-    return wait_forever();
-}
+static void filters_itself(void) { filter(filtered_call, filtered_argument, filter_action, false); }
 
 static void make_filter(long call, long argument, unsigned action)
 {
@@ -100,7 +68,7 @@ static void make_filter(long call, long argument, unsigned action)
     filtered_argument = argument;
     filter_action = action;
     /* More than the caller looks after at a time: the filtered one is the last. */
-    thread_beside(80, filters_itself, NULL);
+    changed_thread(80, filters_itself);
 }
 
 static void make_filter_capset(void) { make_filter(SYS_capset, -1, SECCOMP_RET_ERRNO | EPERM); }
@@ -117,20 +85,11 @@ static int drop_killed_amid(void)
     return drop();
 }
 
-/* Not by the leader, which would stay in the list of threads as a zombie. */
-static void *calls_beside(void *unused)
-{
-    (void)unused;
-    go_through();
-    return NULL;
-}
-
+/* A leader would stay in the list of threads as a zombie. */
 static void killed_amid_beside(void)
 {
     make_vfork_for_a_while();
-    thread(calls_beside, NULL);
-    for (;;)
-        pause();
+    go_through_beside();
 }
 
 /* The others wait for longer than they sleep before they look whether the caller is still there. */
@@ -144,19 +103,12 @@ static void make_filter_futex(void) { make_filter(SYS_futex, -1, SECCOMP_RET_ERR
 
 static char new_root[] = "/tmp/ec-situations.XXXXXX";
 
-static void *unshares_fs(void *unused)
-{
-    (void)unused;
-    shared->tid = gettid_raw();
-    require(unshare(CLONE_FS) == 0, "unshare");
-    shared->flag = 1;
-    return wait_forever();
-}
+static void unshares_fs(void) { require(unshare(CLONE_FS) == 0, "unshare"); }
 
 static void make_unshared_fs(void)
 {
     require(mkdtemp(new_root) != NULL && chmod(new_root, 0755) == 0, "mkdtemp");
-    thread_beside(2, unshares_fs, NULL);
+    changed_thread(2, unshares_fs);
 }
 
 static int drop_with_root(void)
@@ -179,18 +131,14 @@ static void roots_are_alike(pid_t pid)
     rmdir(leader);
 }
 
-static void *unshares_files(void *unused)
+static void unshares_files(void)
 {
-    (void)unused;
-    shared->tid = gettid_raw();
     require(unshare(CLONE_FILES) == 0, "unshare");
     for (int fd = 3; fd < 64; fd++)
         close(fd);
-    shared->flag = 1;
-    return wait_forever();
 }
 
-static void make_unshared_files(void) { thread_beside(2, unshares_files, NULL); }
+static void make_unshared_files(void) { changed_thread(2, unshares_files); }
 
 void situations_of_other_credentials(void)
 {

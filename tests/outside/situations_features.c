@@ -21,26 +21,16 @@ static void no_ambient(void)
     lacks(SYS_prctl, PR_CAP_AMBIENT, EINVAL);
 }
 
-static void no_nnp(void)
+static void no_options(int get, int set)
 {
     idle_threads(2);
-    lacks(SYS_prctl, PR_GET_NO_NEW_PRIVS, EINVAL);
-    lacks(SYS_prctl, PR_SET_NO_NEW_PRIVS, EINVAL);
+    lacks(SYS_prctl, get, EINVAL);
+    lacks(SYS_prctl, set, EINVAL);
 }
 
-static void no_bounding(void)
-{
-    idle_threads(2);
-    lacks(SYS_prctl, PR_CAPBSET_READ, EINVAL);
-    lacks(SYS_prctl, PR_CAPBSET_DROP, EINVAL);
-}
-
-static void no_securebits(void)
-{
-    idle_threads(2);
-    lacks(SYS_prctl, PR_GET_SECUREBITS, EINVAL);
-    lacks(SYS_prctl, PR_SET_SECUREBITS, EINVAL);
-}
+static void no_nnp(void) { no_options(PR_GET_NO_NEW_PRIVS, PR_SET_NO_NEW_PRIVS); }
+static void no_bounding(void) { no_options(PR_CAPBSET_READ, PR_CAPBSET_DROP); }
+static void no_securebits(void) { no_options(PR_GET_SECUREBITS, PR_SET_SECUREBITS); }
 
 static void no_version_3(void)
 {
@@ -60,11 +50,13 @@ static void no_new_calls(void)
 }
 
 /* Since Linux 6.14. An older one refuses it, before anything has changed. */
-static int drop_with_new_securebit(void)
+static int with_option(const char *option, const char *value)
 {
-    return apply_of((const char *const[]){"user", ids() ? "ecuser" : NULL, "capabilities", "cap_net_bind_service+ep",
-                                          "securebits", "exec_restrict_file", NULL});
+    return apply_of(
+        (const char *const[]){"user", ids() ? "ecuser" : NULL, "capabilities", "cap_net_bind_service+ep", option, value, NULL});
 }
+
+static int drop_with_new_securebit(void) { return with_option("securebits", "exec_restrict_file"); }
 
 static void has_new_securebit(void)
 {
@@ -88,20 +80,6 @@ static void fewer_capabilities(void)
     require(seccomp_rule(rule, SECCOMP_FILTER_FLAG_TSYNC) == 0, "seccomp");
 }
 
-static int with_option(const char *option, const char *value)
-{
-    ec_security_policy *policy = ec_security_policy_new();
-    int status = ids() ? ec_security_policy_set(policy, "user", "ecuser") : EC_SECURITY_OK;
-    if (status == EC_SECURITY_OK)
-        status = ec_security_policy_set(policy, "capabilities", "cap_net_bind_service+ep");
-    if (status == EC_SECURITY_OK)
-        status = ec_security_policy_set(policy, option, value);
-    if (status == EC_SECURITY_OK)
-        status = ec_security_policy_apply(policy);
-    ec_security_policy_free(policy);
-    return status;
-}
-
 static int with_ambient(void) { return with_option("ambient", "cap_net_bind_service"); }
 
 static int with_root(void)
@@ -109,8 +87,7 @@ static int with_root(void)
     static char directory[] = "/tmp/ec-situations.XXXXXX";
     if (!mkdtemp(directory) || chmod(directory, 0755) < 0)
         complain("mkdtemp: %s", strerror(errno));
-    int status = with_option("chroot", directory);
-    return status;
+    return with_option("chroot", directory);
 }
 
 static void remove_root(pid_t pid)

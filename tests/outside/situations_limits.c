@@ -42,37 +42,43 @@ static void no_descriptor(void)
 
 static int drop_without_names(void) { return apply_of((const char *const[]){"capabilities", "cap_net_bind_service+ep", NULL}); }
 
-/* With room for none, one, two … descriptors, each in a child: an error that says so, or done. */
-static int each_number_of_descriptors(void)
+/* A drop with none of something left, with one, two …, each in a child of its own: it ends with status 0 where it is done, with 1
+ * where it is refused as it should be. */
+static int drop_with_each(int most, const char *what, void (*drop_with)(int left))
 {
-    bool done = false;
-    for (int left = 0; left < 12; left++) {
+    int status = -1;
+    for (int left = 0; left <= most; left++) {
         pid_t pid = fork();
         if (pid == 0) {
             idle_threads(2);
-            fill_descriptors(left);
-            int status = drop();
-            const char *text = ec_security_last_error();
-            if (status == EC_SECURITY_OK)
-                _exit(0);
-            if (!strstr(text, "EMFILE"))
-                complain("%d descriptors left: %d %s", left, status, text);
-            struct process *seen = look(getpid());
-            if (seen && seen->len && seen->threads[0].nnp)
-                complain("%d descriptors left: refused, and yet changed", left);
-            _exit(status == EC_SECURITY_ERESOURCE || status == EC_SECURITY_ELOOKUP ? 1 : 2);
+            drop_with(left);
         }
-        int status;
         waitpid(pid, &status, 0);
         if (!WIFEXITED(status) || WEXITSTATUS(status) > 1)
-            complain("%d descriptors left: wait status %x", left, (unsigned)status);
-        done = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-        shared->count += !done;
+            complain("%d %s left: wait status %x", left, what, (unsigned)status);
+        shared->count += status != 0;
     }
-    if (!done)
-        complain("not done with 11 descriptors left");
+    if (status)
+        complain("not done with %d %s left", most, what);
     return drop();
 }
+
+static void drop_with_descriptors(int left)
+{
+    fill_descriptors(left);
+    int status = drop();
+    const char *text = ec_security_last_error();
+    if (status == EC_SECURITY_OK)
+        _exit(0);
+    if (!strstr(text, "EMFILE"))
+        complain("%d descriptors left: %d %s", left, status, text);
+    struct process *seen = look(getpid());
+    if (seen && seen->len && seen->threads[0].nnp)
+        complain("%d descriptors left: refused, and yet changed", left);
+    _exit(status == EC_SECURITY_ERESOURCE || status == EC_SECURITY_ELOOKUP ? 1 : 2);
+}
+
+static int each_number_of_descriptors(void) { return drop_with_each(11, "descriptors", drop_with_descriptors); }
 
 static void tell_refusals(pid_t pid)
 {
@@ -100,41 +106,26 @@ static void at_process_limit_with_filter(void)
 
 /* --- memory --------------------------------------------------------------------------------------------------------------------- */
 
-/* With one page more of address space each time, each in a child. */
-static int each_size_of_memory(void)
+static void drop_with_pages(int left)
 {
-    bool done = false;
-    for (int pages = 0; pages < 60; pages++) {
-        pid_t pid = fork();
-        if (pid == 0) {
-            idle_threads(2);
-            unsigned long have = 0;
-            FILE *file = fopen("/proc/self/statm", "re");
-            require(file && fscanf(file, "%lu", &have) == 1, "statm");
-            fclose(file);
-            rlim_t bytes = (rlim_t)(have + (unsigned long)pages) * 4096;
-            struct rlimit limit = {bytes, bytes};
-            require(setrlimit(RLIMIT_AS, &limit) == 0, "RLIMIT_AS");
-            int status = drop();
-            if (status == EC_SECURITY_OK)
-                _exit(0);
-            const char *text = ec_security_last_error();
-            /* Without a page for the text, the status has to do. */
-            if (status != EC_SECURITY_ERESOURCE || (*text && !strstr(text, "out of memory") && !strstr(text, "ENOMEM")))
-                complain("%d pages left: %d %s", pages, status, text);
-            _exit(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 0 ? 1 : 2);
-        }
-        int status;
-        waitpid(pid, &status, 0);
-        if (!WIFEXITED(status) || WEXITSTATUS(status) > 1)
-            complain("%d pages left: wait status %x", pages, (unsigned)status);
-        done = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-        shared->count += !done;
-    }
-    if (!done)
-        complain("not done with 59 pages left");
-    return drop();
+    unsigned long have = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    require(file && fscanf(file, "%lu", &have) == 1, "statm");
+    fclose(file);
+    rlim_t bytes = (rlim_t)(have + (unsigned long)left) * 4096;
+    struct rlimit limit = {bytes, bytes};
+    require(setrlimit(RLIMIT_AS, &limit) == 0, "RLIMIT_AS");
+    int status = drop();
+    if (status == EC_SECURITY_OK)
+        _exit(0);
+    const char *text = ec_security_last_error();
+    /* Without a page for the text, the status has to do. */
+    if (status != EC_SECURITY_ERESOURCE || (*text && !strstr(text, "out of memory") && !strstr(text, "ENOMEM")))
+        complain("%d pages left: %d %s", left, status, text);
+    _exit(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 0 ? 1 : 2);
 }
+
+static int each_size_of_memory(void) { return drop_with_each(59, "pages", drop_with_pages); }
 
 /* Each allocation of a call fails once, each in a child. With `theirs`, glibc's lookup of names may end the process, before
  * anything is changed: without memory glibc 2.36 runs into an assertion or a NULL pointer, or finds nobody. */

@@ -144,15 +144,7 @@ static void noise_goes_on(void)
 }
 
 /* All threads parked and let go a number of times, then the drop: more chances for what happens seldom. */
-static int many_stops_and_drop(void)
-{
-    for (int at = 0; at < 20; at++) {
-        int status = stop_all();
-        if (status != EC_SECURITY_OK)
-            return status;
-    }
-    return drop();
-}
+static int many_stops_and_drop(void) { return stops_and_drop(20); }
 
 /* --- callers --------------------------------------------------------------------------------------------------------- */
 

@@ -1,5 +1,6 @@
 /* Situations that the process itself is in: its /proc, its namespaces, its parents, its seccomp filter, its securebits. */
 
+#include "policy_of.h"
 #include "situations.h"
 
 #include <dlfcn.h>
@@ -277,16 +278,7 @@ static void forks_amid_calls(void)
 
 /* --- user namespaces ---------------------------------------------------------------------------------------------------------- */
 
-const char *no_user_namespace(void)
-{
-    pid_t pid = fork();
-    if (pid == 0)
-        _exit(user_namespace() ? 0 : 1);
-    int status = -1;
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    return status ? "no user namespace can be made here" : NULL;
-}
+const char *no_user_namespace(void) { return child_can(user_namespace) ? NULL : "no user namespace can be made here"; }
 
 /* Reads its own state, which is what the test compares with: only the sets are to change. */
 static void want_as_it_is(uint64_t caps)
@@ -319,16 +311,7 @@ static int own_user_with_groups_denied(void)
     return ec_security_apply(NULL, "0", "cap_net_bind_service+ep");
 }
 
-static int other_groups(void)
-{
-    ec_security_policy *policy = ec_security_policy_new();
-    int status = ec_security_policy_set(policy, "supplemental_groups", "0 1 2 3");
-    if (status == EC_SECURITY_OK)
-        status = ec_security_policy_apply(policy);
-    ec_security_policy_free(policy);
-    return status;
-}
-
+static int other_groups(void) { return apply_of((const char *const[]){"supplemental_groups", "0 1 2 3", NULL}); }
 static int unmapped_user(void) { return ec_security_apply("4711", "0", ""); }
 static int unmapped_group(void) { return ec_security_apply(NULL, "4712", ""); }
 
@@ -354,27 +337,11 @@ static void bits_ambient_off(void) { with_bits(SECBIT_NO_CAP_AMBIENT_RAISE_LOCKE
 
 static int ambient_drop(void)
 {
-    ec_security_policy *policy = ec_security_policy_new();
-    int status = ids() ? ec_security_policy_set(policy, "user", "ecuser") : EC_SECURITY_OK;
-    if (status == EC_SECURITY_OK)
-        status = ec_security_policy_set(policy, "capabilities", "cap_net_bind_service+ep");
-    if (status == EC_SECURITY_OK)
-        status = ec_security_policy_set(policy, "ambient", "cap_net_bind_service");
-    if (status == EC_SECURITY_OK)
-        status = ec_security_policy_apply(policy);
-    ec_security_policy_free(policy);
-    return status;
+    return apply_of((const char *const[]){"user", ids() ? "ecuser" : NULL, "capabilities", "cap_net_bind_service+ep", "ambient",
+                                          "cap_net_bind_service", NULL});
 }
 
-static int bits_drop(void)
-{
-    ec_security_policy *policy = ec_security_policy_new();
-    int status = ec_security_policy_set(policy, "securebits", "noroot noroot_locked");
-    if (status == EC_SECURITY_OK)
-        status = ec_security_policy_apply(policy);
-    ec_security_policy_free(policy);
-    return status;
-}
+static int bits_drop(void) { return apply_of((const char *const[]){"securebits", "noroot noroot_locked", NULL}); }
 
 /* --- filters of the whole process ---------------------------------------------------------------------------------------------- */
 

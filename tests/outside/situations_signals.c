@@ -114,15 +114,7 @@ static void make_storm(void)
         nap(1);
 }
 
-static int ten_stops_and_drop(void)
-{
-    for (int at = 0; at < 10; at++) {
-        int status = stop_all();
-        if (status != EC_SECURITY_OK)
-            return status;
-    }
-    return drop();
-}
+static int ten_stops_and_drop(void) { return stops_and_drop(10); }
 
 /* Whether a signal to the process, not to one thread, has not been taken yet. */
 static bool is_pending_to(pid_t pid, int signal)
