@@ -47,6 +47,19 @@ _ec_security_processes()
     (cd /proc && printf '%s\n' [0-9]* && cat [0-9]*/comm 2>/dev/null) | sort -u
 }
 
+# Of these words, those that go on from $cur.
+_ec_security_words()
+{
+    mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur")
+}
+
+# The same of files (-f), or of commands (-c).
+_ec_security_paths()
+{
+    compopt -o filenames
+    mapfile -t COMPREPLY < <(compgen "$1" -- "$cur")
+}
+
 _ec_security()
 {
     local cur=${COMP_WORDS[COMP_CWORD]} prev='' command='' i
@@ -61,7 +74,7 @@ _ec_security()
     done
 
     if [[ -z $command ]]; then
-        mapfile -t COMPREPLY < <(compgen -W 'check show diff watch exec explain convert help -h --help -V --version' -- "$cur")
+        _ec_security_words 'check show diff watch exec explain convert help -h --help -V --version'
         return
     fi
 
@@ -96,16 +109,15 @@ _ec_security()
     case $command in
         check)
             if [[ $cur == -* ]]; then
-                mapfile -t COMPREPLY < <(compgen -W '-o --option -f --file -n --no-rehearsal -q --quiet --color=auto
-                    --color=always --color=never -h --help' -- "$cur")
+                _ec_security_words '-o --option -f --file -n --no-rehearsal -q --quiet --color=auto
+                    --color=always --color=never -h --help'
             else
-                compopt -o filenames
-                mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+                _ec_security_paths -f
             fi ;;
         show)
             if [[ $cur == -* ]]; then
-                mapfile -t COMPREPLY < <(compgen -W '-a --all -c --children -v --verdict -u --user -C --capability
-                    -d --odd -j --json -l --lines --color=auto --color=always --color=never -h --help' -- "$cur")
+                _ec_security_words '-a --all -c --children -v --verdict -u --user -C --capability
+                    -d --odd -j --json -l --lines --color=auto --color=always --color=never -h --help'
             elif [[ $prev == @(-u|--user) ]]; then
                 mapfile -t COMPREPLY < <(compgen -u -- "$cur")
             elif [[ $prev == @(-C|--capability) ]]; then
@@ -113,27 +125,25 @@ _ec_security()
                 [[ $cur == *,* ]] && before=${cur%,*},
                 mapfile -t COMPREPLY < <(compgen -P "$before" -W "$(_ec_security_caps)" -- "${cur##*,}")
             else
-                mapfile -t COMPREPLY < <(compgen -W "$(_ec_security_processes)" -- "$cur")
+                _ec_security_words "$(_ec_security_processes)"
             fi ;;
         diff)
             if [[ $cur == -* ]]; then
-                mapfile -t COMPREPLY < <(compgen -W '--color=auto --color=always --color=never -h --help' -- "$cur")
+                _ec_security_words '--color=auto --color=always --color=never -h --help'
             else
-                mapfile -t COMPREPLY < <(compgen -W "$(_ec_security_processes)" -- "$cur")
+                _ec_security_words "$(_ec_security_processes)"
             fi ;;
         watch)
             if [[ $cur == -* ]]; then
-                mapfile -t COMPREPLY < <(compgen -W '-i --interval --color=auto --color=always --color=never -h --help' \
-                    -- "$cur")
+                _ec_security_words '-i --interval --color=auto --color=always --color=never -h --help'
             elif [[ $prev != @(-i|--interval) ]]; then
-                mapfile -t COMPREPLY < <(compgen -W "$(_ec_security_processes)" -- "$cur")
+                _ec_security_words "$(_ec_security_processes)"
             fi ;;
         convert)
             if [[ $cur == -?* ]]; then
-                mapfile -t COMPREPLY < <(compgen -W '-h --help' -- "$cur")
+                _ec_security_words '-h --help'
             else
-                compopt -o filenames
-                mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+                _ec_security_paths -f
             fi ;;
         exec)
             # The command to be executed, and its arguments, complete as they do by themselves.
@@ -151,24 +161,22 @@ _ec_security()
             if ((i < COMP_CWORD)) && declare -F _command_offset >/dev/null; then
                 _command_offset "$i"
             elif [[ $prev == @(-f|--file) ]]; then
-                compopt -o filenames
-                mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+                _ec_security_paths -f
             elif [[ $cur == -* && $prev != -- ]]; then
-                mapfile -t COMPREPLY < <(compgen -W '-f --file -o --option -e --environment -q --quiet -h --help --' -- "$cur")
+                _ec_security_words '-f --file -o --option -e --environment -q --quiet -h --help --'
             else
-                compopt -o filenames
-                mapfile -t COMPREPLY < <(compgen -c -- "$cur")
+                _ec_security_paths -c
             fi ;;
         explain)
             if [[ $cur == -* ]]; then
-                mapfile -t COMPREPLY < <(compgen -W '--color=auto --color=always --color=never -h --help' -- "$cur")
+                _ec_security_words '--color=auto --color=always --color=never -h --help'
             else
                 local before=''
                 [[ $cur == *,* ]] && before=${cur%,*},
                 compopt -o nospace
                 mapfile -t COMPREPLY < <(compgen -P "$before" -W "all $(_ec_security_caps)" -- "${cur##*,}")
             fi ;;
-        help) mapfile -t COMPREPLY < <(compgen -W 'check show diff watch exec explain convert' -- "$cur") ;;
+        help) _ec_security_words 'check show diff watch exec explain convert' ;;
     esac
 }
 
