@@ -41,10 +41,11 @@ _ec_security_values()
     esac
 }
 
-# Processes: their ids and their names.
+# Processes: their ids and their names. Anybody names a process of theirs as they like, and compgen -W expands each word as the
+# shell does: $(...) in a name would be executed.
 _ec_security_processes()
 {
-    (cd /proc && printf '%s\n' [0-9]* && cat [0-9]*/comm 2>/dev/null) | sort -u
+    (cd /proc && printf '%s\n' [0-9]* && cat [0-9]*/comm 2>/dev/null) | grep -x '[[:alnum:] ./:@_+-]*' | sort -u
 }
 
 # Of these words, those that go on from $cur.

@@ -15,6 +15,8 @@ def completed(*words, current=None):
         . "$1"; shift
         PATH=$1:$PATH; shift
         compopt() { :; }
+        # The name of a process, which this shell has here, is not executed.
+        printf %s '$(echo ecname)' >/proc/$$/comm
         COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMP_LINE="$*"; COMP_POINT=${#COMP_LINE}
         _ec_security
         printf '%s\\n' "${COMPREPLY[@]}"
@@ -48,6 +50,7 @@ def bash_completes():
     same(completed("show", "-C", "cap_kill,cap_net_ra"), ["cap_kill,cap_net_raw"])
     expect("python3" in completed("watch", "pyth"), "names of processes")
     expect(str(os.getpid()) in completed("show", ""), "process ids")
+    same(completed("show", "ecname"), [])
     same(completed("explain", "cap_sys_ad"), ["cap_sys_admin"])
     same(completed("help", "sh"), ["show"])
     expect("/etc/passwd" in completed("check", "/etc/pass"), "files")
