@@ -5,8 +5,11 @@ use std::fs;
 use std::panic;
 use std::path::Path;
 
+use chance::Chance;
+
 #[path = "../fuzz/checks/cap_text.rs"]
 mod cap_text;
+mod chance;
 #[path = "../fuzz/checks/stanza.rs"]
 mod stanza;
 
@@ -15,20 +18,10 @@ const MADE: usize = 20_000;
 /// Bytes of the longest of them.
 const LONGEST: usize = 4096;
 
-/// Numbers by chance (xorshift64*).
-struct Chance(u64);
-
 impl Chance {
     fn new() -> Chance {
         let seed = std::env::var("EC_SECURITY_SEED").ok();
         Chance(seed.map_or(0x9e37_79b9_7f4a_7c15, |seed| seed.parse::<u64>().expect("a number") | 1))
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16
     }
 
     /// A number below `end`, which is not 0.

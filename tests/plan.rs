@@ -4,6 +4,9 @@
 //! The model is written after kernel/sys.c (__sys_setresuid, __sys_setresgid), kernel/groups.c (may_setgroups), fs/open.c
 //! (chroot) and security/commoncap.c (cap_capset, cap_task_fix_setuid, cap_task_prctl), and shares nothing with src/plan.
 
+mod chance;
+
+use chance::Chance;
 use ec_security::caps::CapSets;
 use ec_security::plan::{
     Credentials, Plan, PlanKind, Probe, Refusal, SECUREBITS, Step, Target, TargetCaps, first_mismatch, plan,
@@ -219,17 +222,7 @@ impl Thread {
 
 // ---- cases by chance ------------------------------------------------------------------------------------------------
 
-/// xorshift64*
-struct Chance(u64);
-
 impl Chance {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16
-    }
-
     fn one_in(&mut self, n: u64) -> bool {
         self.next().is_multiple_of(n)
     }
