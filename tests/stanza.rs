@@ -2,20 +2,41 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::ops::Deref;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use ec_security::config::{Place, Setting, StanzaError, Value, load};
 use ec_security::error::Error;
 
-/// A fresh directory that only its owner can write to, whatever the umask.
-fn directory(name: &str) -> PathBuf {
+/// A fresh directory that only its owner can write to, whatever the umask. It is there until this is dropped.
+struct Directory(PathBuf);
+
+impl Deref for Directory {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn directory(name: &str) -> Directory {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("stanza-{name}-{}", std::process::id()));
     let _ = fs::remove_dir_all(&path);
     fs::create_dir_all(&path).unwrap();
     chmod(&path, 0o755);
-    path
+    Directory(path)
+}
+
+fn owner(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().uid()
 }
 
 fn chmod(path: &Path, mode: u32) {
@@ -129,7 +150,6 @@ fn table() {
     }
     assert!(cases.len() >= 60, "{} cases", cases.len());
     assert!(wrong.is_empty(), "{wrong}");
-    fs::remove_dir_all(copied).unwrap();
 }
 
 // ---- who may write, and what is no file -----------------------------------------------------------------------------
@@ -155,7 +175,7 @@ fn only_root_and_the_caller_may_write() {
     }
     for mode in [0o666, 0o664, 0o622, 0o620, 0o602, 0o646] {
         chmod(&file, mode);
-        let uid = std::os::unix::fs::MetadataExt::uid(&fs::metadata(&file).unwrap());
+        let uid = owner(&file);
         assert_eq!(
             message(&file, &dir),
             format!("DIR/a.conf: others can write to it (mode {mode:04o}, owner {uid}): chmod go-w")
@@ -174,7 +194,7 @@ fn only_root_and_the_caller_may_write() {
     for (mode, fine) in [(0o777, false), (0o775, false), (0o757, false), (0o1777, true), (0o700, true)] {
         chmod(&dir, mode);
         let got = message(&file, &dir);
-        let uid = std::os::unix::fs::MetadataExt::uid(&fs::metadata(&dir).unwrap());
+        let uid = owner(&dir);
         let wanted = if fine {
             "1 settings".to_owned()
         } else {
@@ -192,7 +212,6 @@ fn only_root_and_the_caller_may_write() {
     assert!(message(&dir.join("main.conf"), &dir).contains("include: DIR/conf.d: others can write to it (mode 0777"));
     chmod(&sub, 0o755);
     assert_eq!(message(&dir.join("main.conf"), &dir), "1 settings");
-    fs::remove_dir_all(dir).unwrap();
 }
 
 #[test]
@@ -242,7 +261,7 @@ fn links_are_followed_to_where_they_lead() {
             message(&dir.join("near/main.conf"), &dir),
             format!(
                 "DIR/near/main.conf:1:9: include: DIR/{component}: others can write to it (mode 0777, owner {}): chmod go-w",
-                std::os::unix::fs::MetadataExt::uid(&fs::metadata(&dir).unwrap())
+                owner(&dir)
             ),
             "{include}"
         );
@@ -254,7 +273,6 @@ fn links_are_followed_to_where_they_lead() {
         message(&dir.join("real/b.conf"), &dir),
         "DIR/real/b.conf:1:9: include: DIR/real/../near/again: includes itself: DIR/real/b.conf -> DIR/real/../near/again"
     );
-    fs::remove_dir_all(dir).unwrap();
 }
 
 #[test]
@@ -296,8 +314,6 @@ fn what_is_no_file_is_not_opened() {
     let outside = directory("kinds-main");
     write(&outside.join("main.conf"), format!("include \"{}\"", dir.display()));
     assert_eq!(message(&outside.join("main.conf"), &dir), "1 settings");
-    fs::remove_dir_all(dir).unwrap();
-    fs::remove_dir_all(outside).unwrap();
 }
 
 // ---- bounds ---------------------------------------------------------------------------------------------------------
@@ -336,7 +352,6 @@ fn includes_are_bounded() {
     }
     write(&dir.join("main"), format!("{STANZA}\ninclude full\n"));
     assert!(message(&dir.join("main"), &dir).contains("exceeds the limit: at most 4096 files"));
-    fs::remove_dir_all(dir).unwrap();
 }
 
 #[test]
@@ -362,7 +377,6 @@ fn sizes_are_bounded() {
         message(&dir.join("main.conf"), &dir),
         "DIR/main.conf:4:9: include: DIR/a.conf: exceeds 67108864 bytes together with the files read before it"
     );
-    fs::remove_dir_all(dir).unwrap();
 }
 
 #[test]
