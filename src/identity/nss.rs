@@ -78,65 +78,36 @@ const GROUP: (&CStr, &[u8]) = (c"/etc/group", b"group");
 
 /// getpwnam_r(3).
 pub fn user_by_name(name: &CStr) -> Result<Option<Passwd>, Failure> {
-    look_up(
-        PASSWD,
-        |entry, buf, len, result| {
-            // SAFETY: `name` ends in NUL, the other pointers are those of `look_up`, which is what getpwnam_r asks for.
-            unsafe { libc::getpwnam_r(name.as_ptr(), entry, buf, len, result) }
-        },
-        passwd,
-    )
+    // SAFETY: `name` ends in NUL.
+    unsafe { look_up(PASSWD, libc::getpwnam_r, name.as_ptr(), passwd) }
 }
 
 /// getpwuid_r(3).
 pub fn user_by_id(uid: u32) -> Result<Option<Passwd>, Failure> {
-    look_up(
-        PASSWD,
-        |entry, buf, len, result| {
-            // SAFETY: the pointers are those of `look_up`, which is what getpwuid_r asks for.
-            unsafe { libc::getpwuid_r(uid, entry, buf, len, result) }
-        },
-        passwd,
-    )
+    // SAFETY: the key is an id.
+    unsafe { look_up(PASSWD, libc::getpwuid_r, uid, passwd) }
 }
 
 /// getpwuid_r(3), for what [`Passwd`] leaves out.
 pub fn login_by_id(uid: u32) -> Result<Option<Login>, Failure> {
-    look_up(
-        PASSWD,
-        |entry, buf, len, result| {
-            // SAFETY: the pointers are those of `look_up`, which is what getpwuid_r asks for.
-            unsafe { libc::getpwuid_r(uid, entry, buf, len, result) }
-        },
-        |entry: &libc::passwd| {
-            let (name, home, shell) = (copied(entry.pw_name)?, copied(entry.pw_dir)?, copied(entry.pw_shell)?);
-            Ok(Login { name, home, shell })
-        },
-    )
+    let login = |entry: &libc::passwd| {
+        let (name, home, shell) = (copied(entry.pw_name)?, copied(entry.pw_dir)?, copied(entry.pw_shell)?);
+        Ok(Login { name, home, shell })
+    };
+    // SAFETY: the key is an id.
+    unsafe { look_up(PASSWD, libc::getpwuid_r, uid, login) }
 }
 
 /// getgrnam_r(3).
 pub fn group_by_name(name: &CStr) -> Result<Option<Group>, Failure> {
-    look_up(
-        GROUP,
-        |entry, buf, len, result| {
-            // SAFETY: `name` ends in NUL, the other pointers are those of `look_up`, which is what getgrnam_r asks for.
-            unsafe { libc::getgrnam_r(name.as_ptr(), entry, buf, len, result) }
-        },
-        group,
-    )
+    // SAFETY: `name` ends in NUL.
+    unsafe { look_up(GROUP, libc::getgrnam_r, name.as_ptr(), group) }
 }
 
 /// getgrgid_r(3).
 pub fn group_by_id(gid: u32) -> Result<Option<Group>, Failure> {
-    look_up(
-        GROUP,
-        |entry, buf, len, result| {
-            // SAFETY: the pointers are those of `look_up`, which is what getgrgid_r asks for.
-            unsafe { libc::getgrgid_r(gid, entry, buf, len, result) }
-        },
-        group,
-    )
+    // SAFETY: the key is an id.
+    unsafe { look_up(GROUP, libc::getgrgid_r, gid, group) }
 }
 
 /// getgrouplist(3): the groups that `name` is a member of, and `gid`, in any order, perhaps with duplicates.
@@ -181,11 +152,19 @@ pub fn group_list(name: &CStr, gid: u32) -> Result<Vec<u32>, Failure> {
     }
 }
 
+/// One of the four functions.
+type Lookup<K, E> = unsafe extern "C" fn(K, *mut E, *mut c_char, usize, *mut *mut E) -> c_int;
+
 /// Calls one of the four functions, with larger and larger buffers. `E` is `passwd` or `group`: plain data, for which all zeros is a
 /// valid value.
-fn look_up<E: PlainEntry, T>(
+///
+/// # Safety
+///
+/// `key` must be what the function takes: an id, or a name that ends in NUL.
+unsafe fn look_up<K: Copy, E: PlainEntry, T>(
     (file, database): (&CStr, &[u8]),
-    call: impl Fn(*mut E, *mut c_char, usize, *mut *mut E) -> c_int,
+    call: Lookup<K, E>,
+    key: K,
     take: impl Fn(&E) -> Result<T, Failure>,
 ) -> Result<Option<T>, Failure> {
     let mut capacity = FIRST_CAPACITY;
@@ -197,7 +176,8 @@ fn look_up<E: PlainEntry, T>(
         // SAFETY: see `E` above; `PlainEntry` is implemented for those two only.
         let mut entry: E = unsafe { mem::zeroed() };
         let mut result = ptr::null_mut();
-        let error = call(&mut entry, buf.as_mut_ptr().cast(), capacity, &mut result);
+        // SAFETY: the caller vouches for `key`; the entry and the result are ours to be written, and `buf` has that capacity.
+        let error = unsafe { call(key, &mut entry, buf.as_mut_ptr().cast(), capacity, &mut result) };
         match error {
             0 if !result.is_null() => return take(&entry).map(Some),
             // Accepted only after two equal answers: glibc also answers "no such entry" if one source fails for a moment and the
