@@ -23,7 +23,7 @@ pub enum StanzaError {
     #[error(transparent)]
     File(FileError),
     /// The file has no `Security` stanza.
-    #[error("{}: no Security stanza{}{}", FileName(.file), Nested(.nested), Similar(.similar))]
+    #[error("{}: no Security stanza{}{}", FileName(.file), IfSome(.nested, nested_one), IfSome(.similar, similar_one))]
     NoStanza {
         /// The file as it was named, or empty for a text.
         file: TryArc<Vec<u8>>,
@@ -45,7 +45,7 @@ impl From<OutOfMemory> for StanzaError {
 
 /// Where a text leaves the grammar.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{place}: {found}: expected {expected}{}", Within(.within))]
+#[error("{place}: {found}: expected {expected}{}", IfSome(.within, still_open))]
 pub struct SyntaxError {
     /// Where it stands; for something never closed, where it was opened.
     pub place: Place,
@@ -77,7 +77,7 @@ impl fmt::Display for Found {
 
 /// A file that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}{}: {problem}", Includer(.from), FileName(.path))]
+#[error("{}{}: {problem}", IfSome(.from, includer), FileName(.path))]
 pub struct FileError {
     /// The file, or its directory, as it was named.
     pub path: TryArc<Vec<u8>>,
@@ -120,48 +120,29 @@ pub enum FileProblem {
     Cycle(Vec<TryArc<Vec<u8>>>),
 }
 
-struct Within<'a>(&'a Option<(&'static str, Place)>);
+/// Written by the function, where there is something to write.
+struct IfSome<'a, T>(&'a Option<T>, fn(&T, &mut fmt::Formatter<'_>) -> fmt::Result);
 
-impl fmt::Display for Within<'_> {
+impl<T> fmt::Display for IfSome<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some((what, place)) => write!(f, "; the {what} was opened at {place}"),
-            None => Ok(()),
-        }
+        self.0.as_ref().map_or(Ok(()), |value| self.1(value, f))
     }
 }
 
-struct Nested<'a>(&'a Option<Place>);
-
-impl fmt::Display for Nested<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(place) => write!(f, " at the top level (the one at {place} is inside another block)"),
-            None => Ok(()),
-        }
-    }
+fn still_open((what, place): &(&'static str, Place), f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "; the {what} was opened at {place}")
 }
 
-struct Similar<'a>(&'a Option<(Excerpt, Place)>);
-
-impl fmt::Display for Similar<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some((word, place)) => write!(f, " (is {word} at {place} meant to be one?)"),
-            None => Ok(()),
-        }
-    }
+fn nested_one(place: &Place, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, " at the top level (the one at {place} is inside another block)")
 }
 
-struct Includer<'a>(&'a Option<Place>);
+fn similar_one((word, place): &(Excerpt, Place), f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, " (is {word} at {place} meant to be one?)")
+}
 
-impl fmt::Display for Includer<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(place) => write!(f, "{place}: include: "),
-            None => Ok(()),
-        }
-    }
+fn includer(place: &Place, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "{place}: include: ")
 }
 
 struct Chain<'a>(&'a [TryArc<Vec<u8>>]);
