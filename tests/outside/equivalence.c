@@ -519,8 +519,7 @@ int main(int argc, char **argv)
     select_cases(argc, argv);
     int failed = in_namespace(false);
     failed |= in_namespace(true);
-    if (!private_users())
-        perror("private_users");
+    try_private_users();
     table("native", false);
     return finish() || failed;
 }

@@ -96,8 +96,7 @@ int main(int argc, char **argv)
             return 2;
         }
     }
-    if (!private_users())
-        perror("private_users");
+    try_private_users();
     if (!mkdtemp(directory) || chmod(directory, 0755) < 0) {
         perror(directory);
         return 1;

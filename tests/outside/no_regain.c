@@ -650,8 +650,7 @@ static const struct attempt WIDENING = {"a second call that widens is refused, a
 int main(int argc, char **argv)
 {
     select_cases(argc, argv);
-    if (!private_users())
-        perror("private_users");
+    try_private_users();
     user = can_change_ids() ? "ecuser" : NULL;
     no_net = private_net() ? 0 : errno;
     no_place = make_place() ? 0 : errno;

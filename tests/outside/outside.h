@@ -258,6 +258,9 @@ extern const unsigned ECUSER_GROUPS[3]; /* as initgroups makes them: 4712, 4713,
  * Call it before there are threads. False, with errno, where it cannot be had. */
 bool private_users(void);
 
+/* The same, and says why where it cannot be had: what needs other ids is skipped then, case by case. */
+void try_private_users(void);
+
 /* A mount namespace in which nothing propagates out; private_users() does this by itself. */
 bool private_mounts(void);
 

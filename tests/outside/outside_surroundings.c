@@ -76,6 +76,12 @@ static bool private_etc(void)
     return own_etc = done;
 }
 
+void try_private_users(void)
+{
+    if (!private_users())
+        perror("private_users");
+}
+
 bool private_file(const char *path, const char *text)
 {
     if (!private_etc())

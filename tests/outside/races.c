@@ -187,8 +187,7 @@ static void case_all_at_once(void *unused)
 int main(int argc, char **argv)
 {
     select_cases(argc, argv);
-    if (!private_users())
-        perror("private_users");
+    try_private_users();
     test("races: drops, with threads asleep and at work", 60, case_drops, NULL);
     test("races: refused for the sake of another thread", 60, case_refused, NULL);
     test("races: everything else, in eight threads at once", 60, case_all_at_once, NULL);

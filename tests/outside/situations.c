@@ -697,8 +697,7 @@ int main(int argc, char **argv)
 {
     select_cases(argc, argv);
     setvbuf(stdout, NULL, _IOLBF, 0);
-    if (!private_users())
-        perror("private_users");
+    try_private_users();
     with_ids = can_change_ids();
     const char *only_of = getenv("SITUATIONS_OF");
     if (!run_groups(only_of))

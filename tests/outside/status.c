@@ -437,8 +437,7 @@ static void in_a_handler(void *unused)
 int main(int argc, char **argv)
 {
     select_cases(argc, argv);
-    if (!private_users())
-        perror("private_users");
+    try_private_users();
     bool one = false, all = true;
     test("status: threads alike", 20, of_all_kinds, &one);
     test("status: threads that differ", 20, of_all_kinds, &all);

@@ -712,8 +712,7 @@ static int soak(unsigned in_all)
 int main(int argc, char **argv)
 {
     select_cases(argc, argv);
-    if (!private_users())
-        perror("private_users");
+    try_private_users();
     user = can_change_ids() ? "ecuser" : NULL;
     unsigned hundred[] = {100, 32}, crowd[] = {1, 2000};
     if (getenv("SOAK_ROUNDS"))
