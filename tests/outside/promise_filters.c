@@ -406,6 +406,8 @@ static void make_flags(void)
                     snprintf(flag_of[at].name, sizeof flag_of[at].name, "a filter %s PR_SET_DUMPABLE%s%s, %s", ways[way].name,
                              value == ONLY_1 ? " of 1" : "", aims[aim], threads ? "three threads" : "one thread");
                     flags[at] = (struct situation){.name = flag_of[at].name,
+                                                   .cannot = ways[way].action == SECCOMP_RET_KILL_PROCESS ? dumps_end_callers
+                                                                                                          : NULL,
                                                    .make = make_flag,
                                                    .call = drop_with_flag,
                                                    .then = flag_is_kept,
