@@ -144,7 +144,8 @@ static void file_errors(void *unused)
     ec_security_policy_free(policy);
 }
 
-/* More groups than a text of 65535 bytes can name come from a file: up to NGROUPS_MAX, and one more. */
+/* More groups than a text of 65535 bytes can name come from a file: up to NGROUPS_MAX, and one more. By number alone: without the sign each
+ * would be looked up as a name first. */
 static void most_groups(void *arg)
 {
     unsigned count = *(unsigned *)arg;
@@ -155,7 +156,7 @@ static void most_groups(void *arg)
     FILE *file = fopen("/mnt/groups.conf", "we");
     fprintf(file, "Security { supplemental_groups = (\n");
     for (unsigned group = count; group > 0; group--)
-        fprintf(file, "%u\n", group);
+        fprintf(file, "+%u\n", group);
     fprintf(file, "1 2 3 ) }\n");
     fclose(file);
     struct from_file from = {"/mnt/groups.conf", false, 0};
