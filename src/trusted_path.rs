@@ -201,7 +201,7 @@ impl Name {
 
 /// Who is trusted.
 struct Caller {
-    real: u32,
+    /// Not the real user id: in a set-user-ID program that is whoever started it.
     effective: u32,
     /// What stat(2) shows of every owner without an id here.
     overflow: Option<Overflow>,
@@ -209,13 +209,13 @@ struct Caller {
 
 impl Caller {
     fn new() -> Result<Caller, PathProblem> {
-        let [real, effective, _] = sys::getresuid().map_err(PathProblem::System)?;
-        Ok(Caller { real, effective, overflow: id_map::overflow(None, Ids::User).filter(|overflow| overflow.told) })
+        let [_, effective, _] = sys::getresuid().map_err(PathProblem::System)?;
+        Ok(Caller { effective, overflow: id_map::overflow(None, Ids::User).filter(|overflow| overflow.told) })
     }
 
     /// An owner without an id here is nobody's equal, whatever it is shown as.
     fn owns(&self, stat: &sys::Stat) -> bool {
-        [0, self.real, self.effective].contains(&stat.st_uid) && self.owner_id(stat) == OwnerId::Here
+        [0, self.effective].contains(&stat.st_uid) && self.owner_id(stat) == OwnerId::Here
     }
 
     fn owner_id(&self, stat: &sys::Stat) -> OwnerId {

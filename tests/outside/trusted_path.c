@@ -329,6 +329,36 @@ static struct relative relatives[] = {
     {"from a working directory outside of the root", {"", {DIRECTORY("a", 0755, 0)}, "a", NULL}, OUTSIDE_OF_ROOT, NO_PATH},
 };
 
+/* --- who the caller is ----------------------------------------------------------------------------------------------- */
+
+static struct layout of_other = {"", {DIRECTORY("home", 0755, OTHER)}, "home", NULL};
+
+/* The real user of a set-user-ID program is whoever has started it. */
+static void loads_as_set_user_id(void *effective)
+{
+    if (setresuid(OTHER, *(uid_t *)effective, 0))
+        _exit(82);
+    ready();
+    ec_security_policy *policy = ec_security_policy_new();
+    report_status(ec_security_policy_load(policy, text_of("%s/a.conf", in_top(of_other.path))));
+}
+
+static void set_user_id(void *effective)
+{
+    if (!can_change_ids() || !has_uid(OTHER)) {
+        skip("no other id here");
+        return;
+    }
+    bool trusted = *(uid_t *)effective == OTHER;
+    if (!make(&of_other))
+        return;
+    struct child *child = start(loads_as_set_user_id, effective);
+    struct answer *answer = release_and_wait(child);
+    expect(answer->came && answer->status == (trusted ? EC_SECURITY_OK : EC_SECURITY_EFILE) &&
+               !strcmp(answer->text, trusted ? "" : in_top("home: belongs to another user (mode 0755, owner 4711): chown root")),
+           "%d %s", answer->status, answer->text);
+}
+
 /* --- owners without an id -------------------------------------------------------------------------------------------- */
 
 struct unmapped {
@@ -488,6 +518,9 @@ int main(int argc, char **argv)
     test("path: swapped by the parent's owner between set and apply", 30, swap_before_apply, NULL);
     for (size_t at = 0; at < sizeof relatives / sizeof *relatives; at++)
         test(strcpy(name, text_of("path: %s", relatives[at].name)), 30, loads_relative, &relatives[at]);
+    uid_t root = 0, other = OTHER;
+    test("path: a directory of the real user's, who is not the effective one", 30, set_user_id, &root);
+    test("path: a directory of the effective user's", 30, set_user_id, &other);
     for (size_t at = 0; at < sizeof unmappeds / sizeof *unmappeds; at++)
         test(strcpy(name, text_of("path: %s", unmappeds[at].name)), 30, owner_without_id, &unmappeds[at]);
     return finish();
