@@ -256,7 +256,10 @@ fn root(policy: &Policy) -> Result<Option<Root>, Error> {
 
 /// The caller's directories. Opening the working directory needs permission to search it.
 pub(super) fn way_back() -> Result<Directories, ReadError> {
-    Directories::of_caller().map_err(|errno| ReadError { call: "opening / and the working directory", errno })
+    Directories::of_caller().map_err(|errno| ReadError {
+        call: "opening / and the working directory (call chdir(\"/\") before, if it cannot be searched)",
+        errno,
+    })
 }
 
 /// Adds to a refusal what an operator can do about it, if anything that can be read tells.

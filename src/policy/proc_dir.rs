@@ -28,7 +28,9 @@ impl ProcDirectory {
     pub(crate) fn open() -> Result<ProcDirectory, Errno> {
         loop {
             let closings = CLOSINGS.load(Acquire);
-            let fd = sys::KeptFd::new(sys::openat(sys::CWD, c"/proc", libc::O_PATH | libc::O_DIRECTORY)?)?;
+            let fd = sys::openat(sys::CWD, c"/proc", libc::O_PATH | libc::O_DIRECTORY)?;
+            // A daemon that has closed 0, 1 and 2 is about to open something there.
+            let fd = sys::KeptFd::new(if fd.raw() < 3 { sys::duplicate(fd.raw(), 3)? } else { fd })?;
             if !sys::is_on_proc(fd.raw())? {
                 return Err(Errno(libc::ENOENT));
             }

@@ -247,6 +247,12 @@ pub(crate) fn may_be_path_only(fd: c_int) -> bool {
     !matches!(flags, Ok(flags) if flags != 0 && flags as c_int & libc::O_PATH == 0)
 }
 
+/// A copy of the descriptor, with close-on-exec, and with a number of at least `lowest` (fcntl(2), F_DUPFD_CLOEXEC).
+pub(crate) fn duplicate(fd: c_int, lowest: c_int) -> Result<Fd> {
+    // SAFETY: takes numbers.
+    unsafe { call!(libc::SYS_fcntl, fd, libc::F_DUPFD_CLOEXEC, lowest) }.map(|fd| Fd::from_raw(fd as c_int))
+}
+
 /// Whether the descriptor is on a proc file system (fstatfs(2)).
 pub(crate) fn is_on_proc(fd: c_int) -> Result<bool> {
     let mut stat = MaybeUninit::<StatFs>::zeroed();

@@ -476,7 +476,7 @@ int main(int argc, char **argv)
         {"chroot: the root there is, without cap_sys_chroot", {"/", NULL, "", .no_chroot = true}},
         {"chroot: from a working directory that the caller may not search it is refused",
          {"/mnt/jail", "ecuser", "", .shut = true, .status = EC_SECURITY_EREFUSED,
-          .text = "opening / and the working directory failed (EACCES"}},
+          .text = "opening / and the working directory (call chdir(\"/\") before, if it cannot be searched) failed (EACCES"}},
         {"chroot: in a user namespace", {"/mnt/jail", "ecuser", "cap_net_bind_service+ep", .in_namespace = true}},
         {"chroot: without cap_sys_chroot it is refused",
          {"/mnt/jail", NULL, "", .no_chroot = true, .status = EC_SECURITY_EREFUSED,

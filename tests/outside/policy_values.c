@@ -287,6 +287,25 @@ static void descriptor_of_proc(void *unused)
     close(own);
 }
 
+/* A daemon closes 0, 1 and 2, and opens /dev/null three times for them. */
+static void standard_descriptors(void *unused)
+{
+    (void)unused;
+    int kept[3];
+    for (int fd = 0; fd < 3; fd++) {
+        kept[fd] = fcntl(fd, F_DUPFD_CLOEXEC, 10);
+        close(fd);
+    }
+    ec_security_policy *policy = ec_security_policy_new();
+    int opened[3];
+    for (int fd = 0; fd < 3; fd++)
+        opened[fd] = open("/dev/null", O_RDWR);
+    for (int fd = 0; fd < 3; fd++)
+        dup2(kept[fd], fd);
+    expect(opened[0] == 0 && opened[1] == 1 && opened[2] == 2, "they became %d, %d and %d", opened[0], opened[1], opened[2]);
+    ec_security_policy_free(policy);
+}
+
 /* A daemon closes all descriptors: /proc is opened again, and gets the number that it had. */
 static void *waits(void *unused)
 {
@@ -376,6 +395,7 @@ void policy_values(void)
     test("policy: values of every option", 20, values, NULL);
     test("policy: what options have come to", 20, gets, NULL);
     test("policy: a descriptor that has the number of the policy's own is left open", 20, descriptor_of_proc, NULL);
+    test("policy: it holds none of the standard descriptors", 20, standard_descriptors, NULL);
     test("policy: its descriptor of /proc may be closed", 20, closed_descriptor_of_proc, NULL);
     test("policy: what cannot be asked for, and each policy's error", 20, get_errors, NULL);
     test("policy: somebody else's directory is no root", 10, others_directory, NULL);
