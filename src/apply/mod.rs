@@ -31,17 +31,13 @@ const ANOTHER_CALL: Duration = Duration::from_secs(30);
 /// Whether [`apply`] would work, as far as that can be seen without stopping a thread; changes nothing.
 pub fn check(policy: &mut Policy) -> Result<(), Error> {
     not_in_a_handler()?;
-    let result = dry_run::run(policy);
-    policy.proc.take_if(|proc| !proc.is_held());
-    result
+    unless_closed(policy, dry_run::run)
 }
 
 /// Applies a policy to every thread.
 pub fn apply(policy: &mut Policy) -> Result<(), Error> {
     not_in_a_handler()?;
-    let result = Input::gather(policy).and_then(|input| run(&input));
-    policy.proc.take_if(|proc| !proc.is_held());
-    result?;
+    unless_closed(policy, |policy| run(&Input::gather(policy)?))?;
     if let Some(chroot) = &mut policy.options.chroot {
         chroot.entered = sys::root_id().ok();
         // From outside of the new root, they would lead out of it.
@@ -49,6 +45,18 @@ pub fn apply(policy: &mut Policy) -> Result<(), Error> {
         ProcDirectory::close_all();
     }
     Ok(())
+}
+
+/// Makes the call once more where a chroot by another policy has closed this one's descriptor of /proc amid it.
+fn unless_closed(policy: &mut Policy, mut call: impl FnMut(&mut Policy) -> Result<(), Error>) -> Result<(), Error> {
+    loop {
+        let closings = ProcDirectory::closings();
+        let result = call(policy);
+        policy.proc.take_if(|proc| !proc.is_held());
+        if result.is_ok() || ProcDirectory::closings() == closings {
+            return result;
+        }
+    }
 }
 
 /// The one call: a policy of three options.
@@ -216,12 +224,11 @@ fn change_all(
     }
     lock.begin_commit();
     // Until all threads have followed: the user's own processes may attach to a process that may be dumped and has nothing that they
-    // have not. The caller may be such a one before the others, with the same memory. A change of ids clears the flag by itself.
+    // have not. The caller may be such a one before the others, with the same memory.
     let hides = has_work
         && stopped.watch()
         && before.dumpable == Some(1)
         && before.may_set_dumpable
-        && !caller.held.clear_dumpable(&plan.goal)
         && sys::set_dumpable(0).is_ok();
     if has_work {
         if let Err(outcome) = commit_caller(ctx, plan, &before, &own, filtered) {
@@ -237,8 +244,8 @@ fn change_all(
     }
     // A thread that goes on may fork, and its child must not inherit the way back.
     drop(before);
-    stopped.commit(|cleared| {
-        if (kept_dumpable || hides && !cleared)
+    stopped.commit(|others_set_ids| {
+        if (kept_dumpable || hides && !plan.sets_ids() && !others_set_ids)
             && let Err(fault) = execute::set_dumpable()
         {
             threads::die_of(lock.tid(), fault);

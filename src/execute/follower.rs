@@ -158,7 +158,7 @@ impl PreparedFollower {
 }
 
 /// What a stopped thread does once the caller has committed: its plan, and a look at whether it is where that leads.
-/// `read_by_caller` is what the caller has read of it, who looks again afterwards. Says whether that clears the dumpable flag.
+/// `read_by_caller` is what the caller has read of it, who looks again afterwards. Says whether that has set ids.
 #[inline(never)]
 pub(crate) fn commit_follower(
     ctx: &Context<'_>,
@@ -167,13 +167,13 @@ pub(crate) fn commit_follower(
 ) -> Result<bool, Fault> {
     let seen = &prepared.seen;
     let done = AtomicU32::new(0);
-    let clears_dumpable = match (&prepared.own, read_by_caller) {
+    let sets_ids = match (&prepared.own, read_by_caller) {
         (Some((held, plan)), _) => {
             let replanned = replan(ctx, seen, *held, PlanKind::Follower)?;
             let plan = replanned.as_ref().unwrap_or(plan);
             run_plan(ctx, plan, &done)?;
             verify_follower(ctx, plan)?;
-            held.clear_dumpable(&plan.goal)
+            plan.sets_ids()
         }
         (None, Some(held)) => {
             let plan = match replan(ctx, seen, held, PlanKind::FilteredFollower)? {
@@ -183,14 +183,14 @@ pub(crate) fn commit_follower(
             };
             run_plan(ctx, &plan, &done)?;
             verify_seen(ctx, &plan)?;
-            held.clear_dumpable(&plan.goal)
+            plan.sets_ids()
         }
         (None, None) => return Err(Fault::new(Step::ReadBack, Errno(libc::EINVAL))),
     };
     if seen.parent_death_signal != 0 {
         keep_parent_death_signal(seen.parent_death_signal, seen.parent)?;
     }
-    Ok(clears_dumpable)
+    Ok(sets_ids)
 }
 
 /// Plans again once the caller has committed, where that may have changed what this thread has: its root directory.

@@ -78,6 +78,12 @@ impl Plan {
         self.kinds[..usize::from(self.len)].iter().map(|&kind| self.step(kind))
     }
 
+    /// Whether it sets user or group ids, which may clear the dumpable flag (kernel/cred.c, commit_creds). What is shown of them does not
+    /// tell: several may be shown as the overflow id.
+    pub(crate) fn sets_ids(&self) -> bool {
+        self.steps().any(|step| matches!(step, Step::SetResUid(_) | Step::SetResGid(_)))
+    }
+
     /// What is dropped from the bounding set.
     pub fn dropped(&self) -> u64 {
         self.dropped

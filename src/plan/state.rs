@@ -98,15 +98,6 @@ pub struct Credentials {
     pub no_new_privs: bool,
 }
 
-impl Credentials {
-    /// Whether a change to `goal` clears the dumpable flag of the process (kernel/cred.c, commit_creds).
-    pub(crate) fn clear_dumpable(&self, goal: &Credentials) -> bool {
-        let effective_and_fs = |ids: &[u32; 4]| [ids[1], ids[3]];
-        effective_and_fs(&self.uids) != effective_and_fs(&goal.uids)
-            || effective_and_fs(&self.gids) != effective_and_fs(&goal.gids)
-    }
-}
-
 impl Target {
     /// Settles what depends on the caller alone, so that all threads are asked for the same: which optional capabilities
     /// there are, and whether bounding sets must be trimmed.

@@ -1,43 +1,54 @@
 //! A descriptor of /proc.
 
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
-use core::sync::atomic::{AtomicI32, AtomicU32};
+use core::sync::atomic::{AtomicU32, AtomicU64};
 
 use crate::sys;
 use crate::text::Errno;
 
-/// No policy's.
-const FREE: i32 = -1;
-/// Still a policy's, which does not know that it was closed.
-const CLOSED: i32 = -2;
-
-/// The descriptors of all policies, so that a call of one can close those of the others; or one of the numbers above. Without a lock,
-/// since a thread may fork amid a change.
-static HELD: [AtomicI32; 256] = [const { AtomicI32::new(FREE) }; 256];
+/// The descriptors of all policies, so that a call of one can close those of the others. Without a lock, since a thread may fork amid a
+/// change. Each is a note: the number in the lower half, and what is left of device and inode above, since the program may have closed
+/// it, and the number be another file's.
+static HELD: [AtomicU64; 256] = [const { AtomicU64::new(FREE) }; 256];
+/// No policy's. No policy has the descriptor 0.
+const FREE: u64 = 0;
+/// It is being closed.
+const CLOSING: u64 = 1 << 63;
+/// It was closed, perhaps in another table of descriptors: the child of a vfork(2) has the same memory.
+const CLOSED: u64 = 1 << 62;
 /// How often `close_all` was called.
 static CLOSINGS: AtomicU32 = AtomicU32::new(0);
+
+fn note(fd: i32, (device, inode): (u64, u64)) -> u64 {
+    (device ^ inode.rotate_left(20)) << 32 & (CLOSED - 1) | u64::from(fd.cast_unsigned())
+}
+
+fn fd_of(note: u64) -> i32 {
+    note as i32
+}
 
 /// A descriptor of /proc, opened before the program calls chroot(2) by itself.
 pub(crate) struct ProcDirectory {
     fd: Option<sys::KeptFd>,
     /// Its item of `HELD`; `None`: there are more policies.
-    held: Option<&'static AtomicI32>,
+    held: Option<&'static AtomicU64>,
 }
 
 impl ProcDirectory {
     pub(crate) fn open() -> Result<ProcDirectory, Errno> {
         loop {
-            let closings = CLOSINGS.load(Acquire);
+            let closings = ProcDirectory::closings();
             let fd = sys::openat(sys::CWD, c"/proc", libc::O_PATH | libc::O_DIRECTORY)?;
             // A daemon that has closed 0, 1 and 2 is about to open something there.
             let fd = sys::KeptFd::new(if fd.raw() < 3 { sys::duplicate(fd.raw(), 3)? } else { fd })?;
             if !sys::is_on_proc(fd.raw())? {
                 return Err(Errno(libc::ENOENT));
             }
-            let held = HELD.iter().find(|item| item.compare_exchange(FREE, fd.raw(), AcqRel, Relaxed).is_ok());
+            let note = note(fd.raw(), fd.id());
+            let held = HELD.iter().find(|item| item.compare_exchange(FREE, note, AcqRel, Relaxed).is_ok());
             let directory = ProcDirectory { fd: Some(fd), held };
             // It may have been opened before the root changed, and been missed.
-            if CLOSINGS.load(Acquire) == closings {
+            if ProcDirectory::closings() == closings {
                 return Ok(directory);
             }
         }
@@ -61,27 +72,41 @@ impl ProcDirectory {
         self.fd.as_ref()
     }
 
+    /// How often those of all policies have been closed.
+    pub(crate) fn closings() -> u32 {
+        CLOSINGS.load(Acquire)
+    }
+
     /// Closes those of all policies. A policy that needs it opens /proc again.
     pub(crate) fn close_all() {
         CLOSINGS.fetch_add(1, AcqRel);
         for item in &HELD {
-            let fd = item.load(Acquire);
-            if fd >= 0
-                && item.compare_exchange(fd, CLOSED, AcqRel, Relaxed).is_ok()
-                && sys::is_on_proc(fd) != Ok(false)
-                && sys::may_be_path_only(fd)
+            let held = item.load(Acquire);
+            if held == FREE
+                || held & CLOSING != 0
+                || item.compare_exchange(held, held | CLOSING, AcqRel, Relaxed).is_err()
             {
+                continue;
+            }
+            let (was, fd) = (held & !CLOSED, fd_of(held));
+            if sys::id_of(fd).is_ok_and(|id| note(fd, id) == was) && sys::may_be_path_only(fd) {
                 drop(sys::Fd::from_raw(fd));
             }
+            // Unless its policy has gone meanwhile.
+            let _ = item.compare_exchange(held | CLOSING, was | CLOSED, AcqRel, Relaxed);
         }
     }
 }
 
 impl Drop for ProcDirectory {
     fn drop(&mut self) {
-        let is_closed = self.held.is_some_and(|item| item.swap(FREE, AcqRel) == CLOSED);
-        // The number may be of the program's own.
-        if let Some(fd) = self.fd.take_if(|fd| is_closed || !sys::may_be_path_only(fd.raw())) {
+        let was = self.held.map_or(FREE, |item| item.swap(FREE, AcqRel));
+        let is_another = |fd: i32| HELD.iter().any(|item| fd_of(item.load(Acquire)) == fd);
+        // The number may be of the program's own, or of another policy's.
+        let is_lost = |fd: &mut sys::KeptFd| {
+            was & CLOSING != 0 || was & CLOSED != 0 && is_another(fd.raw()) || !sys::may_be_path_only(fd.raw())
+        };
+        if let Some(fd) = self.fd.take_if(is_lost) {
             fd.forget();
         }
     }

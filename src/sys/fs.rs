@@ -50,6 +50,11 @@ impl KeptFd {
         if device_and_inode(&stat) == self.id { Ok(stat) } else { Err(Errno(libc::EBADF)) }
     }
 
+    /// Its device and inode.
+    pub(crate) fn id(&self) -> (u64, u64) {
+        self.id
+    }
+
     /// Gives it up without closing it.
     pub(crate) fn forget(self) {
         core::mem::forget(self);
@@ -76,6 +81,11 @@ impl Drop for KeptFd {
             unsafe { ManuallyDrop::drop(&mut self.fd) }
         }
     }
+}
+
+/// Device and inode of an open file, as [`KeptFd::id`].
+pub(crate) fn id_of(fd: c_int) -> Result<(u64, u64)> {
+    fstat(fd).map(|stat| device_and_inode(&stat))
 }
 
 // The types differ from one architecture to another.

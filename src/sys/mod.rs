@@ -25,7 +25,7 @@ pub use creds::{geteuid, getresuid, last_cap, no_new_privs, securebits};
 pub(crate) use fatal::die;
 pub(crate) use fs::{
     CWD, Fd, FileId, KeptFd, Resource, Stat, chdir, chroot, cwd_id, duplicate, fchdir, file_id, fstat, getcwd,
-    getdents, is_on_proc, may_be_path_only, openat, read, readlinkat, rewind, root_id, shares,
+    getdents, id_of, is_on_proc, may_be_path_only, openat, read, readlinkat, rewind, root_id, shares,
 };
 pub(crate) use futex::{futex_wait, futex_wait_for_child, futex_wake, now};
 pub(crate) use memory::{map, unmap, wipe_on_fork};

@@ -142,7 +142,7 @@ fn wait_and_follow(stop: &Stop<'_>, plan: Option<(&Context<'_>, &PreparedFollowe
         let held = read_by_caller.as_ref().and_then(|read| unsafe { *read.held.get() });
         match execute::commit_follower(ctx, prepared, held) {
             Ok(false) => {}
-            Ok(true) => session.clear_dumpable.store(1, SeqCst),
+            Ok(true) => session.sets_ids.store(1, SeqCst),
             Err(fault) => die_of(tid, fault),
         }
         slot.set(State::Committed);

@@ -154,8 +154,8 @@ pub(super) struct Session {
     caller_limit: AtomicU64,
     /// Counts what it has done so far.
     pub(super) caller_progress: AtomicU32,
-    /// Whether a thread that follows has made the kernel clear the dumpable flag.
-    pub(super) clear_dumpable: AtomicU32,
+    /// Whether a thread that follows has set ids.
+    pub(super) sets_ids: AtomicU32,
     pub(super) problems: AtomicU32,
     /// The first of them, and whose it is.
     pub(super) problem: UnsafeCell<Option<(i32, ThreadProblem)>>,
@@ -305,7 +305,7 @@ impl Mapping {
                 caller_filtered,
                 caller_limit: AtomicU64::new(limit.as_nanos() as u64),
                 caller_progress: AtomicU32::new(0),
-                clear_dumpable: AtomicU32::new(0),
+                sets_ids: AtomicU32::new(0),
                 problems: AtomicU32::new(0),
                 problem: UnsafeCell::new(None),
                 context,

@@ -116,7 +116,7 @@ impl StoppedThreads<'_> {
     }
 
     /// Has all threads follow; returns when they have, and lets them go when `last` has been done, which is told whether one of them has
-    /// made the kernel clear the dumpable flag. The caller's limit stays.
+    /// set ids. The caller's limit stays.
     pub(crate) fn commit(mut self, last: impl FnOnce(bool)) {
         let Some(stopper) = &mut self.stopper else {
             last(false);
@@ -128,7 +128,7 @@ impl StoppedThreads<'_> {
         sys::futex_wake(&stopper.session.phase, WAKE_CHAINS);
         stopper.wait_until_done(stopped);
         stopper.verify_read_by_caller();
-        last(stopper.session.clear_dumpable.load(SeqCst) != 0);
+        last(stopper.session.sets_ids.load(SeqCst) != 0);
         stopper.session.gate.store(Gate::OPEN, SeqCst);
         sys::futex_wake(&stopper.session.gate, WAKE_CHAINS);
         stopper.end();

@@ -467,13 +467,16 @@ static int check_and_drop_dumpable(void)
     return status;
 }
 
-static void nobody_could_attach(void)
+static void nobody_could_attach_and_flag_is(int dumpable)
 {
     if (shared->count == 0 || shared->milliseconds != 0)
         complain("%d of %d times a process of the user's could attach", shared->milliseconds, shared->count);
-    if (prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 1)
-        complain("the dumpable flag has gone");
+    if (prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != dumpable)
+        complain("the dumpable flag is not %d", dumpable);
 }
+
+static void nobody_could_attach(void) { nobody_could_attach_and_flag_is(1); }
+static void nobody_could_attach_and_flag_has_gone(void) { nobody_could_attach_and_flag_is(0); }
 
 static void *is_watched(void *unused)
 {
@@ -483,13 +486,12 @@ static void *is_watched(void *unused)
     return wait_forever();
 }
 
-/* As a service manager starts it: the user already, with capabilities that no other process of the user has. */
-static void make_user_with_all(void)
+static void make_user_with_all(uid_t real_and_saved)
 {
     uint32_t header[2] = {0x20080522, 0}, sets[6];
     prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0);
     require(syscall(SYS_setgroups, 0, NULL) == 0 && syscall(SYS_setresgid, ECUSER_GID, ECUSER_GID, ECUSER_GID) == 0 &&
-                syscall(SYS_setresuid, ECUSER_UID, ECUSER_UID, ECUSER_UID) == 0,
+                syscall(SYS_setresuid, real_and_saved, ECUSER_UID, real_and_saved) == 0,
             "ids");
     require(syscall(SYS_capget, header, sets) == 0, "capget");
     sets[0] = sets[1];
@@ -498,6 +500,10 @@ static void make_user_with_all(void)
     prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
     thread(is_watched, NULL);
 }
+
+/* As a service manager starts it: the user already, with capabilities that no other process of the user has. */
+static void make_service(void) { make_user_with_all(ECUSER_UID); }
+static void make_root_as_user(void) { make_user_with_all(0); }
 
 static const struct rule loses_signal[] = {OF(SYS_prctl, PR_SET_PDEATHSIG, PRETENDS), ONE(SYS_chroot, PRETENDS)};
 
@@ -574,7 +580,10 @@ void promise_of_filters(void)
                   .call = check_and_drop_dumpable, .then = nobody_could_attach, .needs_ids = true, .outcomes = DONE,
                   .threads = 3),
         SITUATION("the user already, with capabilities, and processes of the user's would attach amid the change",
-                  .make = make_user_with_all, .then = nobody_could_attach, .needs_ids = true, .outcomes = DONE, .threads = 2),
+                  .make = make_service, .then = nobody_could_attach, .needs_ids = true, .outcomes = DONE, .threads = 2),
+        SITUATION("root as the user for a time, and processes of the user's would attach amid the change",
+                  .make = make_root_as_user, .then = nobody_could_attach_and_flag_has_gone, .needs_ids = true, .outcomes = DONE,
+                  .threads = 2),
     };
     for (size_t at = 0; at < LEN(attached); at++)
         situation(&attached[at]);
