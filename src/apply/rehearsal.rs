@@ -212,7 +212,8 @@ impl RehearsalJob<'_> {
             report.progress.store(at as u32, Relaxed);
             let _ = sys::readlinkat(sys::CWD, c".", &mut [0]);
         }
-        execute::run_plan(ctx, plan, &report.progress)?;
+        let run_plan = if self.preparation.no_core { execute::run_plan_not_dumpable } else { execute::run_plan };
+        run_plan(ctx, plan, &report.progress)?;
         if parent_death_signal != 0 {
             report.progress.store(KEEPING_SIGNAL, Relaxed);
             execute::set_parent_death_signal(parent_death_signal)?;

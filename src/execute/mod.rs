@@ -17,6 +17,6 @@ pub use read::ReadError;
 pub(crate) use read::{OwnStatus, Reading, read_caller, read_other};
 pub(crate) use rollback::{Snapshot, leaves_directories, undo};
 pub(crate) use steps::{
-    Fault, StepError, compare, keep_parent_death_signal, run_plan, run_plan_probing, set_dumpable,
-    set_parent_death_signal, verify,
+    Fault, StepError, compare, keep_parent_death_signal, run_plan, run_plan_not_dumpable, run_plan_probing,
+    set_dumpable, set_parent_death_signal, verify,
 };

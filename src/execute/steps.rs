@@ -39,17 +39,32 @@ impl Fault {
     }
 }
 
+/// What is done beside the steps.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Beside {
+    Nothing,
+    Probes,
+    ClearingDumpable,
+}
+
 /// Runs the steps of a plan in order. `progress` is told the number of the step under way.
 pub(crate) fn run_plan(ctx: &Context<'_>, plan: &Plan, progress: &AtomicU32) -> Result<(), Fault> {
-    run_steps(ctx, plan, progress, false)
+    run_steps(ctx, plan, progress, Beside::Nothing)
+}
+
+/// As [`run_plan`], with the dumpable flag cleared again after each change of ids: that sets it to fs.suid_dumpable (kernel/cred.c,
+/// commit_creds), by which a core may be dumped, or the process attached to.
+pub(crate) fn run_plan_not_dumpable(ctx: &Context<'_>, plan: &Plan, progress: &AtomicU32) -> Result<(), Fault> {
+    run_steps(ctx, plan, progress, Beside::ClearingDumpable)
 }
 
 /// As [`run_plan`], with the probes before the first step that cannot be undone: for a thread without a seccomp filter.
 pub(crate) fn run_plan_probing(ctx: &Context<'_>, plan: &Plan, progress: &AtomicU32) -> Result<(), Fault> {
-    run_steps(ctx, plan, progress, true)
+    run_steps(ctx, plan, progress, Beside::Probes)
 }
 
-fn run_steps(ctx: &Context<'_>, plan: &Plan, progress: &AtomicU32, probes: bool) -> Result<(), Fault> {
+fn run_steps(ctx: &Context<'_>, plan: &Plan, progress: &AtomicU32, beside: Beside) -> Result<(), Fault> {
+    let probes = beside == Beside::Probes;
     let mut caps = ctx.caller_caps;
     for (at, step) in plan.steps().enumerate() {
         progress.store(at as u32, Ordering::Relaxed);
@@ -65,6 +80,9 @@ fn run_steps(ctx: &Context<'_>, plan: &Plan, progress: &AtomicU32, probes: bool)
             _ => (),
         }
         run_step(ctx, step)?;
+        if beside == Beside::ClearingDumpable && matches!(step, Step::SetResGid(_) | Step::SetResUid(_)) {
+            let _ = sys::set_dumpable(0);
+        }
     }
     progress.store(plan.steps().len() as u32, Ordering::Relaxed);
     Ok(())
