@@ -199,13 +199,12 @@ fn identity(directory: c_int, path: &CStr, flags: c_int) -> Result<FileId> {
     Ok(FileId { device: (stat.stx_dev_major, stat.stx_dev_minor), inode: stat.stx_ino, mount })
 }
 
-/// libc's struct stat is the kernel's on these architectures.
-#[cfg(all(target_pointer_width = "64", not(target_arch = "loongarch64")))]
+#[cfg(not(target_arch = "loongarch64"))]
 fn identity_without_mount(directory: c_int, path: &CStr, flags: c_int) -> Result<FileId> {
-    let mut stat = MaybeUninit::<libc::stat>::zeroed();
+    let mut stat = MaybeUninit::<Stat>::zeroed();
     let mut ask = |flags| {
-        // SAFETY: the path is NUL-terminated, and there is room for one stat.
-        unsafe { call!(libc::SYS_newfstatat, directory, path.as_ptr(), stat.as_mut_ptr(), flags) }
+        // SAFETY: the path is NUL-terminated, and there is room for one struct of the kernel's.
+        unsafe { call!(super::arch::numbers::SYS_newfstatat, directory, path.as_ptr(), stat.as_mut_ptr(), flags) }
     };
     match ask(flags | DONT_SYNC) {
         // An older kernel does not know the flag.
@@ -222,7 +221,7 @@ fn identity_without_mount(directory: c_int, path: &CStr, flags: c_int) -> Result
 }
 
 /// Only statx(2) serves here.
-#[cfg(not(all(target_pointer_width = "64", not(target_arch = "loongarch64"))))]
+#[cfg(target_arch = "loongarch64")]
 fn identity_without_mount(_: c_int, _: &CStr, _: c_int) -> Result<FileId> {
     Err(NOTHING_WRITTEN)
 }

@@ -19,7 +19,7 @@ static PREVIOUS: Previous = Previous(UnsafeCell::new(KernelSigaction::DEFAULT));
 const UNDER_WAY: SignalMask = SignalMask::ALL.without(SIGNAL);
 
 fn ours() -> KernelSigaction {
-    let flags = (libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK) as usize;
+    let flags = (libc::SA_RESTART | libc::SA_ONSTACK) as usize;
     KernelSigaction::new(handler::address(), flags)
 }
 

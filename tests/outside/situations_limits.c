@@ -194,7 +194,7 @@ static void takes_descriptors(pid_t pid)
 {
     struct rlimit none = {0, 0};
     nap(400);
-    expect(syscall(SYS_prlimit64, pid, RLIMIT_NOFILE, &none, NULL) == 0, "prlimit: %s", strerror(errno));
+    expect(prlimit(pid, RLIMIT_NOFILE, &none, NULL) == 0, "prlimit: %s", strerror(errno));
 }
 
 static void hears_late(pid_t pid)

@@ -76,7 +76,8 @@ const RESTORERS: usize = if matches!(this::RESTORER, Restorer::Absent) { 0 } els
 pub(crate) type KernelSigaction = layout::Sigaction<RESTORERS>;
 
 impl KernelSigaction {
-    /// A handler that runs with all signals blocked.
+    /// A handler that runs with all signals blocked. It has the frame that rt_sigreturn(2) takes: without SA_SIGINFO i386 has another
+    /// (arch/x86/kernel/signal_32.c).
     pub(crate) fn new(handler: usize, flags: usize) -> KernelSigaction {
         // The flag has this value wherever there is code of ours (asm/signal.h).
         const SA_RESTORER: usize = 0x0400_0000;
@@ -84,7 +85,8 @@ impl KernelSigaction {
             Restorer::Code(code) => (SA_RESTORER, code as *const () as usize),
             _ => (0, 0),
         };
-        KernelSigaction { handler, flags: flags | flag, restorer: [restorer; RESTORERS], mask: SignalMask::ALL }
+        let flags = flags | flag | libc::SA_SIGINFO as usize;
+        KernelSigaction { handler, flags, restorer: [restorer; RESTORERS], mask: SignalMask::ALL }
     }
 
     /// The same with another mask. The signal itself is blocked while the handler runs in any case.

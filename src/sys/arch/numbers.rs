@@ -20,11 +20,11 @@ mod ids {
 
 pub(crate) use ids::*;
 
-/// The one whose struct stat has 64 bits for everything.
+/// Those whose struct stat has 64 bits for everything.
 #[cfg(not(any(target_arch = "arm", target_arch = "loongarch64", target_arch = "x86")))]
-pub(crate) use libc::SYS_fstat;
+pub(crate) use libc::{SYS_fstat, SYS_newfstatat};
 #[cfg(any(target_arch = "arm", target_arch = "x86"))]
-pub(crate) use libc::SYS_fstat64 as SYS_fstat;
+pub(crate) use libc::{SYS_fstat64 as SYS_fstat, SYS_fstatat64 as SYS_newfstatat};
 
 /// Arguments in registers; the last is an offset in bytes or in pages, and is 0 here. On s390x see `map_anonymous`.
 #[cfg(not(any(target_arch = "arm", target_arch = "x86")))]
