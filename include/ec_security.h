@@ -332,8 +332,9 @@ int ec_security_policy_check(struct ec_security_policy *policy);
  * policy of three options. If chroot is set, the result may also be ECHROOT.
  *
  * The caller keeps the policy and may apply it again. If chroot is set, the call closes the descriptor of /proc of every policy of
- * this copy of the library, because it would give access to files outside the new root directory. To apply the policy again, a
- * process with several threads needs /proc in the new root directory. policy NULL: EC_SECURITY_EARGUMENT.
+ * this copy of the library, because it would give access to files outside the new root directory. To apply any of them afterwards, a
+ * process with several threads needs /proc in the new root directory. A thread with a descriptor table of its own (unshare(2),
+ * CLONE_FILES) keeps its copies. policy NULL: EC_SECURITY_EARGUMENT.
  */
 EC_SECURITY_WARN_UNUSED_RESULT
 int ec_security_policy_apply(struct ec_security_policy *policy);

@@ -24,7 +24,7 @@ pub enum ApplyError {
         step: Step,
     },
     /// The rehearsal's child was killed at a step, or before the first.
-    #[error("the rehearsal was killed{} {} (seccomp filter?)", By(*.signal), At(*.step))]
+    #[error("the rehearsal was killed{} {} ({}?)", By(*.signal), At(*.step), killer(*.signal))]
     Killed {
         /// The call.
         step: Option<Step>,
@@ -111,6 +111,11 @@ impl fmt::Display for By {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0 == 0 { Ok(()) } else { write!(f, " by signal {}", self.0) }
     }
+}
+
+/// Who kills by a signal.
+fn killer(signal: i32) -> &'static str {
+    if signal == libc::SIGKILL { "another process of the user, or lack of memory" } else { "seccomp filter" }
 }
 
 fn clone_hint(errno: &Errno) -> &'static str {

@@ -187,7 +187,7 @@ impl Situation<'_> {
     pub(super) fn hint_for_step(&self, error: &ApplyError) -> Option<Hint> {
         let (step, errno) = match error {
             ApplyError::Refused { step, errno } => (step, errno.0),
-            ApplyError::Killed { .. } => return Some(Hint::Filter),
+            ApplyError::Killed { signal, .. } if *signal != libc::SIGKILL => return Some(Hint::Filter),
             _ => return None,
         };
         let unmapped = |what, map, ids: &[u32]| {

@@ -7,6 +7,7 @@
 
 use core::cell::UnsafeCell;
 use core::ffi::{c_int, c_void};
+use core::mem::ManuallyDrop;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use core::sync::atomic::{AtomicI32, AtomicU32};
 use core::time::Duration;
@@ -15,6 +16,7 @@ use super::error::{ApplyError, NoTimer};
 use crate::execute::{self, Context, Fault, OwnStatus, StepError};
 use crate::plan::{Plan, Step};
 use crate::sys::{self, Timer};
+use crate::task_dir::TaskPath;
 use crate::text::Errno;
 
 /// How long the rehearsal may take at least, since the deadline is one for threads to stop in.
@@ -51,6 +53,9 @@ pub(super) struct Rehearsal<'a> {
     pub(super) dumpable: bool,
 }
 
+/// How often it is tried again where other processes have killed the child.
+const MOST_KILLS: u32 = 10;
+
 /// How much later than the limit a child is killed that its timer has not ended, and how long it may take to end then, in parts.
 const GRACE: Duration = Duration::from_millis(500);
 
@@ -75,8 +80,9 @@ struct Report {
     /// 0 while running, else one of those below.
     outcome: AtomicU32,
     errno: AtomicI32,
-    /// A descriptor that the child has open, or -1.
-    open: AtomicI32,
+    /// The child's status file, or one of those below. The parent has opened it: the child may be killed by other processes of the user
+    /// at any time, and what it opens and closes is the parent's too.
+    status: AtomicU32,
     /// The step at fault.
     step: UnsafeCell<Step>,
 }
@@ -100,7 +106,7 @@ impl ReportPage {
                 progress: AtomicU32::new(NOT_BEGUN),
                 outcome: AtomicU32::new(0),
                 errno: AtomicI32::new(0),
-                open: AtomicI32::new(-1),
+                status: AtomicU32::new(NOT_YET),
                 step: UnsafeCell::new(Step::ReadBack),
             });
             &*self.0
@@ -117,6 +123,11 @@ impl Drop for ReportPage {
         }
     }
 }
+
+/// Instead of a descriptor: there is none yet.
+const NOT_YET: u32 = u32::MAX;
+/// Instead of a descriptor: it could not be opened.
+const NONE: u32 = u32::MAX - 1;
 
 const DONE: u32 = 1;
 const REFUSED: u32 = 2;
@@ -219,11 +230,29 @@ impl RehearsalJob<'_> {
             execute::set_parent_death_signal(parent_death_signal)?;
         }
         report.progress.store(plan.steps().len() as u32, Relaxed);
-        let own = match proc {
-            Some(proc) => OwnStatus::InProc { proc, open: &report.open },
-            None => OwnStatus::Nowhere,
-        };
-        execute::verify(ctx, plan, &own)
+        let Some(proc) = proc else { return execute::verify(ctx, plan, &OwnStatus::Nowhere) };
+        if let Some(file) = self.status_file() {
+            let own = OwnStatus::Open { file: &file, tid: sys::gettid() };
+            match execute::verify(ctx, plan, &own) {
+                // It is another process's: /proc is of another pid namespace.
+                Err(fault) if fault == Fault::new(Step::ReadBack, Errno(libc::ESRCH)) => {}
+                result => return result,
+            }
+        }
+        execute::verify(ctx, plan, &OwnStatus::InProc(proc))
+    }
+
+    /// The child's status file, which the parent opens meanwhile, and closes.
+    fn status_file(&self) -> Option<ManuallyDrop<sys::Fd>> {
+        let start = sys::now();
+        while sys::now().saturating_sub(start) < self.rehearsal.limit {
+            match self.report.status.load(Acquire) {
+                NOT_YET => sys::futex_wait(&self.report.status, NOT_YET, Some(Duration::from_micros(50))),
+                NONE => break,
+                fd => return Some(ManuallyDrop::new(sys::Fd::from_raw(fd as c_int))),
+            }
+        }
+        None
     }
 }
 
@@ -234,7 +263,7 @@ pub(super) fn needs_rehearsal(filtered: bool, plan: &Plan) -> bool {
 }
 
 impl Rehearsal<'_> {
-    /// Runs the plan in a child, or up to three, one after the other: `begins` is told of each how long it may take. All signals must be
+    /// Runs the plan in a child, or in several, one after the other: `begins` is told of each how long it may take. All signals must be
     /// blocked, and the call lock taken.
     pub(super) fn run(&self, begins: impl Fn(Duration)) -> Result<Learned, ApplyError> {
         if let Some(proc) = self.proc
@@ -253,7 +282,9 @@ impl Rehearsal<'_> {
         }
         let page = ReportPage::new()?;
         let mut preparation = Preparation { timer: true, no_core: true, memory };
+        let mut kills = 0;
         loop {
+            let begun = sys::now();
             let job = RehearsalJob { rehearsal: self, report: page.clear(), preparation };
             begins(self.limit + GRACE * 3);
             let status = match job.run_child() {
@@ -278,8 +309,16 @@ impl Rehearsal<'_> {
                     preparation = Preparation { no_core: false, memory: Memory::Own, ..preparation }
                 }
                 _ => {
+                    // Before its time: other processes of the user may kill it as soon as it has the user's ids.
+                    let killed_by_others = outcome == 0
+                        && status.is_some_and(|status| status & 0x7f == libc::SIGKILL)
+                        && sys::now().saturating_sub(begun) < self.limit;
+                    if killed_by_others && kills < MOST_KILLS {
+                        kills += 1;
+                        continue;
+                    }
                     let learned = Learned { dumpable: preparation.memory == Memory::Shared };
-                    return job.result(at, outcome, status).map(|()| learned);
+                    return job.result(at, outcome, status, killed_by_others).map(|()| learned);
                 }
             }
         }
@@ -307,12 +346,17 @@ impl RehearsalJob<'_> {
         };
         let _ = sys::retry_restore(|| sys::set_signal_mask(mask));
         let pid = cloned.map_err(|errno| ApplyError::Clone { errno })?;
+        let status = match self.rehearsal.proc {
+            // Another table of descriptors is not filled in by this one.
+            Some(proc) if flags & libc::CLONE_FILES != 0 => {
+                sys::openat(proc.raw(), TaskPath::in_task_dir(pid, "status").as_c_str(), libc::O_RDONLY).ok()
+            }
+            _ => None,
+        };
+        self.report.status.store(status.as_ref().map_or(NONE, |file| file.raw().cast_unsigned()), Release);
+        sys::futex_wake(&self.report.status, 1);
         let ended = self.wait_for(pid);
-        let open = self.report.open.swap(-1, SeqCst);
-        if open >= 0 {
-            // The child was killed while it had that open.
-            sys::Fd::from_raw(open);
-        }
+        drop(status);
         match ended {
             Ok(status) => Ok(status),
             Err(step) => {
@@ -370,7 +414,7 @@ impl RehearsalJob<'_> {
     }
 
     /// What the report and the wait status say, with the child gone.
-    fn result(&self, at: u32, outcome: u32, status: Option<c_int>) -> Result<(), ApplyError> {
+    fn result(&self, at: u32, outcome: u32, status: Option<c_int>, killed_by_others: bool) -> Result<(), ApplyError> {
         let report = self.report;
         let errno = Errno(report.errno.load(Relaxed));
         // SAFETY: only the child has written there, and it is gone.
@@ -383,7 +427,7 @@ impl RehearsalJob<'_> {
                 let signal = status.map_or(0, |status| status & 0x7f);
                 if matches!(at, NOT_BEGUN | ARMING_TIMER | DISABLING_CORE) {
                     Err(ApplyError::Killed { step: None, signal })
-                } else if signal == libc::SIGKILL {
+                } else if signal == libc::SIGKILL && !killed_by_others {
                     Err(ApplyError::Hung { step: self.step_under_way() })
                 } else {
                     Err(ApplyError::Killed { step: Some(self.step_under_way()), signal })

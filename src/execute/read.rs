@@ -3,8 +3,6 @@
 //! without a filter uses system calls, which are faster. The result of capget(2) is then used only as far as it agrees with what
 //! /proc shows for the caller.
 
-use core::sync::atomic::{AtomicI32, Ordering};
-
 use super::context::{Context, Unknown};
 use super::groups::{GroupComparison, GroupMatch, compare_own};
 use crate::caps::{self, CapSets};
@@ -31,21 +29,15 @@ pub(super) const READING_DIRECTORIES: &str = "statx of the root and the working 
 
 /// Where the calling thread finds its own status file.
 pub(crate) enum OwnStatus<'a> {
-    /// Opened by the thread.
+    /// Opened before.
     Open {
         /// The file.
         file: &'a sys::Fd,
         /// The thread.
         tid: i32,
     },
-    /// A child finds its own below this descriptor of /proc. Descriptors are shared with the parent: `open` is the number of the one
-    /// that is open, or -1, should the child be killed meanwhile.
-    InProc {
-        /// Of /proc.
-        proc: &'a sys::Fd,
-        /// See above.
-        open: &'a AtomicI32,
-    },
+    /// Below this descriptor of /proc.
+    InProc(&'a sys::Fd),
     /// There is no /proc.
     Nowhere,
 }
@@ -76,13 +68,8 @@ pub(crate) fn read_caller(ctx: &Context<'_>, own: &OwnStatus<'_>, after: bool) -
             }
             status
         }
-        OwnStatus::InProc { proc, open } => sys::openat(proc.raw(), c"self/status", libc::O_RDONLY).and_then(|file| {
-            open.store(file.raw(), Ordering::Relaxed);
-            let status = task_dir::read_status(&file, |group| groups.take(group));
-            drop(file);
-            open.store(-1, Ordering::Relaxed);
-            status
-        }),
+        OwnStatus::InProc(proc) => sys::openat(proc.raw(), c"self/status", libc::O_RDONLY)
+            .and_then(|file| task_dir::read_status(&file, |group| groups.take(group))),
         OwnStatus::Nowhere => Ok(Status::default()),
     };
     let status = status.map_err(by("reading /proc/thread-self/status"))?;

@@ -1,6 +1,6 @@
 //! A descriptor of /proc.
 
-use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+use core::sync::atomic::Ordering::SeqCst;
 use core::sync::atomic::{AtomicU32, AtomicU64};
 
 use crate::sys;
@@ -45,7 +45,7 @@ impl ProcDirectory {
                 return Err(Errno(libc::ENOENT));
             }
             let note = note(fd.raw(), fd.id());
-            let held = HELD.iter().find(|item| item.compare_exchange(FREE, note, AcqRel, Relaxed).is_ok());
+            let held = HELD.iter().find(|item| item.compare_exchange(FREE, note, SeqCst, SeqCst).is_ok());
             let directory = ProcDirectory { fd: Some(fd), held };
             // It may have been opened before the root changed, and been missed.
             if ProcDirectory::closings() == closings {
@@ -74,17 +74,17 @@ impl ProcDirectory {
 
     /// How often those of all policies have been closed.
     pub(crate) fn closings() -> u32 {
-        CLOSINGS.load(Acquire)
+        CLOSINGS.load(SeqCst)
     }
 
     /// Closes those of all policies. A policy that needs it opens /proc again.
     pub(crate) fn close_all() {
-        CLOSINGS.fetch_add(1, AcqRel);
+        CLOSINGS.fetch_add(1, SeqCst);
         for item in &HELD {
-            let held = item.load(Acquire);
+            let held = item.load(SeqCst);
             if held == FREE
                 || held & CLOSING != 0
-                || item.compare_exchange(held, held | CLOSING, AcqRel, Relaxed).is_err()
+                || item.compare_exchange(held, held | CLOSING, SeqCst, SeqCst).is_err()
             {
                 continue;
             }
@@ -93,15 +93,15 @@ impl ProcDirectory {
                 drop(sys::Fd::from_raw(fd));
             }
             // Unless its policy has gone meanwhile.
-            let _ = item.compare_exchange(held | CLOSING, was | CLOSED, AcqRel, Relaxed);
+            let _ = item.compare_exchange(held | CLOSING, was | CLOSED, SeqCst, SeqCst);
         }
     }
 }
 
 impl Drop for ProcDirectory {
     fn drop(&mut self) {
-        let was = self.held.map_or(FREE, |item| item.swap(FREE, AcqRel));
-        let is_another = |fd: i32| HELD.iter().any(|item| fd_of(item.load(Acquire)) == fd);
+        let was = self.held.map_or(FREE, |item| item.swap(FREE, SeqCst));
+        let is_another = |fd: i32| HELD.iter().any(|item| fd_of(item.load(SeqCst)) == fd);
         // The number may be of the program's own, or of another policy's.
         let is_lost = |fd: &mut sys::KeptFd| {
             was & CLOSING != 0 || was & CLOSED != 0 && is_another(fd.raw()) || !sys::may_be_path_only(fd.raw())

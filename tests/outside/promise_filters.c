@@ -498,12 +498,50 @@ static void make_user_with_all(uid_t real_and_saved)
     sets[3] = sets[4];
     require(syscall(SYS_capset, header, sets) == 0, "capset");
     prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
-    thread(is_watched, NULL);
 }
 
 /* As a service manager starts it: the user already, with capabilities that no other process of the user has. */
-static void make_service(void) { make_user_with_all(ECUSER_UID); }
-static void make_root_as_user(void) { make_user_with_all(0); }
+static void make_service(void)
+{
+    make_user_with_all(ECUSER_UID);
+    thread(is_watched, NULL);
+}
+
+static void make_root_as_user(void)
+{
+    make_user_with_all(0);
+    thread(is_watched, NULL);
+}
+
+static void make_watched_service(void)
+{
+    make_user_with_all(ECUSER_UID);
+    watched();
+    idle_threads(2);
+}
+
+/* The rehearsal's child has the user's ids when it comes to its last capset(2). */
+static void kills_child(pid_t asker)
+{
+    if (asker != shared->tid && shared->count < 3) {
+        shared->count++;
+        kill(asker, SIGKILL);
+    }
+}
+
+static void make_killed_children(void)
+{
+    static const struct supervisor supervisor = {.only = -1, .look = kills_child};
+    static const struct rule rules[] = {ONE(SYS_capset, SECCOMP_RET_USER_NOTIF)};
+    shared->tid = getpid();
+    require(seccomp_supervised(rules, LEN(rules), 0, &supervisor) > 0, "a supervisor");
+}
+
+static void three_were_killed(void)
+{
+    if (shared->count != 3)
+        complain("%d were killed", shared->count);
+}
 
 static const struct rule loses_signal[] = {OF(SYS_prctl, PR_SET_PDEATHSIG, PRETENDS), ONE(SYS_chroot, PRETENDS)};
 
@@ -581,6 +619,11 @@ void promise_of_filters(void)
                   .threads = 3),
         SITUATION("the user already, with capabilities, and processes of the user's would attach amid the change",
                   .make = make_service, .then = nobody_could_attach, .needs_ids = true, .outcomes = DONE, .threads = 2),
+        SITUATION("the user already, dumpable is on, and processes of the user's would attach to the rehearsal",
+                  .make = make_watched_service, .call = check_and_drop_dumpable, .then = nobody_could_attach, .needs_ids = true,
+                  .outcomes = DONE, .threads = 3),
+        SITUATION("processes of the user's kill the rehearsal, three times", .make = make_killed_children,
+                  .then = three_were_killed, .needs_ids = true, .outcomes = DONE),
         SITUATION("root as the user for a time, and processes of the user's would attach amid the change",
                   .make = make_root_as_user, .then = nobody_could_attach_and_flag_has_gone, .needs_ids = true, .outcomes = DONE,
                   .threads = 2),
