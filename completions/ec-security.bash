@@ -96,7 +96,7 @@ _ec_security()
     fi
     if [[ -n $option ]]; then
         mapfile -t COMPREPLY < <(_ec_security_values "$option" "$value")
-        [[ $option == chroot ]] && compopt -o filenames
+        [[ ${option,,} == chroot ]] && compopt -o filenames
         return
     fi
 

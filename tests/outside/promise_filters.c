@@ -478,14 +478,6 @@ static void nobody_could_attach_and_flag_is(int dumpable)
 static void nobody_could_attach(void) { nobody_could_attach_and_flag_is(1); }
 static void nobody_could_attach_and_flag_has_gone(void) { nobody_could_attach_and_flag_is(0); }
 
-static void *is_watched(void *unused)
-{
-    (void)unused;
-    watched();
-    shared->flag = 1;
-    return wait_forever();
-}
-
 static void make_user_with_all(uid_t real_and_saved)
 {
     uint32_t header[2] = {0x20080522, 0}, sets[6];
@@ -504,13 +496,13 @@ static void make_user_with_all(uid_t real_and_saved)
 static void make_service(void)
 {
     make_user_with_all(ECUSER_UID);
-    thread(is_watched, NULL);
+    changed_thread(0, watched);
 }
 
 static void make_root_as_user(void)
 {
     make_user_with_all(0);
-    thread(is_watched, NULL);
+    changed_thread(0, watched);
 }
 
 static void make_watched_service(void)
