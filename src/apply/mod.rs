@@ -40,7 +40,7 @@ pub fn apply(policy: &mut Policy) -> Result<(), Error> {
     unless_closed(policy, |policy| run(&Input::gather(policy)?))?;
     if let Some(chroot) = &mut policy.options.chroot {
         chroot.entered = sys::root_id().ok();
-        // From outside of the new root, they would lead out of it.
+        // They would lead out of the new root.
         policy.proc = None;
         ProcDirectory::close_all();
     }
@@ -223,8 +223,8 @@ fn change_all(
         before.directories = Some(way_back()?);
     }
     lock.begin_commit();
-    // Until all threads have followed: the user's own processes may attach to a process that may be dumped and has nothing that they
-    // have not. The caller may be such a one before the others, with the same memory.
+    // A process of the same user may attach to a dumpable one that holds no more than it does (ptrace(2)). The caller holds no more before
+    // the others have followed, and has the same memory.
     let hides = has_work
         && stopped.watch()
         && before.dumpable == Some(1)

@@ -283,8 +283,8 @@ impl Rehearsal<'_> {
         let page = ReportPage::new()?;
         let mut preparation = Preparation { timer: true, no_core: true, memory };
         let mut kills = 0;
+        let begun = sys::now();
         loop {
-            let begun = sys::now();
             let job = RehearsalJob { rehearsal: self, report: page.clear(), preparation };
             begins(self.limit + GRACE * 3);
             let status = match job.run_child() {
@@ -349,7 +349,9 @@ impl RehearsalJob<'_> {
         let status = match self.rehearsal.proc {
             // Another table of descriptors is not filled in by this one.
             Some(proc) if flags & libc::CLONE_FILES != 0 => {
-                sys::openat(proc.raw(), TaskPath::in_task_dir(pid, "status").as_c_str(), libc::O_RDONLY).ok()
+                let file = sys::openat(proc.raw(), TaskPath::in_task_dir(pid, "status").as_c_str(), libc::O_RDONLY);
+                // Other threads run beside a dry run, and may close it.
+                file.and_then(sys::KeptFd::new).ok()
             }
             _ => None,
         };

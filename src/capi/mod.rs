@@ -79,10 +79,10 @@ pub unsafe extern "C" fn ec_security_apply(
 /// Makes a policy in which every option has its default: the ids, the groups and the root directory do not change, no capability is
 /// retained, the ambient set is emptied, the bounding set is trimmed and no_new_privs is set.
 ///
-/// The policy keeps a descriptor of /proc, with close-on-exec set, unless 256 other policies do. A daemon may therefore make the policy, call chroot(2), and then
-/// apply the policy. A child of fork(2) may use the policy. If the program closes the descriptor, /proc is opened again when it is
-/// needed. If the daemon called chroot(2) itself, the descriptor gives access to files outside the new root directory. Release the
-/// policy as soon as it is applied.
+/// The policy keeps a descriptor of /proc, with close-on-exec set, unless 256 other policies do. A daemon may therefore make the
+/// policy, call chroot(2), and then apply the policy. A child of fork(2) may use the policy. If the program closes the descriptor,
+/// /proc is opened again when it is needed. If the daemon called chroot(2) itself, the descriptor gives access to files outside the
+/// new root directory. Release the policy as soon as it is applied.
 ///
 /// Returns the policy. The caller releases it with ec_security_policy_free(). Returns NULL if memory is exhausted;
 /// ec_security_last_error() then has the message. Safe in any thread.

@@ -14,13 +14,11 @@ static HELD: [AtomicU64; 256] = [const { AtomicU64::new(FREE) }; 256];
 const FREE: u64 = 0;
 /// It is being closed.
 const CLOSING: u64 = 1 << 63;
-/// It was closed, perhaps in another table of descriptors: the child of a vfork(2) has the same memory.
-const CLOSED: u64 = 1 << 62;
 /// How often `close_all` was called.
 static CLOSINGS: AtomicU32 = AtomicU32::new(0);
 
 fn note(fd: i32, (device, inode): (u64, u64)) -> u64 {
-    (device ^ inode.rotate_left(20)) << 32 & (CLOSED - 1) | u64::from(fd.cast_unsigned())
+    (device ^ inode.rotate_left(20)) << 32 & (CLOSING - 1) | u64::from(fd.cast_unsigned())
 }
 
 fn fd_of(note: u64) -> i32 {
@@ -88,12 +86,13 @@ impl ProcDirectory {
             {
                 continue;
             }
-            let (was, fd) = (held & !CLOSED, fd_of(held));
-            if sys::id_of(fd).is_ok_and(|id| note(fd, id) == was) && sys::may_be_path_only(fd) {
+            let fd = fd_of(held);
+            if sys::id_of(fd).is_ok_and(|id| note(fd, id) == held) && sys::may_be_path_only(fd) {
                 drop(sys::Fd::from_raw(fd));
             }
-            // Unless its policy has gone meanwhile.
-            let _ = item.compare_exchange(held | CLOSING, was | CLOSED, SeqCst, SeqCst);
+            // Unless its policy has gone meanwhile. The note stays: in another table of descriptors it may be open, as in the parent of a
+            // vfork(2), which has the same memory.
+            let _ = item.compare_exchange(held | CLOSING, held, SeqCst, SeqCst);
         }
     }
 }
@@ -101,10 +100,11 @@ impl ProcDirectory {
 impl Drop for ProcDirectory {
     fn drop(&mut self) {
         let was = self.held.map_or(FREE, |item| item.swap(FREE, SeqCst));
-        let is_another = |fd: i32| HELD.iter().any(|item| fd_of(item.load(SeqCst)) == fd);
-        // The number may be of the program's own, or of another policy's.
+        // Where it was closed, the number may be another policy's by now, or of the program's own.
         let is_lost = |fd: &mut sys::KeptFd| {
-            was & CLOSING != 0 || was & CLOSED != 0 && is_another(fd.raw()) || !sys::may_be_path_only(fd.raw())
+            was & CLOSING != 0
+                || HELD.iter().any(|item| fd_of(item.load(SeqCst)) == fd.raw())
+                || !sys::may_be_path_only(fd.raw())
         };
         if let Some(fd) = self.fd.take_if(is_lost) {
             fd.forget();

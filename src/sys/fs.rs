@@ -40,8 +40,8 @@ pub(crate) struct KeptFd {
 
 impl KeptFd {
     pub(crate) fn new(fd: Fd) -> Result<KeptFd> {
-        let stat = fstat(fd.raw())?;
-        Ok(KeptFd { fd: ManuallyDrop::new(fd), id: device_and_inode(&stat) })
+        let id = id_of(fd.raw())?;
+        Ok(KeptFd { fd: ManuallyDrop::new(fd), id })
     }
 
     /// fstat(2); EBADF also where the number is another file's by now.
