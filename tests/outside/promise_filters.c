@@ -521,13 +521,35 @@ static void kills_child(pid_t asker)
     }
 }
 
+/* Not at once, and each time. */
+static void holds_and_kills_child(pid_t asker)
+{
+    if (asker != shared->tid) {
+        nap(700);
+        kill(asker, SIGKILL);
+    }
+}
+
+static void supervise_children(const struct supervisor *supervisor)
+{
+    static const struct rule rules[] = {ONE(SYS_capset, SECCOMP_RET_USER_NOTIF)};
+    shared->tid = getpid();
+    require(seccomp_supervised(rules, LEN(rules), 0, supervisor) > 0, "a supervisor");
+}
+
 static void make_killed_children(void)
 {
     static const struct supervisor supervisor = {.only = -1, .look = kills_child};
-    static const struct rule rules[] = {ONE(SYS_capset, SECCOMP_RET_USER_NOTIF)};
-    shared->tid = getpid();
-    require(seccomp_supervised(rules, LEN(rules), 0, &supervisor) > 0, "a supervisor");
+    supervise_children(&supervisor);
 }
+
+static void make_held_children(void)
+{
+    static const struct supervisor supervisor = {.only = -1, .look = holds_and_kills_child};
+    supervise_children(&supervisor);
+}
+
+static int drop_in_a_second(void) { return drop_within("1"); }
 
 static void three_were_killed(void)
 {
@@ -606,17 +628,20 @@ void promise_of_filters(void)
     situation_rounds("a filter that comes for all threads some time during the call, 120 times", 400, &some_time, 120);
     situations_together("filters over what is so already", 60, already, LEN(already));
     static const struct situation attached[] = {
-        SITUATION("dumpable is on, and processes of the user's would attach to the rehearsal", .make = make_watched_children,
+        SITUATION("dumpable is on, and processes of the user would attach to the rehearsal", .make = make_watched_children,
                   .call = check_and_drop_dumpable, .then = nobody_could_attach, .needs_ids = true, .outcomes = DONE,
                   .threads = 3),
-        SITUATION("the user already, with capabilities, and processes of the user's would attach amid the change",
+        SITUATION("the user already, with capabilities, and processes of the user would attach amid the change",
                   .make = make_service, .then = nobody_could_attach, .needs_ids = true, .outcomes = DONE, .threads = 2),
-        SITUATION("the user already, dumpable is on, and processes of the user's would attach to the rehearsal",
+        SITUATION("the user already, dumpable is on, and processes of the user would attach to the rehearsal",
                   .make = make_watched_service, .call = check_and_drop_dumpable, .then = nobody_could_attach, .needs_ids = true,
                   .outcomes = DONE, .threads = 3),
-        SITUATION("processes of the user's kill the rehearsal, three times", .make = make_killed_children,
+        SITUATION("processes of the user kill the rehearsal, three times", .make = make_killed_children,
                   .then = three_were_killed, .needs_ids = true, .outcomes = DONE),
-        SITUATION("root as the user for a time, and processes of the user's would attach amid the change",
+        SITUATION("processes of the user hold the rehearsal and kill it, each time", .make = make_held_children,
+                  .call = drop_in_a_second, .needs_ids = true, .outcomes = REFUSED, .status = EC_SECURITY_EREFUSED,
+                  .within = 4000),
+        SITUATION("root as the user for a time, and processes of the user would attach amid the change",
                   .make = make_root_as_user, .then = nobody_could_attach_and_flag_has_gone, .needs_ids = true, .outcomes = DONE,
                   .threads = 2),
     };
