@@ -100,7 +100,7 @@ static const char *no_ring_or_wchan(void)
                                                  : "no kernel symbols here, so that wchan tells nothing";
 }
 
-/* Asleep after a millisecond, which is when the kernel tells what it is. */
+/* Asleep after a millisecond of the processor's, which is when the kernel tells what it is. The case has a limit. */
 static void make_renamed_ring(void)
 {
     make_ring(IORING_SETUP_SQPOLL, 1);
@@ -112,7 +112,7 @@ static void make_renamed_ring(void)
     require(comm >= 0 && write(comm, "iou-wrk-7", 9) == 9, path);
     close(comm);
     snprintf(path, sizeof path, "/proc/self/task/%d/wchan", shared->tid);
-    for (int tries = 0; tries < 5000 && strncmp(wchan, "io_sq_thread", 12); tries++) {
+    while (strncmp(wchan, "io_sq_thread", 12)) {
         nap(1);
         int file = open(path, O_RDONLY | O_CLOEXEC);
         ssize_t len = file < 0 ? -1 : read(file, wchan, sizeof wchan - 1);
@@ -120,7 +120,6 @@ static void make_renamed_ring(void)
         wchan[len] = 0;
         close(file);
     }
-    require(!strncmp(wchan, "io_sq_thread", 12), "the polling thread does not fall asleep");
 }
 
 static int close_ring_and_drop(void)
